@@ -1,0 +1,99 @@
+"""Age schemes, and what a distribution over the years 0..100 says in each.
+
+One distribution serves every scheme: a bin's probability is the sum over its years, so changing
+the scheme needs no retraining.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from livecam.datatypes import AGES, Array
+from livecam.errors import UsageError
+
+YEARS = np.arange(AGES, dtype=np.float32)
+RANGE_SHARE = 0.8  # what the range from age_low to age_high is meant to hold
+
+
+@dataclass(frozen=True, slots=True)
+class AgeScheme:
+    """Named, ordered bins that tile 0..100 without a gap.
+
+    `starts` are the first years of the bins; the first is 0. A bin ends where the next starts.
+    """
+
+    name: str
+    starts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip(self.starts, self.starts[1:], strict=False))
+        if not self.starts or self.starts[0] != 0 or not rising or self.starts[-1] >= AGES:
+            raise UsageError(
+                f"age scheme {self.name!r}: expected rising first years that begin with 0 and stay "
+                f"below {AGES}, received {list(self.starts)}"
+            )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Inclusive and in ASCII: `0-12`, `25-34`, `65+`; a bin of one year is `0`."""
+        ends = [start - 1 for start in self.starts[1:]]
+        closed = [
+            str(low) if low == high else f"{low}-{high}"
+            for low, high in zip(self.starts, ends, strict=False)
+        ]
+        return (*closed, f"{self.starts[-1]}+")
+
+    def bin_probs(self, age_probs: Array) -> Array:
+        """(n, 101) -> (n, bins); rows keep their sum."""
+        return np.add.reduceat(age_probs, self.starts, axis=1).astype(np.float32)
+
+    def bins_of(self, ages: Array) -> np.ndarray:
+        """The index of each age's bin; ages above 100 count as 100."""
+        return np.searchsorted(self.starts, np.floor(ages), side="right") - 1
+
+
+# The outer bins of the published schemes are extended so that all tile 0..100.
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        AgeScheme("marketing", (0, 13, 18, 25, 35, 45, 55, 65)),
+        AgeScheme("decades", (0, 10, 20, 30, 40, 50, 60, 70, 80)),
+        AgeScheme("life-stages", (0, 3, 8, 13, 20, 37, 66)),
+        AgeScheme("megaage-7", (0, 11, 21, 31, 41, 51, 61)),
+        AgeScheme("utk-12", (0, 4, 11, 18, 23, 27, 33, 38, 46, 54, 63, 74)),
+        AgeScheme("utk-14", (0, 6, 11, 16, 21, 26, 31, 36, 41, 46, 51, 56, 61, 66)),
+        AgeScheme("utk-8", (0, 6, 19, 26, 36, 46, 51, 66)),
+        AgeScheme("actors-3", (0, 31, 51)),
+    )
+}
+
+
+def expected_age(age_probs: Array) -> Array:
+    """Expected age of Rothe et al., DEX. (n, 101) -> (n,), years."""
+    return (age_probs @ YEARS).astype(np.float32)
+
+
+def central_range(age_probs: Array, share: float = RANGE_SHARE) -> np.ndarray:
+    """The years between which the middle `share` of each distribution lies, both inclusive.
+
+    (n, 101) -> (n, 2) int.
+    """
+    below = np.cumsum(age_probs, axis=1)
+    tail = (1 - share) / 2
+    low = (below < tail - 1e-6).sum(axis=1)
+    high = (below < 1 - tail - 1e-6).sum(axis=1)
+    return np.minimum(np.stack([low, high], axis=1), AGES - 1)
+
+
+def sharpened(age_probs: Array, power: Array | float) -> Array:
+    """Each distribution raised to `power` and normalised: above 1 narrower, below 1 wider."""
+    logs = np.log(np.maximum(age_probs, 1e-9)) * np.reshape(power, (-1, 1))
+    probs = np.exp(logs - logs.max(axis=1, keepdims=True, initial=-np.inf))
+    return (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def at_least(age_probs: Array, age: int) -> Array:
+    """P(age >= `age`): (n, 101) -> (n,)."""
+    return age_probs[:, max(age, 0) :].sum(axis=1)

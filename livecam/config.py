@@ -1,0 +1,331 @@
+"""Configuration: YAML to frozen dataclasses, strict, and where each value came from.
+
+A flag beats the environment (`LIVECAM_TRACKER__MIN_IOU`), which beats a file of yours, which
+beats the shipped `config.yaml`. That file holds every key, so a class below has no default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import sys
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from livecam.ages import SCHEMES, AgeScheme
+from livecam.errors import LivecamError, UsageError
+from livecam.shipped import shipped_file
+
+ENV_PREFIX = "LIVECAM_"
+FILE_NAME = "livecam.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    min_face_px: int
+    thresholds: tuple[float, ...]
+    pyramid_factor: float
+    max_side_px: int
+    detect_every: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierConfig:
+    model: str
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    threads: int
+    providers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerConfig:
+    min_iou: float
+    max_distance: float
+    confirm_after: int
+    max_coast_s: float
+    time_constant_s: float
+    classify_per_s: float
+    max_narrowing: float
+    bin_margin: float
+    bin_hold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AgesConfig:
+    scheme: str
+    schemes: dict[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayConfig:
+    gender: bool
+    gender_min_age: int
+    gender_min_prob: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class VideoConfig:
+    crf: int
+    preset: str
+    gif_width_px: int
+    gif_fps: int
+    gif_max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective configuration; `sources` maps `section.key` to where its value came from."""
+
+    detector: DetectorConfig
+    classifier: ClassifierConfig
+    runtime: RuntimeConfig
+    tracker: TrackerConfig
+    ages: AgesConfig
+    overlay: OverlayConfig
+    video: VideoConfig
+    train: TrainConfig
+    sources: Mapping[str, str]
+
+    @property
+    def scheme(self) -> AgeScheme:
+        """The age scheme in force. Raises UsageError for an unknown name or bad edges."""
+        own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
+        known = {**SCHEMES, **own}
+        if self.ages.scheme not in known:
+            raise UsageError(
+                f"ages.scheme: unknown scheme {self.ages.scheme!r}"
+                f"{_suggestion(self.ages.scheme, known)}; known: {', '.join(known)}"
+            )
+        return known[self.ages.scheme]
+
+    def items(self) -> Iterator[tuple[str, object, str]]:
+        """(`section.key`, value, where from), in the order of the file."""
+        for section in SECTIONS:
+            values = getattr(self, section)
+            for field in dataclasses.fields(values):
+                key = f"{section}.{field.name}"
+                yield key, getattr(values, field.name), self.sources[key]
+
+
+SECTIONS: dict[str, type] = {
+    name: kind for name, kind in typing.get_type_hints(Config).items() if name != "sources"
+}
+
+# section.key: (least, greatest), both allowed
+BOUNDS: dict[str, tuple[float, float]] = {
+    "detector.min_face_px": (12, 10_000),
+    "detector.pyramid_factor": (0.3, 0.95),
+    "detector.max_side_px": (64, 32_000),
+    "detector.detect_every": (1, 10_000),
+    "runtime.threads": (0, 256),
+    "tracker.min_iou": (0, 1),
+    "tracker.max_distance": (0, 10),
+    "tracker.confirm_after": (1, 3),
+    "tracker.max_coast_s": (0, 60),
+    "tracker.time_constant_s": (0.01, 3600),
+    "tracker.classify_per_s": (0.01, 1000),
+    "tracker.max_narrowing": (1, 10),
+    "tracker.bin_margin": (0, 1),
+    "tracker.bin_hold_s": (0, 60),
+    "overlay.gender_min_age": (0, 101),
+    "overlay.gender_min_prob": (0.5, 1),
+    "overlay.scale": (0.25, 8),
+    "video.crf": (0, 51),
+    "video.gif_width_px": (16, 4096),
+    "video.gif_fps": (1, 50),
+    "video.gif_max_s": (0.1, 3600),
+}
+CHOICES = {
+    "classifier.runtime": ("onnx", "keras"),
+    "video.preset": (
+        "ultrafast", "superfast", "veryfast", "faster", "fast",
+        "medium", "slow", "slower", "veryslow",
+    ),
+}  # fmt: skip
+
+
+def load_config(
+    file: str | Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """The configuration in force.
+
+    `file` is the one named with --config; without it ./livecam.yaml, else the user's. `flags`
+    maps `section.key` to values from the command line; None means not given.
+    Raises UsageError for an unknown key, a value of the wrong type or out of bounds.
+    """
+    environment = os.environ if environment is None else environment
+    layers = [_read_yaml(shipped_file("config.yaml"), "config.yaml")]
+    path = Path(file) if file is not None else _own_file(environment)
+    if path is not None:
+        layers.append(_read_yaml(path, str(path)))
+    layers.append(_from_environment(environment))
+    layers.append({k: (v, "flag") for k, v in (flags or {}).items() if v is not None})
+    merged: dict[str, tuple[object, str]] = {}
+    for layer in layers:
+        merged.update(layer)
+    return _build(merged)
+
+
+def user_file(environment: Mapping[str, str]) -> Path:
+    """Where a person's own configuration lives on this system."""
+    if sys.platform == "win32":
+        base = Path(environment.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "livecam" / FILE_NAME
+
+
+def _own_file(environment: Mapping[str, str]) -> Path | None:
+    for path in (Path(FILE_NAME), user_file(environment)):
+        if path.is_file():
+            return path
+    return None
+
+
+def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
+    """`section.key` -> (value, origin) of a file. Keys are checked here, values in `_build`."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read the configuration: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        what = " ".join(str(error).split())
+        raise UsageError(f"{path}: not valid YAML: {what}") from error
+    values: dict[str, tuple[object, str]] = {}
+    for section, keys in _mapping(tree, origin, "sections").items():
+        _known(section, SECTIONS, f"{origin}: unknown section {section!r}")
+        names = [field.name for field in dataclasses.fields(SECTIONS[section])]
+        for key, value in _mapping(keys, origin, f"keys in {section!r}").items():
+            _known(key, names, f"{origin}: unknown key '{section}.{key}'")
+            values[f"{section}.{key}"] = (value, origin)
+    return values
+
+
+def _mapping(tree: object, origin: str, what: str) -> dict[Any, Any]:
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise UsageError(f"{origin}: expected {what}, received {tree!r}")
+    return tree
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[object, str]]:
+    values: dict[str, tuple[object, str]] = {}
+    for name, text in environment.items():
+        if not name.startswith(ENV_PREFIX) or "__" not in name:
+            continue
+        section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
+        _known(section, SECTIONS, f"{name}: unknown section {section!r}")
+        names = [field.name for field in dataclasses.fields(SECTIONS[section])]
+        _known(key, names, f"{name}: unknown key '{section}.{key}'")
+        try:
+            values[f"{section}.{key}"] = (yaml.safe_load(text), name)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{name}: not a value: {text!r}") from error
+    return values
+
+
+def _known(name: object, known: typing.Iterable[str], problem: str) -> None:
+    names = list(known)
+    if name not in names:
+        raise UsageError(f"{problem}{_suggestion(str(name), names)}; known: {', '.join(names)}")
+
+
+def _suggestion(name: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _build(values: Mapping[str, tuple[object, str]]) -> Config:
+    sections: dict[str, Any] = {}
+    for section, kind in SECTIONS.items():
+        hints = typing.get_type_hints(kind)
+        parsed = {}
+        for field in dataclasses.fields(kind):
+            key = f"{section}.{field.name}"
+            if key not in values:
+                raise LivecamError(f"config.yaml: no value for {key!r}; install livecam again")
+            value, origin = values[key]
+            parsed[field.name] = _value(key, value, hints[field.name], origin)
+        sections[section] = kind(**parsed)
+    config = Config(**sections, sources={key: origin for key, (_, origin) in values.items()})
+    if len(config.detector.thresholds) != 3:
+        raise UsageError("detector.thresholds: expected three numbers, for P-, R- and O-Net")
+    _ = config.scheme  # a bad scheme is a configuration error, whatever the command
+    return config
+
+
+def _value(key: str, value: object, kind: Any, origin: str) -> object:
+    """`value` as its declared type, within its bounds, or a UsageError that names the key."""
+    converted = _converted(value, kind)
+    if converted is None:
+        raise UsageError(f"{origin}: {key}: expected {_KINDS[str(kind)]}, received {value!r}")
+    if key in BOUNDS and isinstance(converted, (int, float)):
+        least, greatest = BOUNDS[key]
+        if not least <= converted <= greatest:
+            raise UsageError(
+                f"{origin}: {key}: expected {least:g} to {greatest:g}, received {value!r}"
+            )
+    if key in CHOICES and converted not in CHOICES[key]:
+        problem = f"{origin}: {key}: unknown value {value!r}"
+        _known(converted, CHOICES[key], problem)
+    return converted
+
+
+_KINDS = {
+    str(str): "a text",
+    str(bool): "true or false",
+    str(int): "a whole number",
+    str(float): "a number",
+    str(tuple[float, ...]): "a list of numbers between 0 and 1",
+    str(tuple[str, ...]): "a list of texts",
+    str(dict[str, list[int]]): "names with lists of whole numbers",
+}
+
+
+def _converted(value: object, kind: Any) -> object | None:
+    """None if `value` is not of that kind. YAML's true is no number here."""
+    if kind in (str, bool):
+        return value if isinstance(value, kind) else None
+    if kind is int:
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if kind is float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return float(value) if is_number and value == value else None  # type: ignore[arg-type]
+    if kind == tuple[float, ...]:
+        if not isinstance(value, (list, tuple)):
+            return None
+        numbers = [_converted(v, float) for v in value]
+        return tuple(numbers) if all(n is not None and 0 <= n <= 1 for n in numbers) else None  # type: ignore[operator]
+    if kind == tuple[str, ...]:
+        is_texts = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
+        return tuple(value) if is_texts else None  # type: ignore[arg-type]
+    if kind == dict[str, list[int]] and isinstance(value, dict):
+        fits = all(
+            isinstance(name, str)
+            and isinstance(starts, list)
+            and all(isinstance(s, int) and not isinstance(s, bool) for s in starts)
+            for name, starts in value.items()
+        )
+        return value if fits else None
+    return None

@@ -1,0 +1,108 @@
+"""The values that flow down the line from source to sinks. Imports numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+AGES = 101  # single years 0..100; older people count as 100
+
+Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+
+def _expect_shape(what: str, array: np.ndarray, *shape: int | None) -> None:
+    fits = array.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join("n" if want is None else str(want) for want in shape)
+        raise ValueError(f"{what}: expected shape ({expected}), received {array.shape}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source. `bgr`: uint8 (H, W, 3), upright.
+
+    `time_s` is the media time of a file and the time since the start for a camera.
+    """
+
+    index: int
+    time_s: float
+    bgr: Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Faces of one picture: `xyxy` (n, 4) px, `confidence` (n,), `landmarks` (n, 5, 2) px.
+
+    The landmarks are image-left eye, image-right eye, nose, mouth left, mouth right.
+    """
+
+    xyxy: Array
+    confidence: Array
+    landmarks: Array
+
+    def __post_init__(self) -> None:
+        n = len(self.confidence)
+        _expect_shape("Faces.xyxy", self.xyxy, n, 4)
+        _expect_shape("Faces.confidence", self.confidence, n)
+        _expect_shape("Faces.landmarks", self.landmarks, n, 5, 2)
+
+    @classmethod
+    def none(cls) -> Faces:
+        return cls(
+            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+        )
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    def __getitem__(self, rows: np.ndarray | slice | list[int]) -> Faces:
+        """Rows by boolean mask, integer array or slice; always `Faces` again."""
+        return Faces(self.xyxy[rows], self.confidence[rows], self.landmarks[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgeGender:
+    """What the classifier says: `age_probs` (n, 101), rows sum to 1; `female_prob` (n,)."""
+
+    age_probs: Array
+    female_prob: Array
+
+    def __post_init__(self) -> None:
+        n = len(self.female_prob)
+        _expect_shape("AgeGender.age_probs", self.age_probs, n, AGES)
+        _expect_shape("AgeGender.female_prob", self.female_prob, n)
+
+    @classmethod
+    def none(cls) -> AgeGender:
+        return cls(np.zeros((0, AGES), np.float32), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.female_prob)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFace:
+    """A confirmed track as one frame shows it; the age fields are smoothed over the track.
+
+    `age_low`..`age_high` is the central 80 % range in whole years, inclusive.
+    `coasting_s` is 0 when the box was measured in this frame, else how long it is predicted.
+    `samples` counts the classifications behind the age fields; with 0 they are a flat prior.
+    """
+
+    track_id: int
+    xyxy: Array
+    landmarks: Array
+    confidence: float
+    age_probs: Array
+    age: float
+    age_low: int
+    age_high: int
+    age_bin: str
+    female_prob: float
+    samples: int
+    coasting_s: float = 0.0

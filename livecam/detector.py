@@ -1,0 +1,372 @@
+"""MTCNN face detection (Zhang et al. 2016) on ONNX Runtime. The only file that knows mtcnn.
+
+The weights are those of the `mtcnn` package, read from its files; the package itself is not
+imported, because that would import TensorFlow. P-Net proposes boxes on a pyramid of the picture,
+R-Net and O-Net refine them, and O-Net also gives the five landmarks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import joblib
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from livecam.datatypes import Array, Faces, Image
+from livecam.errors import LivecamError
+from livecam.geometry import area, clip, nms, square
+
+CELL_PX = 12  # P-Net's window
+STRIDE_PX = 2  # and its step
+GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
+REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
+
+
+class Mtcnn:
+    """Finds the faces of BGR pictures; keeps nothing between calls.
+
+    `min_face_px` is the side of the smallest face looked for, in pixels of the picture.
+    `thresholds` are the least confidences that P-, R- and O-Net let pass. A picture with a side
+    longer than `max_side_px` is searched on a shrunk copy; coordinates stay those of the original.
+    """
+
+    def __init__(
+        self,
+        min_face_px: float = 32,
+        thresholds: Sequence[float] = (0.6, 0.7, 0.8),
+        pyramid_factor: float = 0.709,
+        max_side_px: int = 4096,
+        threads: int = 0,
+        providers: Sequence[str] = ("CPUExecutionProvider",),
+    ) -> None:
+        self.min_face_px = min_face_px
+        self.thresholds = tuple(thresholds)
+        self.pyramid_factor = pyramid_factor
+        self.max_side_px = max_side_px
+        self._pnet, self._rnet, self._onet = (
+            _session(graph, threads, providers) for graph in _graphs()
+        )
+
+    def find(self, bgr: Image) -> Faces:
+        """All faces of one picture, most confident first."""
+        return self.find_many([bgr])[0]
+
+    def find_many(self, pictures: Sequence[Image]) -> list[Faces]:
+        """The faces of each picture; pictures of one size share their P-Net calls, and all
+        pictures share those of R-Net and O-Net."""
+        small, shrinks = zip(*map(self._shrunk, pictures), strict=True) if pictures else ((), ())
+        boxes = self._proposals(small, shrinks)
+        boxes = self._refined(small, boxes)
+        found = self._with_landmarks(small, boxes)
+        return [
+            _scaled(_kept(faces, self.thresholds[2]), shrink, picture)
+            for faces, shrink, picture in zip(found, shrinks, pictures, strict=True)
+        ]
+
+    def find_main(self, pictures: Sequence[Image]) -> list[Faces]:
+        """The one face that each picture is a crop of: the largest found, at most one each.
+
+        A tight crop may cut the face; what is not found is looked for again within a border.
+        """
+        found = [_largest(faces) for faces in self.find_many(pictures)]
+        missed = [i for i, faces in enumerate(found) if not len(faces)]
+        pads = [max(pictures[i].shape[:2]) // 5 for i in missed]
+        padded = [
+            cv2.copyMakeBorder(pictures[i], p, p, p, p, cv2.BORDER_REPLICATE)
+            for i, p in zip(missed, pads, strict=True)
+        ]
+        for i, pad, faces in zip(missed, pads, self.find_many(padded), strict=True):
+            main = _largest(faces)
+            xyxy, landmarks = main.xyxy - pad, main.landmarks - pad
+            found[i] = _scaled(Faces(xyxy, main.confidence, landmarks), 1.0, pictures[i])
+        return found
+
+    def refine(self, bgr: Image, xyxy: Array) -> Faces:
+        """The faces at boxes that are roughly known: O-Net alone, a tenth of the work of `find`."""
+        if not len(xyxy):
+            return Faces.none()
+        return _scaled(
+            _kept(self._with_landmarks([bgr], [square(xyxy)])[0], self.thresholds[2]), 1.0, bgr
+        )
+
+    def _shrunk(self, bgr: Image) -> tuple[Image, float]:
+        """The picture that is searched, and its size over the original's."""
+        height, width = bgr.shape[:2]
+        shrink = min(1.0, self.max_side_px / max(height, width))
+        if shrink == 1.0:
+            return bgr, 1.0
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        return cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), shrink
+
+    def _scales(self, height: int, width: int, min_face_px: float) -> Iterator[float]:
+        """Pyramid scales, from the smallest face to one that fills the picture."""
+        scale = CELL_PX / min_face_px
+        while min(height, width) * scale >= CELL_PX:
+            yield scale
+            scale *= self.pyramid_factor
+
+    def _proposals(self, pictures: Sequence[Image], shrinks: Sequence[float]) -> list[Array]:
+        """P-Net: square boxes (n, 4) for each picture."""
+        found: list[tuple[list[Array], list[Array]]] = [([], []) for _ in pictures]
+        alike: dict[tuple[int, int, float], list[int]] = {}
+        for i, (picture, shrink) in enumerate(zip(pictures, shrinks, strict=True)):
+            alike.setdefault((*picture.shape[:2], shrink), []).append(i)
+        for (height, width, shrink), members in alike.items():
+            min_face_px = max(self.min_face_px * shrink, CELL_PX)
+            for scale in self._scales(height, width, min_face_px):
+                size = (int(width * scale), int(height * scale))
+                batch = np.stack(
+                    [cv2.resize(pictures[i], size, interpolation=cv2.INTER_AREA) for i in members]
+                )
+                regression, face = self._pnet.run(None, {"bgr": batch})
+                for i, offsets, prob in zip(members, regression, face, strict=True):
+                    xyxy, scores = _cells(offsets, prob, self.thresholds[0])
+                    keep = nms(xyxy, scores, 0.5)
+                    found[i][0].append(xyxy[keep] / scale)
+                    found[i][1].append(scores[keep])
+        return [_merged(boxes, scores) for boxes, scores in found]
+
+    def _refined(self, pictures: Sequence[Image], boxes: Sequence[Array]) -> list[Array]:
+        """R-Net: fewer and better square boxes for each picture."""
+        regression, face = self._run_on_patches(self._rnet, pictures, boxes, 24)
+        better = []
+        for xyxy, offsets, prob in zip(boxes, regression, face, strict=True):
+            keep = prob > self.thresholds[1]
+            adjusted = _adjusted(xyxy[keep], offsets[keep])
+            better.append(square(adjusted[nms(adjusted, prob[keep], 0.7)]))
+        return better
+
+    def _with_landmarks(self, pictures: Sequence[Image], boxes: Sequence[Array]) -> list[Faces]:
+        """O-Net: every box with its final place, landmarks and confidence, nothing dropped."""
+        regression, points, face = self._run_on_patches(self._onet, pictures, boxes, 48)
+        return [
+            Faces(_adjusted(xyxy, offsets), prob, _landmarks(xyxy, landmarks))
+            for xyxy, offsets, landmarks, prob in zip(boxes, regression, points, face, strict=True)
+        ]
+
+    def _run_on_patches(
+        self,
+        net: onnxruntime.InferenceSession,
+        pictures: Sequence[Image],
+        boxes: Sequence[Array],
+        size_px: int,
+    ) -> list[list[Array]]:
+        """One call of `net` on the patches of all pictures; per output a list by picture."""
+        patches = [_patches(bgr, b, size_px) for bgr, b in zip(pictures, boxes, strict=True)]
+        outputs = net.run(None, {"bgr": np.concatenate(patches)}) if patches else []
+        ends = list(itertools.accumulate(map(len, boxes)))[:-1]
+        if not outputs:
+            return [[] for _ in net.get_outputs()]
+        return [np.split(output, ends) for output in outputs]
+
+
+def _cells(offsets: Array, prob: Array, threshold: float) -> tuple[Array, Array]:
+    """Boxes and scores of the P-Net cells above the threshold: (h, w, 4), (h, w) -> (n, 4), (n,)"""
+    rows, columns = np.nonzero(prob > threshold)
+    corner = np.stack([columns, rows], axis=1).astype(np.float32) * STRIDE_PX
+    cell = np.concatenate([corner + 1, corner + CELL_PX], axis=1)  # the package counts from 1
+    return cell + offsets[rows, columns] * (CELL_PX - 1), prob[rows, columns]
+
+
+def _merged(boxes: list[Array], scores: list[Array]) -> Array:
+    """The proposals of all scales as one set of square boxes."""
+    if not boxes:
+        return np.zeros((0, 4), np.float32)
+    xyxy = np.concatenate(boxes)
+    return square(xyxy[nms(xyxy, np.concatenate(scores), 0.7)])
+
+
+def _adjusted(xyxy: Array, offsets: Array) -> Array:
+    """Boxes moved by a net's regression, which counts in box sizes plus one pixel."""
+    size = xyxy[:, 2:] - xyxy[:, :2] + 1
+    return xyxy + offsets * np.concatenate([size, size], axis=1)
+
+
+def _landmarks(xyxy: Array, shares: Array) -> Array:
+    """O-Net's points, all x before all y, as pixels: (n, 4), (n, 10) -> (n, 5, 2)."""
+    points = np.stack([shares[:, :5], shares[:, 5:]], axis=2)  # (n, 5, 2)
+    size = xyxy[:, 2:] - xyxy[:, :2] + 1
+    return points * size[:, None] + xyxy[:, None, :2] - 1
+
+
+def _kept(faces: Faces, threshold: float) -> Faces:
+    """The confident ones, best first, without boxes that lie in a better one."""
+    faces = faces[faces.confidence > threshold]
+    return faces[nms(faces.xyxy, faces.confidence, 0.7, over="smaller")]
+
+
+def _largest(faces: Faces) -> Faces:
+    return faces[np.argsort(-area(faces.xyxy), kind="stable")[:1]]
+
+
+def _scaled(faces: Faces, shrink: float, picture: Image) -> Faces:
+    """Faces of a shrunk copy in pixels of the picture, boxes clipped to it."""
+    height, width = picture.shape[:2]
+    xyxy = clip(faces.xyxy / shrink, (width, height)).astype(np.float32)
+    seen = Faces(xyxy, faces.confidence, (faces.landmarks / shrink).astype(np.float32))
+    return seen[(xyxy[:, 2] - xyxy[:, 0] >= 1) & (xyxy[:, 3] - xyxy[:, 1] >= 1)]
+
+
+def _patches(bgr: Image, xyxy: Array, size_px: int) -> Image:
+    """Square patches of a picture, sampled in one call: (n, 4) px -> (n, size_px, size_px, 3).
+
+    Samples the corners of a box exactly, as the package's `crop_and_resize` does.
+    """
+    n = len(xyxy)
+    if not n:
+        return np.zeros((0, size_px, size_px, 3), np.uint8)
+    at_once = REMAP_ROWS // size_px
+    if n > at_once:
+        parts = [_patches(bgr, xyxy[i : i + at_once], size_px) for i in range(0, n, at_once)]
+        return np.concatenate(parts)
+    steps = np.linspace(0, 1, size_px, dtype=np.float32)
+    height, width = bgr.shape[:2]
+    x = (xyxy[:, 0, None] + (xyxy[:, 2] - xyxy[:, 0])[:, None] * steps) * (1 - 1 / width)
+    y = (xyxy[:, 1, None] + (xyxy[:, 3] - xyxy[:, 1])[:, None] * steps) * (1 - 1 / height)
+    map_x = np.broadcast_to(x[:, None, :], (n, size_px, size_px)).reshape(n * size_px, size_px)
+    map_y = np.broadcast_to(y[:, :, None], (n, size_px, size_px)).reshape(n * size_px, size_px)
+    patches = cv2.remap(
+        bgr,
+        np.ascontiguousarray(map_x, np.float32),
+        np.ascontiguousarray(map_y, np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=GREY,
+    )
+    return patches.reshape(n, size_px, size_px, 3)
+
+
+# The graphs. Each takes uint8 BGR pictures (n, h, w, 3); the normalisation (x - 127.5) / 128 and
+# the order of the channels are folded into the first convolution's weights.
+
+
+def weights_dir() -> Path:
+    """The folder of the mtcnn package's weight files, found without importing the package."""
+    spec = importlib.util.find_spec("mtcnn")
+    if spec is None or not spec.submodule_search_locations:
+        raise LivecamError("the package mtcnn is not installed; install it: pip install mtcnn")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "assets" / "weights"
+    if not (folder / "pnet.lz4").is_file():
+        raise LivecamError(
+            f"{folder}: no pnet.lz4 in the installed mtcnn package; install version 1.0 of it"
+        )
+    return folder
+
+
+def _graphs() -> Iterator[bytes]:
+    """P-Net, R-Net and O-Net as serialised ONNX models."""
+    folder = weights_dir()
+    for name, layers in _LAYERS.items():
+        yield _Graph(joblib.load(folder / f"{name}.lz4")).build(name, layers)
+
+
+_LAYERS: dict[str, list[str]] = {
+    "pnet": ["conv", "pool2", "conv", "conv", "boxes", "face"],
+    "rnet": ["conv", "pool3", "conv", "pool3v", "conv", "flat", "dense", "boxes", "face"],
+    "onet": [
+        "conv", "pool3", "conv", "pool3v", "conv", "pool2", "conv",
+        "flat", "dense", "boxes", "landmarks", "face",
+    ],
+}  # fmt: skip
+
+
+class _Graph:
+    """Turns a flat list of Keras weights, in layer order, into an ONNX model."""
+
+    def __init__(self, weights: list[np.ndarray]) -> None:
+        self.weights = iter(weights)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.outputs: list[str] = []
+        self.x = "bgr"
+        self.is_flat = False
+
+    def build(self, name: str, layers: list[str]) -> bytes:
+        self._add("Cast", to=TensorProto.FLOAT)
+        self._add("Transpose", perm=[0, 3, 1, 2])
+        for layer in layers:
+            self._layer(layer)
+        picture = helper.make_tensor_value_info("bgr", TensorProto.UINT8, ["n", "h", "w", 3])
+        outputs = [
+            helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
+            for output in self.outputs
+        ]
+        graph = helper.make_graph(self.nodes, name, [picture], outputs, self.constants)
+        opset = [helper.make_opsetid("", 17)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        return model.SerializeToString()
+
+    def _layer(self, layer: str) -> None:
+        if layer == "conv":
+            self._conv()
+            self._prelu()
+        elif layer == "dense":
+            self._dense()
+            self._prelu()
+        elif layer == "flat":  # the package flattens in the order width, height, channel
+            self._add("Transpose", perm=[0, 3, 2, 1])
+            self._add("Flatten")
+            self.is_flat = True
+        elif layer.startswith("pool"):
+            padding = "VALID" if layer.endswith("v") else "SAME_UPPER"
+            side = int(layer[4])
+            self._add("MaxPool", kernel_shape=[side, side], strides=[2, 2], auto_pad=padding)
+        else:
+            self._head(layer)
+
+    def _head(self, layer: str) -> None:
+        body = self.x
+        if self.is_flat:
+            self._dense()
+        else:
+            self._conv()
+            self._add("Transpose", perm=[0, 2, 3, 1])
+        if layer == "face":
+            self._add("Softmax", axis=-1)
+            self._add("Gather", self._constant(np.array(1)), axis=-1)
+        self.outputs.append(self.x)
+        self.x = body
+
+    def _conv(self) -> None:
+        kernel, bias = next(self.weights), next(self.weights)
+        if not self.constants:  # the first layer sees raw pixels
+            bias = bias - kernel.sum(axis=(0, 1, 2)) * (127.5 / 128)
+            kernel = kernel[:, :, ::-1] / 128
+        self._add("Conv", self._constant(kernel.transpose(3, 2, 0, 1)), self._constant(bias))
+
+    def _dense(self) -> None:
+        self._add("Gemm", self._constant(next(self.weights)), self._constant(next(self.weights)))
+
+    def _prelu(self) -> None:
+        slope = next(self.weights).reshape(-1)
+        self._add("PRelu", self._constant(slope if self.is_flat else slope[:, None, None]))
+
+    def _constant(self, value: np.ndarray) -> str:
+        if value.dtype.kind == "f":
+            value = value.astype(np.float32)
+        name = f"w{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
+        return name
+
+    def _add(self, op: str, *inputs: str, **attributes: object) -> None:
+        output = f"{op}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, [self.x, *inputs], [output], **attributes))
+        self.x = output
+
+
+def _session(
+    graph: bytes, threads: int, providers: Sequence[str]
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # idle threads of one net must not spin on the cores that the next net needs
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(graph, options, providers=list(providers))

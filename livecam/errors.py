@@ -1,0 +1,13 @@
+"""What goes wrong, as one line for the person at the keyboard.
+
+LivecamError            a failure at run time: an input, a device, a model, a disk   exit code 1
+└── UsageError          a command or a configuration that cannot be meant            exit code 2
+"""
+
+
+class LivecamError(Exception):
+    """Its text says what, what was expected, and what to do."""
+
+
+class UsageError(LivecamError):
+    """Nothing was started: the request itself has to change."""

@@ -1,0 +1,83 @@
+"""A line on stderr that says how far, how fast and how long still."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+LOG_EVERY_S = 10.0  # a stream that is no terminal gets a line this often
+TERMINAL_EVERY_S = 0.1
+
+
+class Progress:
+    """Counts `done` of `total` steps (None: unknown) and shows rate and ETA.
+
+    A context manager: leaving it ends the line. Shows nothing for work that ends at once.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int | None,
+        unit: str,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.done = 0
+        self._stream = stream if stream is not None else sys.stderr
+        self._clock = clock
+        self._is_terminal = self._stream.isatty()
+        self._start_s = self._shown_s = clock()
+        self._width = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._width:
+            self._show("\n" if self._is_terminal else "")
+
+    def step(self, n: int = 1) -> None:
+        self.done += n
+        wait_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
+        now_s = self._clock()
+        if now_s - self._shown_s >= wait_s:
+            self._shown_s = now_s
+            self._show("")
+
+    def note(self, text: str) -> None:
+        """A line of its own that stays."""
+        clear = "\r" + " " * self._width + "\r" if self._is_terminal and self._width else ""
+        self._stream.write(f"{clear}{text}\n")
+        self._stream.flush()
+
+    def line(self) -> str:
+        elapsed_s = max(self._clock() - self._start_s, 1e-9)
+        rate = self.done / elapsed_s
+        parts = [f"{self.what}: {self.done}" + (f"/{self.total}" if self.total else "")]
+        if self.total:
+            parts.append(f"{100 * self.done / self.total:.0f} %")
+        parts.append(f"{rate:.1f} {self.unit}/s")
+        if self.total and self.done:
+            left_s = max(self.total - self.done, 0) / rate
+            parts.append(f"{clock_time(left_s)} left" if left_s else clock_time(elapsed_s))
+        return "  ".join(parts)
+
+    def _show(self, end: str) -> None:
+        line = self.line()
+        if self._is_terminal:
+            self._stream.write("\r" + line.ljust(self._width) + end)
+        else:
+            self._stream.write(line + "\n")
+        self._stream.flush()
+        self._width = len(line)
+
+
+def clock_time(seconds: float) -> str:
+    """75 -> '1:15', 3700 -> '1:01:40'."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,1 @@
+"""Training of livecam's age and gender classifier: prepare, fit, evaluate, export."""

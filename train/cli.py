@@ -1,0 +1,30 @@
+"""What every `python -m train.…` command does with its arguments and its errors."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from livecam.errors import LivecamError, UsageError
+
+
+def run(
+    command: Callable[[argparse.Namespace], None],
+    parser: argparse.ArgumentParser,
+    argv: list[str] | None,
+) -> int:
+    """The exit code: 0 done, 1 failed, 2 usage, 130 interrupted. An error is one line on stderr."""
+    args = parser.parse_args(argv)
+    try:
+        command(args)
+    except LivecamError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:
+        print(f"{parser.prog}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,64 @@
+"""The file of aligned faces that `train.prepare` writes: its columns, and reading them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from livecam.datatypes import Image
+from livecam.errors import LivecamError
+
+TRAIN, DEV, TEST, LEFT_OUT = range(4)
+SPLITS = {"train": TRAIN, "dev": DEV, "test": TEST}
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Labelled crops: `crops` (n, 128, 128, 3) RGB, `age` (n,) years, `gender` and `ethnicity`
+    (n,) numbers of the data set, -1 unknown; `dataset` and `file` (n,) say where each is from."""
+
+    crops: Image
+    age: np.ndarray
+    gender: np.ndarray
+    ethnicity: np.ndarray
+    dataset: np.ndarray
+    file: np.ndarray
+    data_hash: str
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+
+def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
+    """One part of the file, of all data sets or one of them, in memory (49 KB a face).
+
+    Raises LivecamError if the file is none of `train.prepare`, or the part is empty.
+    """
+    try:
+        with h5py.File(path) as h5:
+            rows = h5["split"][()] == SPLITS[split]
+            names = h5["dataset"].asstr()[()]
+            if dataset is not None:
+                rows &= names == dataset
+            where = np.nonzero(rows)[0]
+            if not len(where):
+                part = split if dataset is None else f"{split} part of {dataset}"
+                raise LivecamError(f"{path}: no face in its {part}; see python -m train.prepare -h")
+            return FaceSet(
+                crops=h5["crops"][where],
+                age=h5["age"][where].astype(np.float32),
+                gender=h5["gender"][where],
+                ethnicity=h5["ethnicity"][where],
+                dataset=names[where],
+                file=h5["file"].asstr()[where],
+                data_hash=str(h5.attrs["data_hash"]),
+            )
+    except FileNotFoundError as error:
+        raise LivecamError(f"{path}: no such file; make it with python -m train.prepare") from error
+    except (OSError, KeyError) as error:
+        raise LivecamError(
+            f"{path}: not a file of python -m train.prepare, or a damaged one ({error})"
+        ) from error
