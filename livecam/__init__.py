@@ -1,0 +1,29 @@
+"""livecam: how old are the people in front of the camera?
+
+A source gives frames; MTCNN finds the faces in them; a small network answers each face with a
+distribution over the years 0..100; a tracker pools these answers over time; an overlay draws
+them. The command is `livecam`; the library is one function:
+
+    livecam.predict("group.jpg")  ->  [{"face": 1, "age": 31.4, "age_bin": "25-34", …}, …]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from livecam.errors import LivecamError, UsageError
+
+if TYPE_CHECKING:
+    from livecam.prediction import predict
+
+__version__ = "0.1.0"
+__all__ = ["LivecamError", "UsageError", "__version__", "predict"]
+
+
+def __getattr__(name: str) -> Any:
+    """`predict` on first use: its libraries take longer to import than `livecam --help` may."""
+    if name == "predict":
+        from livecam.prediction import predict
+
+        return predict
+    raise AttributeError(f"module 'livecam' has no attribute {name!r}")

@@ -70,12 +70,16 @@ def _shrunk_region(bgr: Image, matrix: Array) -> tuple[Image, Array]:
     reach = corners @ inverse[:, :2].T + inverse[:, 2]  # (4, 2) px of the picture
     height, width = bgr.shape[:2]
     x0, y0 = np.clip(np.floor(reach.min(axis=0)) - factor, 0, [width - 1, height - 1]).astype(int)
-    x1, y1 = np.clip(np.ceil(reach.max(axis=0)) + factor, [x0 + 1, y0 + 1], [width, height]).astype(int)
+    x1, y1 = np.clip(np.ceil(reach.max(axis=0)) + factor, [x0 + 1, y0 + 1], [width, height]).astype(
+        int
+    )
     region = bgr[y0:y1, x0:x1]
     size = (max(1, region.shape[1] // factor), max(1, region.shape[0] // factor))
     small = cv2.resize(region, size, interpolation=cv2.INTER_AREA)
     ratio = np.array([region.shape[1] / size[0], region.shape[0] / size[1]])
     # a pixel's centre is at half a pixel: (x_small + 0.5) * ratio = x_region + 0.5
-    to_region = np.array([[ratio[0], 0, x0 + ratio[0] / 2 - 0.5], [0, ratio[1], y0 + ratio[1] / 2 - 0.5]])
+    to_region = np.array(
+        [[ratio[0], 0, x0 + ratio[0] / 2 - 0.5], [0, ratio[1], y0 + ratio[1] / 2 - 0.5]]
+    )
     both = matrix @ np.vstack([to_region, [0, 0, 1]])
     return small, both.astype(np.float32)

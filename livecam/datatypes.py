@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 AGES = 101  # single years 0..100; older people count as 100
 
 Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
+Image = NDArray[Any]  # uint8; OpenCV's own annotations do not say so
 
 
 def _expect_shape(what: str, array: np.ndarray, *shape: int | None) -> None:

@@ -11,6 +11,7 @@ import importlib.util
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import joblib
@@ -22,6 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from livecam.datatypes import Array, Faces, Image
 from livecam.errors import LivecamError
 from livecam.geometry import area, clip, nms, square
+from livecam.inference import session
 
 CELL_PX = 12  # P-Net's window
 STRIDE_PX = 2  # and its step
@@ -44,14 +46,14 @@ class Mtcnn:
         pyramid_factor: float = 0.709,
         max_side_px: int = 4096,
         threads: int = 0,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        providers: Sequence[str] = (),
     ) -> None:
         self.min_face_px = min_face_px
         self.thresholds = tuple(thresholds)
         self.pyramid_factor = pyramid_factor
         self.max_side_px = max_side_px
         self._pnet, self._rnet, self._onet = (
-            _session(graph, threads, providers) for graph in _graphs()
+            session(graph, threads, providers) for graph in _graphs()
         )
 
     def find(self, bgr: Image) -> Faces:
@@ -355,18 +357,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def _add(self, op: str, *inputs: str, **attributes: object) -> None:
+    def _add(self, op: str, *inputs: str, **attributes: Any) -> None:
         output = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, [self.x, *inputs], [output], **attributes))
         self.x = output
-
-
-def _session(
-    graph: bytes, threads: int, providers: Sequence[str]
-) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # idle threads of one net must not spin on the cores that the next net needs
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(graph, options, providers=list(providers))

@@ -16,8 +16,8 @@ def resnet(
 ) -> keras.Model:
     """A small residual network: RGB crops (n, px, px, 3) in 0..255 -> logits.
 
-    Outputs `age` (n, 101) and `gender` (n, 1), positive for female. Basic blocks (He et al. 2015) of
-    width, 2·width, 4·width …; where a stage halves the picture, its shortcut averages.
+    Outputs `age` (n, 101) and `gender` (n, 1), positive for female. Basic blocks (He et al. 2015)
+    of width, 2·width, 4·width …; where a stage halves the picture, its shortcut averages.
     """
     crop = keras.Input((input_px, input_px, 3), name="crop", dtype="float32")
     x = layers.Rescaling(1 / 127.5, offset=-1)(crop)
@@ -56,4 +56,6 @@ def with_probabilities(net: keras.Model) -> keras.Model:
     age_probs = layers.Softmax(dtype="float32", name="age_probs")(net.output["age"])
     female_prob = layers.Activation("sigmoid", dtype="float32")(net.output["gender"])
     female_prob = layers.Reshape((), dtype="float32", name="female_prob")(female_prob)
-    return keras.Model(net.input, {"age_probs": age_probs, "female_prob": female_prob}, name=net.name)
+    return keras.Model(
+        net.input, {"age_probs": age_probs, "female_prob": female_prob}, name=net.name
+    )

@@ -6,6 +6,7 @@ it had to leave out, so that nothing disappears silently.
 
 from __future__ import annotations
 
+import functools
 import re
 import zipfile
 from collections import Counter
@@ -108,7 +109,7 @@ def _pictures(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
         with zipfile.ZipFile(path) as archive:
             for member in sorted(archive.namelist()):
                 if member.lower().endswith(PICTURES) and not member.startswith("__MACOSX"):
-                    yield Path(member).name, lambda member=member: archive.read(member)
+                    yield Path(member).name, functools.partial(archive.read, member)
     elif path.exists():
         raise LivecamError(f"{path}: neither a folder nor a zip file; give a data set as one")
     else:

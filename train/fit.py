@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     defaults = Recipe()
     parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__)
     parser.add_argument("data", nargs="?", type=Path, help="HDF5 file of python -m train.prepare")
-    parser.add_argument("--out", type=Path, default=Path("runs/age_gender"), help="the run's folder")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/age_gender"), help="the run's folder"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     for name, what in (
         ("epochs", "passes over the data"),
@@ -117,7 +120,7 @@ def write_recipe(recipe: Recipe, path: Path, **provenance: object) -> None:
     path.write_text(json.dumps(record, indent=2) + "\n")
 
 
-def append_log(path: Path, row: dict[str, object]) -> None:
+def append_log(path: Path, row: Mapping[str, object]) -> None:
     is_new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, row.keys())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from pathlib import Path
 
@@ -188,7 +187,7 @@ def _save_weights(net: keras.Model, path: Path) -> None:
     """Weights, optimiser and epoch, in place of the last ones only when wholly written."""
     partial = path.with_name("partial.weights.h5")
     net.save_weights(partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _resume(net: keras.Model, out: Path) -> int:

@@ -1,0 +1,345 @@
+"""One input to its labelled picture, video or GIF, and to rows of the tracks table."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+
+from livecam.config import Config
+from livecam.datatypes import Frame, TrackedFace
+from livecam.errors import LivecamError, UsageError
+from livecam.overlay import Overlay
+from livecam.pipeline import Models
+from livecam.progress import Progress
+from livecam.sinks import AudioSource, GifSink, TrackTable, VideoSink, write_picture
+from livecam.source import (
+    CLIP_SUFFIXES,
+    OWN_SUFFIX,
+    PICTURE_SUFFIXES,
+    Clip,
+    Input,
+    Kind,
+    Opened,
+    read_picture,
+)
+
+ClipFormat = Literal["mp4", "gif"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked `annotate` for, apart from the configuration."""
+
+    output: Path | None = None
+    format: ClipFormat | None = None
+    write_video: bool = True
+    tracks: Path | None = None
+    overwrite: bool = False
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+@dataclass(slots=True)
+class TrackSummary:
+    """One person in a clip: when seen, and the last word on age and gender."""
+
+    first_s: float
+    last: TrackedFace
+    last_s: float
+
+
+@dataclass(slots=True)
+class Done:
+    """What became of one input. `error` is why it ended before its time, if it did."""
+
+    name: str
+    outputs: list[Path] = field(default_factory=list)
+    frames: int = 0
+    error: str | None = None
+    is_interrupted: bool = False
+    tracks: dict[int, TrackSummary] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    _begin_s: float = 0.0
+    _end_s: float = 0.0
+
+    def see(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
+        """Count one labelled frame; remember who was in it."""
+        self.frames += 1
+        self._end_s = time.monotonic()
+        if self.frames == 1:
+            self._begin_s = self._end_s
+        for face in faces:
+            if face.coasting_s:
+                continue
+            known = self.tracks.setdefault(
+                face.track_id, TrackSummary(frame.time_s, face, frame.time_s)
+            )
+            known.last, known.last_s = face, frame.time_s
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second from the first labelled frame to the last: start-up is not in it."""
+        elapsed_s = self._end_s - self._begin_s
+        return (self.frames - 1) / elapsed_s if elapsed_s > 0 else None
+
+
+class Outputs:
+    """Decides the name of every output, and refuses clashes before anything is written."""
+
+    def __init__(self, inputs: Sequence[Input], request: Request) -> None:
+        self.request = request
+        self.is_folder = _is_folder(inputs, request)
+        self._taken: dict[Path, str] = {}
+        if request.tracks is not None:
+            self._check_tracks(request.tracks)
+        if not request.write_video:
+            return
+        for source in inputs:
+            kind = _kind_by_name(source)
+            if kind is not None:
+                self.of(source, kind)
+
+    def of(self, source: Input, kind: Kind) -> Path:
+        """Where this input's labelled picture or clip goes."""
+        output = self.request.output
+        if output is None:
+            place = source.path.parent if source.path is not None else Path()
+            path = place / self._name(source, kind)
+        elif self.is_folder:
+            path = output / self._name(source, kind)
+        else:
+            path = output
+            self._check_suffix(path, source, kind)
+        self._claim(path, source.name)
+        return path
+
+    def prepare(self) -> None:
+        """Make the output folder, once everything is checked."""
+        output = self.request.output
+        if output is None:
+            return
+        folder = output if self.is_folder else output.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LivecamError(f"{folder}: cannot make the folder: {error.strerror}") from error
+
+    def _name(self, source: Input, kind: Kind) -> str:
+        if kind == "clip":
+            return f"{source.stem}{OWN_SUFFIX}.{self.request.format or 'mp4'}"
+        suffix = source.suffix if source.suffix in PICTURE_SUFFIXES else ".jpg"
+        return f"{source.stem}{OWN_SUFFIX}{suffix}"
+
+    def _check_suffix(self, path: Path, source: Input, kind: Kind) -> None:
+        suffix = path.suffix.lower()
+        if kind == "picture":
+            if suffix not in PICTURE_SUFFIXES:
+                raise UsageError(
+                    f"--output {path}: {source.name} is a picture; expected a name that ends in "
+                    f"{', '.join(sorted(PICTURE_SUFFIXES))}"
+                )
+        elif suffix not in (".mp4", ".gif"):
+            raise UsageError(f"--output {path}: expected a name that ends in .mp4 or .gif")
+        elif self.request.format and suffix != f".{self.request.format}":
+            raise UsageError(
+                f"--output {path}: its suffix contradicts --format {self.request.format}"
+            )
+
+    def _check_tracks(self, path: Path) -> None:
+        if path.suffix.lower() not in (".csv", ".jsonl"):
+            raise UsageError(f"--tracks {path}: expected a name that ends in .csv or .jsonl")
+        self._claim(path, "--tracks")
+
+    def _claim(self, path: Path, owner: str) -> None:
+        key = path.resolve()
+        other = self._taken.setdefault(key, owner)
+        if other != owner:
+            raise UsageError(
+                f"{path}: would be written twice, for {other} and for {owner}; "
+                "give --output a folder for each, or other names"
+            )
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; expected a file")
+        if path.exists() and not self.request.overwrite:
+            raise UsageError(f"{path}: exists; give --overwrite to replace it, or --output")
+
+
+def _is_folder(inputs: Sequence[Input], request: Request) -> bool:
+    output = request.output
+    if output is None:
+        return False
+    is_folder = output.is_dir() or str(output).endswith(("/", "\\"))
+    if is_folder or len(inputs) == 1:
+        return is_folder
+    if output.exists() or output.suffix.lower() in PICTURE_SUFFIXES | CLIP_SUFFIXES:
+        raise UsageError(f"--output {output}: one file for {len(inputs)} inputs; expected a folder")
+    return True
+
+
+def _kind_by_name(source: Input) -> Kind | None:
+    if source.suffix in PICTURE_SUFFIXES:
+        return "picture"
+    return "clip" if source.suffix in CLIP_SUFFIXES else None
+
+
+def annotate(
+    source: Input,
+    outputs: Outputs,
+    models: Models,
+    config: Config,
+    table: TrackTable | None,
+) -> Done:
+    """Label one input. Raises LivecamError; what was written until then is whole."""
+    with Opened(source) as opened:
+        path = outputs.of(source, opened.kind) if outputs.request.write_video else None
+        if opened.kind == "picture":
+            return _annotate_picture(opened, path, models, config, table)
+        return _annotate_clip(opened, path, outputs.request, models, config, table)
+
+
+def _annotate_picture(
+    opened: Opened,
+    path: Path | None,
+    models: Models,
+    config: Config,
+    table: TrackTable | None,
+) -> Done:
+    done = Done(opened.input.name)
+    frame = Frame(0, 0.0, read_picture(done.name, opened.path))
+    faces = models.look(frame.bgr)
+    done.see(frame, faces)
+    if table is not None:
+        table.write(done.name, frame, faces)
+    if path is not None:
+        write_picture(path, Overlay(config.overlay)(frame.bgr, faces))
+        done.outputs.append(path)
+    return done
+
+
+def _annotate_clip(
+    opened: Opened,
+    path: Path | None,
+    request: Request,
+    models: Models,
+    config: Config,
+    table: TrackTable | None,
+) -> Done:
+    """Every frame of a clip. A failure after the first frame is `error` of what is returned."""
+    done = Done(opened.input.name)
+    total = None
+    try:
+        with contextlib.ExitStack() as stack:
+            clip = stack.enter_context(Clip(done.name, opened.path, request.start_s, request.end_s))
+            total = clip.total
+            line = models.pipeline()
+            sink = stack.enter_context(_sink(path, clip, config))
+            progress = stack.enter_context(Progress(done.name, total, "frames"))
+            for frame in clip:
+                faces = line(frame)
+                sink.write(frame, faces)
+                if table is not None:
+                    table.write(done.name, frame, faces)
+                done.see(frame, faces)
+                progress.step()
+                if sink.is_full and table is None:
+                    break
+            done.remarks += sink.remarks
+    except LivecamError as error:
+        if not done.frames:
+            raise
+        done.error = _stopped(done, total, str(error))
+    except KeyboardInterrupt:
+        done.error = _stopped(done, total, "interrupted")
+        done.is_interrupted = True
+    if not done.frames and not done.is_interrupted:
+        raise LivecamError(f"{done.name}: no frame in it from --start to --end")
+    if path is not None and path.exists():
+        done.outputs.append(path)
+    return done
+
+
+def _stopped(done: Done, total: int | None, why: str) -> str:
+    if "stopped at frame" in why:
+        return why
+    of = f" of {total}" if total else ""
+    return f"{done.name}: stopped at frame {done.frames}{of}: {why}"
+
+
+class _NoVideo:
+    """Takes frames and keeps none of them."""
+
+    is_full = False
+    remarks: Sequence[str] = ()
+
+    def __enter__(self) -> _NoVideo:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def write(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
+        pass
+
+
+class _DrawnVideo(_NoVideo):
+    """Draws the faces onto every frame and encodes it, with the clip's sound."""
+
+    def __init__(self, path: Path, clip: Clip, config: Config) -> None:
+        self._clip = clip
+        self._overlay = Overlay(config.overlay)
+        self._sink = VideoSink(path, config.video, clip.rate)
+
+    def __exit__(self, *exc: Any) -> None:
+        self._sink.__exit__(*exc)
+
+    def write(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
+        sound = None
+        if frame.index == 0:
+            sound = AudioSource.of(self._clip.path, self._clip.first_s or 0.0)
+        self._sink.write(frame, self._overlay(frame.bgr, faces), sound)
+
+
+class _DrawnGif(_NoVideo):
+    """Shrinks some of the frames and draws onto those, so that text stays legible."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._overlay = Overlay(config.overlay)
+        self._sink = GifSink(path, config.video)
+
+    def __exit__(self, *exc: Any) -> None:
+        self._sink.__exit__(*exc)
+
+    @property
+    def is_full(self) -> bool:  # type: ignore[override]
+        return self._sink.is_full
+
+    @property
+    def remarks(self) -> Sequence[str]:  # type: ignore[override]
+        if not self._sink.is_full:
+            return ()
+        return (
+            f"the GIF holds the first {self._sink.config.gif_max_s:g} s; "
+            "video.gif_max_s sets how much",
+        )
+
+    def write(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
+        if not self._sink.wants(frame):
+            return
+        factor = self._sink.factor(frame.bgr)
+        height, width = (max(1, round(side * factor)) for side in frame.bgr.shape[:2])
+        small = cv2.resize(frame.bgr, (width, height), interpolation=cv2.INTER_AREA)
+        self._sink.write(frame, self._overlay(small, faces, factor))
+
+
+def _sink(path: Path | None, clip: Clip, config: Config) -> _NoVideo:
+    if path is None:
+        return _NoVideo()
+    if path.suffix.lower() == ".gif":
+        return _DrawnGif(path, config)
+    return _DrawnVideo(path, clip, config)

@@ -1,0 +1,133 @@
+"""Age and gender of aligned face crops: one batched call of the shipped or a given model.
+
+A model is a `.onnx` or `.keras` file with one input, RGB crops (n, px, px, 3) in 0..255, and two
+outputs, `age_probs` (n, 101) and `female_prob` (n,). A `.yaml` file of the same name beside it
+may hold `age_power`, the exponent that calibrates the age distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from livecam.ages import sharpened
+from livecam.crops import resized
+from livecam.datatypes import AGES, AgeGender, Array, Image
+from livecam.errors import LivecamError, UsageError
+from livecam.extras import require
+from livecam.inference import session
+from livecam.shipped import shipped_file
+
+SHIPPED = {"onnx": "models/age_gender.onnx", "keras": "models/age_gender.keras"}
+BATCH = 64  # bounds the memory of one call
+
+_Net = Callable[[Array], tuple[Array, Array]]
+
+
+class AgeGenderClassifier:
+    """Callable: canonical crops (n, 128, 128, 3) RGB uint8 -> AgeGender of n rows.
+
+    Raises LivecamError if the model is missing, damaged or of another shape.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "",
+        runtime: str = "onnx",
+        threads: int = 0,
+        providers: Sequence[str] = (),
+    ) -> None:
+        self.path = _model_path(model, runtime)
+        if runtime == "keras":
+            self._net, self.input_px = _keras_net(self.path)
+        else:
+            self._net, self.input_px = _onnx_net(self.path, threads, providers)
+        self.age_power = _age_power(self.path.with_suffix(".yaml"))
+
+    def __call__(self, crops: Image) -> AgeGender:
+        if not len(crops):
+            return AgeGender.none()
+        pixels = resized(crops, self.input_px).astype(np.float32)
+        parts = [self._net(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
+        age_probs, female_prob = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return AgeGender(sharpened(age_probs, self.age_power), female_prob)
+
+
+def _model_path(model: str | Path, runtime: str) -> Path:
+    if not model:
+        return shipped_file(SHIPPED[runtime])
+    path = Path(model)
+    if not path.is_file():
+        raise LivecamError(f"{path}: no such model; give a .onnx or .keras file")
+    expected = "." + runtime
+    if path.suffix != expected:
+        raise UsageError(
+            f"{path}: the runtime {runtime} takes a {expected} file; "
+            "give one, or the other --runtime (onnx, keras)"
+        )
+    return path
+
+
+def _onnx_net(path: Path, threads: int, providers: Sequence[str]) -> tuple[_Net, int]:
+    net = session(path, threads, providers)
+    shapes = {output.name: output.shape for output in net.get_outputs()}
+    inputs = net.get_inputs()
+    input_px = _checked(path, [i.shape for i in inputs], shapes)
+
+    def call(crops: Array) -> tuple[Array, Array]:
+        age_probs, female_prob = net.run(["age_probs", "female_prob"], {inputs[0].name: crops})
+        return age_probs, female_prob
+
+    return call, input_px
+
+
+def _keras_net(path: Path) -> tuple[_Net, int]:
+    require("keras", "train")
+    import keras
+
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its file libraries raise
+        what = str(error).split("\n")[0]
+        raise LivecamError(f"{path}: Keras cannot load it: {what}") from error
+    outputs = model.output if isinstance(model.output, dict) else {}
+    shapes = {name: list(output.shape) for name, output in outputs.items()}
+    input_px = _checked(path, [list(i.shape) for i in model.inputs], shapes)
+
+    def call(crops: Array) -> tuple[Array, Array]:
+        answer = model.predict_on_batch(crops)
+        return np.asarray(answer["age_probs"]), np.asarray(answer["female_prob"])
+
+    return call, input_px
+
+
+def _checked(path: Path, inputs: list[list], outputs: dict[str, list]) -> int:
+    """The side of the input, if the model is of the shape that this module takes."""
+    has_input = len(inputs) == 1 and len(inputs[0]) == 4 and inputs[0][3] == 3
+    side = inputs[0][1] if has_input else None
+    fits = (
+        has_input
+        and isinstance(side, int)
+        and side == inputs[0][2]
+        and {name: list(shape[1:]) for name, shape in outputs.items()}
+        == {"age_probs": [AGES], "female_prob": []}
+    )
+    if not fits or not isinstance(side, int):
+        raise LivecamError(
+            f"{path}: not an age and gender model: expected one input (n, px, px, 3) and outputs "
+            f"age_probs (n, {AGES}) and female_prob (n,), received {inputs} and {outputs}"
+        )
+    return side
+
+
+def _age_power(path: Path) -> float:
+    """The calibration beside a model; 1 without a file."""
+    if not path.is_file():
+        return 1.0
+    try:
+        return float(yaml.safe_load(path.read_text(encoding="utf-8"))["age_power"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise LivecamError(f"{path}: expected a number as age_power ({error!r})") from error

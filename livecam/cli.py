@@ -1,0 +1,385 @@
+"""The command line: arguments in, lines out. The only place that prints and sets exit codes.
+
+0 done, 1 something failed, 2 usage or configuration, 130 interrupted. stdout carries data alone.
+Every command imports what it needs when it runs, so that `livecam --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from livecam import __version__
+from livecam.errors import LivecamError, UsageError
+
+if TYPE_CHECKING:
+    from livecam.annotate import Done
+    from livecam.config import Config
+
+SYSTEM_PACKAGES = "libgl1 libglib2.0-0"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)  # kill finalises files as Ctrl-C does
+    try:
+        return args.run(args)
+    except LivecamError as error:
+        _say(f"livecam: {error}")
+        return 2 if isinstance(error, UsageError) else 1
+    except BrokenPipeError:  # the reader of stdout has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        _say("livecam: interrupted")
+        return 130
+    except ImportError as error:
+        _say(f"livecam: {_import_advice(error)}")
+        return 1
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _import_advice(error: ImportError) -> str:
+    if "libGL" in str(error) or "libgthread" in str(error) or "libglib" in str(error):
+        return (
+            f"OpenCV cannot load a system library ({error}); on Debian or Ubuntu: "
+            f"apt-get install {SYSTEM_PACKAGES}"
+        )
+    return f"a package is missing or broken ({error}); install livecam again"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# Arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="livecam",
+        description="Age ranges and gender of the people in pictures and clips, on this machine.",
+        epilog="`livecam COMMAND --help` says more about a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"livecam {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    common = _common()
+    labelling = _labelling()
+    _add_demo(commands, common)
+    _add_annotate(commands, common, labelling)
+    _add_predict(commands, common, labelling)
+    _add_config(commands, common)
+    _add_doctor(commands, common)
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", metavar="FILE", help="a YAML file of your settings")
+    return common
+
+
+def _labelling() -> argparse.ArgumentParser:
+    """Flags of every command that labels faces. A flag's dest is the setting it changes."""
+    flags = argparse.ArgumentParser(add_help=False)
+    group = flags.add_argument_group("labelling")
+    group.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help="age scheme")
+    group.add_argument(
+        "--min-face-px", dest="detector.min_face_px", type=int, metavar="PX",
+        help="side of the smallest face looked for, in pixels of the source",
+    )  # fmt: skip
+    group.add_argument(
+        "--model", dest="classifier.model", metavar="FILE", help="another .onnx or .keras model"
+    )
+    group.add_argument(
+        "--runtime", dest="classifier.runtime", metavar="NAME", help="onnx, or keras"
+    )
+    group.add_argument(
+        "--threads", dest="runtime.threads", type=int, metavar="N",
+        help="threads of inference; 0 = one for each core",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-gender", dest="overlay.gender", action="store_const", const=False,
+        help="leave gender out",
+    )  # fmt: skip
+    return flags
+
+
+def _add_demo(commands: Any, common: argparse.ArgumentParser) -> None:
+    demo = commands.add_parser(
+        "demo", parents=[common], help="label a built-in clip, without a camera",
+        description="Make a short moving clip from a public-domain portrait, label it, show it "
+        "if there is a display, and write livecam_demo.mp4 and livecam_demo.gif.",
+    )  # fmt: skip
+    demo.add_argument(
+        "--output", type=Path, default=Path(), metavar="DIR", help="folder for the files (here)"
+    )
+    demo.set_defaults(run=_demo)
+
+
+def _add_annotate(
+    commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
+) -> None:
+    annotate = commands.add_parser(
+        "annotate", parents=[common, labelling], help="label pictures and clips",
+        description="Label every frame of clips and pictures, into NAME_livecam.mp4, .gif, .jpg … "
+        "beside each input.",
+    )  # fmt: skip
+    annotate.add_argument(
+        "input",
+        nargs="+",
+        help="picture, clip, folder, glob, http(s) URL, or - for a picture on stdin",
+    )
+    annotate.add_argument(
+        "--output", type=Path, metavar="PATH", help="a file for one input, else a folder"
+    )
+    annotate.add_argument(
+        "--format", choices=("mp4", "gif"), help="what clips become (mp4, or --output's suffix)"
+    )
+    annotate.add_argument(
+        "--tracks", type=Path, metavar="FILE", help="write a table of faces, .csv or .jsonl"
+    )
+    annotate.add_argument(
+        "--no-video", action="store_true", help="write no labelled picture or clip"
+    )
+    annotate.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    annotate.add_argument(
+        "--start", type=_seconds, default=0.0, metavar="TIME", help="begin at 75, 1:15 or 0:01:15"
+    )
+    annotate.add_argument("--end", type=_seconds, metavar="TIME", help="end before this time")
+    annotate.add_argument(
+        "--detect-every", dest="detector.detect_every", type=int, metavar="N",
+        help="frames from one full detection to the next; 1 = every frame",
+    )  # fmt: skip
+    annotate.set_defaults(run=_annotate)
+
+
+def _add_predict(
+    commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
+) -> None:
+    predict = commands.add_parser(
+        "predict", parents=[common, labelling], help="print the ages in pictures",
+        description="Print the faces in pictures, from left to right, with their ages.",
+    )  # fmt: skip
+    predict.add_argument(
+        "input", nargs="+", help="picture, folder, glob, http(s) URL, or - for a picture on stdin"
+    )
+    predict.add_argument("--json", action="store_true", help="JSON lines on stdout, one a face")
+    predict.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as CSV too")
+    predict.add_argument("--overwrite", action="store_true", help="replace an existing CSV file")
+    predict.add_argument(
+        "--over", type=_age, action="append", default=[], metavar="AGE",
+        help="also give the probability of being this old or older; may be repeated",
+    )  # fmt: skip
+    predict.add_argument(
+        "--assume-face", action="store_true", help="every picture is one cropped face already"
+    )
+    predict.set_defaults(run=_predict)
+
+
+def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
+    config = commands.add_parser(
+        "config", parents=[common], help="print the settings in force and where each is from"
+    )
+    config.set_defaults(run=_config)
+
+
+def _add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
+    doctor = commands.add_parser(
+        "doctor", parents=[common], help="check the installation, and say what is missing"
+    )
+    doctor.set_defaults(run=_doctor)
+
+
+def _seconds(text: str) -> float:
+    """`75`, `1:15` or `0:01:15`."""
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if not 1 <= len(values) <= 3 or any(not 0 <= v < float("inf") for v in values):
+        raise argparse.ArgumentTypeError(
+            f"expected seconds or [hours:]minutes:seconds, got {text!r}"
+        )
+    seconds = 0.0
+    for value in values:
+        seconds = seconds * 60 + value
+    return seconds
+
+
+def _age(text: str) -> int:
+    if not text.isdecimal() or int(text) > 100:
+        raise argparse.ArgumentTypeError(f"expected an age from 0 to 100, got {text!r}")
+    return int(text)
+
+
+def _settings(args: argparse.Namespace) -> Config:
+    from livecam.config import load_config
+
+    flags = {name: value for name, value in vars(args).items() if "." in name}
+    return load_config(args.config, flags)
+
+
+# Commands
+
+
+def _demo(args: argparse.Namespace) -> int:
+    config = _settings(args)
+    from livecam import demo
+    from livecam.display import Window, reachable
+
+    try:
+        args.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LivecamError(f"{args.output}: cannot make the folder: {error.strerror}") from error
+    with contextlib.ExitStack() as stack:
+        window = stack.enter_context(Window("livecam demo")) if reachable() else None
+        paths = demo.run(config, args.output, window)
+    if window is None:
+        _say("no display, so no window; the files hold the same")
+    for path in paths:
+        print(path)
+    return 0
+
+
+def _annotate(args: argparse.Namespace) -> int:
+    config = _settings(args)
+    if args.end is not None and args.end <= args.start:
+        raise UsageError(f"--end {args.end:g} s: expected a time after --start {args.start:g} s")
+    from livecam.annotate import Done, Outputs, Request, annotate
+    from livecam.pipeline import Models
+    from livecam.sinks import TrackTable
+    from livecam.source import CLIP_SUFFIXES, PICTURE_SUFFIXES, expand
+
+    inputs = expand(args.input, PICTURE_SUFFIXES | CLIP_SUFFIXES)
+    request = Request(
+        args.output, args.format, not args.no_video, args.tracks, args.overwrite, args.start,
+        args.end,
+    )  # fmt: skip
+    outputs = Outputs(inputs, request)
+    models = Models(config)
+    outputs.prepare()
+    has_failed = False
+    with contextlib.ExitStack() as stack:
+        table = None
+        if args.tracks is not None:
+            table = stack.enter_context(TrackTable(args.tracks, config.overlay.gender))
+        for source in inputs:
+            try:
+                done = annotate(source, outputs, models, config, table)
+            except UsageError:
+                raise
+            except LivecamError as error:
+                done = Done(source.name, error=str(error))
+            _report(done, config)
+            has_failed |= done.error is not None
+            if done.is_interrupted:
+                return 130
+    if table is not None and table.is_written:
+        print(args.tracks)
+    return int(has_failed)
+
+
+def _report(done: Done, config: Config) -> None:
+    """What became of one input: outputs on stdout, the rest on stderr."""
+    if done.tracks:
+        _say(_track_table(done, config))
+    for remark in done.remarks:
+        _say(f"{done.name}: {remark}")
+    if done.frames > 1 and done.rate:
+        _say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
+    elif done.frames == 1:
+        _say(f"{done.name}: {_count(len(done.tracks), 'face')}")
+    if done.error is not None:
+        _say(f"livecam: {done.error}")
+    for path in done.outputs:
+        print(path, flush=True)
+
+
+def _track_table(done: Done, config: Config) -> str:
+    from livecam.overlay import Overlay
+    from livecam.progress import clock_time
+
+    overlay = Overlay(config.overlay)
+    lines = [
+        f"{'track':>5}  {'first':>7}  {'last':>7}  {'age':>5}  {'range':>7}  {'bin':>6}  gender"
+    ]
+    for track_id, seen in sorted(done.tracks.items()):
+        face = seen.last
+        lines.append(
+            f"{track_id:>5}  {clock_time(seen.first_s):>7}  {clock_time(seen.last_s):>7}  "
+            f"{face.age:>5.1f}  {f'{face.age_low}-{face.age_high}':>7}  {face.age_bin:>6}  "
+            f"{overlay.gender(face) or '-'}"
+        )
+    return "\n".join(lines)
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n or 'no'} {thing}{'' if n == 1 else 's'}"
+
+
+def _predict(args: argparse.Namespace) -> int:
+    config = _settings(args)
+    if args.csv is not None and args.csv.exists() and not args.overwrite:
+        raise UsageError(f"{args.csv}: exists; give --overwrite to replace it, or another name")
+    from livecam.pipeline import Models
+    from livecam.prediction import Options, answers
+    from livecam.progress import Progress
+    from livecam.rows import CsvRows, as_json, as_lines
+    from livecam.source import PICTURE_SUFFIXES, expand
+
+    inputs = expand(args.input, PICTURE_SUFFIXES)
+    options = Options(args.assume_face, config.overlay.gender, tuple(args.over))
+    models = Models(config)
+    write: Callable[[Any], Iterator[str]] = as_json if args.json else as_lines
+    has_failed = False
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(Progress("predict", len(inputs), "pictures"))
+        sheet = None
+        if args.csv is not None:
+            sheet = stack.enter_context(CsvRows(args.csv, config.scheme, options))
+        for answer in answers(inputs, models, options):
+            if answer.error is not None:
+                has_failed = True
+                progress.note(f"livecam: {answer.error}")
+            for line in write(answer.rows):
+                print(line)
+            if sheet is not None:
+                sheet.write(answer.rows)
+            progress.step()
+    return int(has_failed)
+
+
+def _config(args: argparse.Namespace) -> int:
+    import json
+
+    config = _settings(args)
+    rows = [
+        (key, json.dumps(value, ensure_ascii=False), origin)
+        for key, value, origin in config.items()
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    for key, value, origin in rows:
+        print(f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}")
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from livecam.doctor import examine
+
+    is_fit = True
+    for finding in examine(_settings(args)):
+        mark = "ok" if finding.is_ok else ("MISSING" if finding.is_needed else "-")
+        print(f"{mark:8}{finding.what:15} {finding.found}")
+        is_fit &= finding.is_ok or not finding.is_needed
+    return 0 if is_fit else 1

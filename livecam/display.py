@@ -1,0 +1,75 @@
+"""The window, and whether there can be one."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import sys
+from types import TracebackType
+
+import cv2
+
+from livecam.datatypes import Image
+from livecam.errors import LivecamError
+
+QUIT_KEYS = frozenset({ord("q"), 27})
+
+
+def reachable() -> bool:
+    """Whether a window can be opened. Asked first: without a display OpenCV ends the process."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    name = os.environ.get("DISPLAY")
+    if not name:
+        return False
+    library = ctypes.util.find_library("X11") or "libX11.so.6"
+    try:
+        x11 = ctypes.CDLL(library)
+    except OSError:
+        return False
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
+    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+    display = x11.XOpenDisplay(name.encode())
+    if not display:
+        return False
+    x11.XCloseDisplay(display)
+    return True
+
+
+class Window:
+    """A window that shows pictures. A context manager; raises LivecamError without a display."""
+
+    def __init__(self, title: str) -> None:
+        if not reachable():
+            raise LivecamError(
+                "no display for a window; set DISPLAY, or use a command that writes files"
+            )
+        # Qt complains about fonts that it does not need
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+        self.title = title
+        self.is_open = True
+
+    def __enter__(self) -> Window:
+        cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+        return self
+
+    def show(self, bgr: Image, wait_s: float = 0.001) -> None:
+        """Show one picture for at least `wait_s`; q, ESC or the window's button close it."""
+        if not self.is_open:
+            return
+        cv2.imshow(self.title, bgr)
+        key = cv2.waitKey(max(1, round(1000 * wait_s))) & 0xFF
+        if key in QUIT_KEYS or cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1:
+            self.is_open = False
+            cv2.destroyWindow(self.title)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.is_open:
+            cv2.destroyWindow(self.title)

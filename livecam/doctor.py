@@ -1,0 +1,89 @@
+"""What livecam needs, what it finds, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from livecam import __version__
+from livecam.config import Config
+from livecam.errors import LivecamError
+
+PACKAGES = ("opencv-python", "onnxruntime", "mtcnn", "numpy", "av", "imutils", "PyYAML", "onnx")
+EXTRAS = {"train": "tensorflow", "demo": "scikit-image"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. `is_needed` and not `is_ok`: livecam does not work."""
+
+    what: str
+    found: str
+    is_ok: bool = True
+    is_needed: bool = True
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    yield Finding("livecam", __version__)
+    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    for package in PACKAGES:
+        yield _package(package)
+    for extra, package in EXTRAS.items():
+        yield _package(package, extra)
+    yield _providers(config)
+    yield _model(config)
+    yield _detector()
+    yield _display()
+
+
+def _package(name: str, extra: str = "") -> Finding:
+    try:
+        return Finding(name, importlib.metadata.version(name), is_needed=not extra)
+    except importlib.metadata.PackageNotFoundError:
+        wanted = f'pip install "livecam[{extra}]"' if extra else f"pip install {name}"
+        return Finding(name, f"not installed; {wanted}", is_ok=False, is_needed=not extra)
+
+
+def _providers(config: Config) -> Finding:
+    try:
+        from livecam.inference import usable_providers
+
+        return Finding("providers", ", ".join(usable_providers(config.runtime.providers)))
+    except (ImportError, LivecamError) as error:
+        return Finding("providers", str(error), is_ok=False)
+
+
+def _model(config: Config) -> Finding:
+    try:
+        from livecam.classifier import AgeGenderClassifier
+
+        classifier = AgeGenderClassifier(config.classifier.model, config.classifier.runtime)
+        size = classifier.path.stat().st_size / 1e6
+        return Finding(
+            "model", f"{classifier.path} ({size:.1f} MB, {classifier.input_px} px input)"
+        )
+    except (ImportError, LivecamError) as error:
+        return Finding("model", str(error), is_ok=False)
+
+
+def _detector() -> Finding:
+    try:
+        from livecam.detector import Mtcnn, weights_dir
+
+        Mtcnn()
+        return Finding("detector", f"MTCNN, weights in {weights_dir()}")
+    except (ImportError, LivecamError) as error:
+        return Finding("detector", str(error), is_ok=False)
+
+
+def _display() -> Finding:
+    try:
+        from livecam.display import reachable
+    except ImportError as error:
+        return Finding("display", str(error), is_ok=False)
+    if reachable():
+        return Finding("display", "reachable", is_needed=False)
+    what = "none reachable; files work, windows do not (is DISPLAY set?)"
+    return Finding("display", what, is_ok=False, is_needed=False)

@@ -1,0 +1,58 @@
+"""ONNX Runtime sessions, the same for the detector and the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnxruntime
+
+from livecam.errors import LivecamError, UsageError
+
+# Best first. Azure's provider is left out: it would send pictures to a server.
+PREFERRED = (
+    "CUDAExecutionProvider",
+    "ROCMExecutionProvider",
+    "CoreMLExecutionProvider",
+    "DmlExecutionProvider",
+    "OpenVINOExecutionProvider",
+    "CPUExecutionProvider",
+)
+
+
+def session(
+    model: bytes | Path, threads: int = 0, providers: Sequence[str] = ()
+) -> onnxruntime.InferenceSession:
+    """A session for a serialised model or a file of one.
+
+    `threads` 0 means one for each core. `providers` are tried in order; none means the first
+    usable of PREFERRED. Raises UsageError for a provider that is not installed, LivecamError for
+    a file that is no model.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # what goes wrong is raised, not printed
+    # idle threads of one net must not spin on the cores that the next net needs
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=usable_providers(providers))
+    except UsageError:
+        raise
+    except Exception as error:  # onnxruntime has no public base class for what it raises
+        what = str(error).split("\n")[0]
+        name = "the network" if isinstance(model, bytes) else model
+        raise LivecamError(f"{name}: ONNX Runtime cannot load it: {what}") from error
+
+
+def usable_providers(requested: Sequence[str] = ()) -> list[str]:
+    """The execution providers to use, best first; the CPU is always the last resort."""
+    available = onnxruntime.get_available_providers()
+    for name in requested:
+        if name not in available:
+            raise UsageError(
+                f"runtime.providers: {name!r} is not in this ONNX Runtime; "
+                f"it has {', '.join(available)}"
+            )
+    chosen = list(requested) or [name for name in PREFERRED if name in available][:1]
+    return [*chosen, *({"CPUExecutionProvider"} - set(chosen))]

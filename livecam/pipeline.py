@@ -1,0 +1,99 @@
+"""The way of a frame: detector, tracker, classifier. The only place that knows their order."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from livecam.classifier import AgeGenderClassifier
+from livecam.config import Config
+from livecam.crops import aligned_crops
+from livecam.datatypes import Frame, Image, TrackedFace
+from livecam.detector import Mtcnn
+from livecam.quality import quality
+from livecam.tracker import Tracker
+
+CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
+CUT_SAMPLES = 32  # compared on this many pixels across and down
+
+
+class Pipeline:
+    """Callable: a frame -> the confirmed tracks in it. One source, frames in order of time.
+
+    Between full detections the detector only refines the boxes that the tracker predicts. What
+    a frame gets depends on frames alone, never on a clock: the same clip gives the same tracks.
+    """
+
+    def __init__(
+        self,
+        detector: Mtcnn,
+        classifier: AgeGenderClassifier,
+        tracker: Tracker,
+        detect_every: int,
+    ) -> None:
+        self.detector, self.classifier, self.tracker = detector, classifier, tracker
+        self.detect_every = detect_every
+        self._since_full = detect_every  # frames
+        self._glance: np.ndarray | None = None
+
+    def __call__(self, frame: Frame) -> list[TrackedFace]:
+        time_s = frame.time_s
+        if self._needs_full_detection(frame.bgr):
+            faces = self.detector.find(frame.bgr)
+        else:
+            faces = self.detector.refine(frame.bgr, self.tracker.predict(time_s))
+        self.tracker.update(time_s, faces)
+        due = self.tracker.due(time_s)
+        crops = aligned_crops(frame.bgr, due.landmarks)
+        self.tracker.learn(time_s, self.classifier(crops), quality(due, crops))
+        return self.tracker.tracks(time_s)
+
+    def _needs_full_detection(self, bgr: Image) -> bool:
+        """Every so many frames, at a scene cut, and when a face was lost in the last frame."""
+        is_cut = self._is_cut(bgr)
+        self._since_full += 1
+        if self._since_full < self.detect_every and not is_cut and not self.tracker.just_lost:
+            return False
+        self._since_full = 0
+        return True
+
+    def _is_cut(self, bgr: Image) -> bool:
+        rows, columns = (max(1, side // CUT_SAMPLES) for side in bgr.shape[:2])
+        glance = bgr[::rows, ::columns].astype(np.int16)
+        before, self._glance = self._glance, glance
+        if before is None or before.shape != glance.shape:
+            return True
+        return float(np.abs(glance - before).mean()) > CUT_DIFFERENCE
+
+
+class Models:
+    """The loaded networks, shared by all the sources of one command."""
+
+    def __init__(self, config: Config) -> None:
+        threads, providers = config.runtime.threads, config.runtime.providers
+        self.config = config
+        # the model first: it is what a user may have given wrongly
+        self.classifier = AgeGenderClassifier(
+            config.classifier.model, config.classifier.runtime, threads, providers
+        )
+        self.detector = Mtcnn(
+            config.detector.min_face_px,
+            config.detector.thresholds,
+            config.detector.pyramid_factor,
+            config.detector.max_side_px,
+            threads,
+            providers,
+        )
+
+    def pipeline(self) -> Pipeline:
+        """A fresh line for one source: track ids start at 1."""
+        tracker = Tracker(self.config.tracker, self.config.scheme)
+        return Pipeline(self.detector, self.classifier, tracker, self.config.detector.detect_every)
+
+    def look(self, bgr: Image) -> list[TrackedFace]:
+        """The faces of one picture: confirmed at once, numbered by confidence."""
+        at_once = dataclasses.replace(self.config.tracker, confirm_after=1)
+        tracker = Tracker(at_once, self.config.scheme)
+        line = Pipeline(self.detector, self.classifier, tracker, detect_every=1)
+        return line(Frame(0, 0.0, bgr))

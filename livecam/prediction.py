@@ -1,0 +1,213 @@
+"""Ages and genders of pictures, batched across pictures: the library call and the command's rows.
+
+A row is a dict with the keys of `livecam predict --json`; README lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from livecam.ages import at_least, central_range, expected_age
+from livecam.config import Config, load_config
+from livecam.crops import aligned_crops, assumed_landmarks
+from livecam.datatypes import AgeGender, Faces, Image
+from livecam.errors import LivecamError
+from livecam.pipeline import Models
+from livecam.source import Input, Opened, is_url, read_picture
+
+Row = dict[str, Any]
+
+BATCH = 64
+BATCH_BYTES = 8_000_000  # of encoded pictures: bounds what is decoded at a time
+READERS = 4  # threads; decoding and network wait outside of Python's lock
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`assume_face`: every picture is one cropped face. `over`: ages to give P(age >= a) for."""
+
+    assume_face: bool = False
+    gender: bool = True
+    over: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The rows of one input, or why there are none."""
+
+    name: str
+    rows: list[Row]
+    error: str | None = None
+
+
+def predict(
+    source: str | Path | np.ndarray | Sequence[Any],
+    *,
+    assume_face: bool = False,
+    over: Sequence[int] = (),
+    scheme: str | None = None,
+) -> list[Any]:
+    """The faces in a picture, from left to right, as dicts with the keys of `predict --json`.
+
+    `source` is a path, a URL, an array (H, W, 3) or (H, W) RGB uint8 or float in [0, 1], or a
+    list of these, which gives a list of answers. A picture without a face gives [].
+    Raises LivecamError if a picture cannot be read.
+    """
+    if isinstance(source, (str, Path, np.ndarray)):
+        return predict([source], assume_face=assume_face, over=over, scheme=scheme)[0]
+    options = Options(assume_face, True, tuple(over))
+    models = _models(scheme)
+    answers = []
+    for start in range(0, len(source), BATCH):
+        pictures = [_as_bgr(one) for one in source[start : start + BATCH]]
+        answers += faces_of(pictures, models, options)
+    return answers
+
+
+@cache
+def _models(scheme: str | None) -> Models:
+    return Models(load_config(flags={"ages.scheme": scheme}))
+
+
+def _as_bgr(source: str | Path | np.ndarray) -> Image:
+    if isinstance(source, np.ndarray):
+        return _array_as_bgr(source)
+    name = str(source)
+    with Opened(Input(name, None if is_url(name) or name == "-" else Path(name))) as opened:
+        return _picture(opened)
+
+
+def _picture(opened: Opened) -> Image:
+    name = opened.input.name
+    if opened.kind == "clip" and opened.input.suffix:
+        raise LivecamError(f"{name}: not a picture; label clips with: livecam annotate {name}")
+    return read_picture(name, opened.path)
+
+
+def _array_as_bgr(array: np.ndarray) -> Image:
+    """RGB or grey, uint8 or float in [0, 1] -> BGR uint8."""
+    is_picture = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if not is_picture or not array.size:
+        raise LivecamError(
+            f"array: expected shape (H, W, 3) RGB or (H, W) grey, received {array.shape}"
+        )
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise LivecamError("array: expected floats from 0 to 1, or uint8 from 0 to 255")
+        array = (array * 255).round().astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise LivecamError(f"array: expected uint8 or float, received {array.dtype}")
+    rgb = array[..., None] if array.ndim == 2 else array[..., :3]
+    return np.ascontiguousarray(np.broadcast_to(rgb[..., ::-1], (*rgb.shape[:2], 3)))
+
+
+def answers(inputs: Sequence[Input], models: Models, options: Options) -> Iterator[Answer]:
+    """One answer for each input, in order; read by several threads, labelled in batches."""
+    with ThreadPoolExecutor(READERS) as pool:
+        for batch in _batches(inputs):
+            read = list(pool.map(_read, batch))
+            pictures = [picture for picture, _ in read if picture is not None]
+            found = iter(faces_of(pictures, models, options))
+            for source, (picture, error) in zip(batch, read, strict=True):
+                if picture is None:
+                    yield Answer(source.name, [], error)
+                else:
+                    rows = [{"file": source.name, **row} for row in next(found)]
+                    yield Answer(source.name, rows or [_no_face(source.name, options)])
+
+
+def _batches(inputs: Sequence[Input]) -> Iterator[list[Input]]:
+    batch: list[Input] = []
+    size = 0
+    for source in inputs:
+        batch.append(source)
+        is_local = source.path is not None and source.path.is_file()
+        size += source.path.stat().st_size if is_local and source.path else BATCH_BYTES // 8
+        if len(batch) == BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _read(source: Input) -> tuple[Image | None, str | None]:
+    try:
+        with Opened(source) as opened:
+            return _picture(opened), None
+    except LivecamError as error:
+        return None, str(error)
+
+
+def faces_of(pictures: Sequence[Image], models: Models, options: Options) -> list[list[Row]]:
+    """The rows of each BGR picture, without their file: one detection and one classification
+    for all."""
+    if options.assume_face:
+        found = [
+            faces if len(faces) else _assumed(picture)
+            for picture, faces in zip(pictures, models.detector.find_main(pictures), strict=True)
+        ]
+    else:
+        found = models.detector.find_many(pictures)
+    found = [faces[np.argsort(faces.xyxy[:, 0], kind="stable")] for faces in found]
+    crops = [
+        aligned_crops(picture, faces.landmarks)
+        for picture, faces in zip(pictures, found, strict=True)
+    ]
+    answer = models.classifier(np.concatenate(crops)) if crops else AgeGender.none()
+    rows = _rows(found, answer, models.config, options)
+    return [[next(rows) for _ in range(len(faces))] for faces in found]
+
+
+def _assumed(picture: Image) -> Faces:
+    """A tight crop in which no face was found: the whole of it, with no confidence."""
+    height, width = picture.shape[:2]
+    xyxy = np.array([[0, 0, width, height]], np.float32)
+    return Faces(xyxy, np.zeros(1, np.float32), assumed_landmarks((width, height)))
+
+
+def _rows(
+    found: Sequence[Faces], answer: AgeGender, config: Config, options: Options
+) -> Iterator[Row]:
+    scheme = config.scheme
+    ages = expected_age(answer.age_probs)
+    ranges = central_range(answer.age_probs)
+    bins = scheme.bin_probs(answer.age_probs)
+    over = {str(age): at_least(answer.age_probs, age) for age in options.over}
+    i = 0
+    for faces in found:
+        for face in range(len(faces)):
+            row: Row = {
+                "face": face + 1,
+                "xyxy": [round(float(v), 1) for v in faces.xyxy[face]],
+                "confidence": round(float(faces.confidence[face]), 4),
+                "age": round(float(ages[i]), 2),
+                "age_low": int(ranges[i, 0]),
+                "age_high": int(ranges[i, 1]),
+                "age_bin": scheme.labels[int(np.argmax(bins[i]))],
+                "bins": {
+                    label: round(float(p), 5)
+                    for label, p in zip(scheme.labels, bins[i], strict=True)
+                },
+                "female_prob": round(float(answer.female_prob[i]), 4) if options.gender else None,
+            }
+            if over:
+                row["over"] = {age: round(float(p[i]), 4) for age, p in over.items()}
+            yield row
+            i += 1
+
+
+KEYS = (
+    "face", "xyxy", "confidence", "age", "age_low", "age_high", "age_bin", "bins", "female_prob",
+)  # fmt: skip
+
+
+def _no_face(name: str, options: Options) -> Row:
+    keys = (*KEYS, "over") if options.over else KEYS
+    return {"file": name, **dict.fromkeys(keys)}

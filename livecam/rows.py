@@ -1,0 +1,75 @@
+"""Rows of `livecam predict` as text: JSON lines, a readable table, CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from livecam.ages import AgeScheme
+from livecam.prediction import Options, Row
+from livecam.sinks import RowFile, csv_line
+
+TOP_BINS = 3
+
+
+def as_json(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False)
+
+
+def as_lines(rows: Sequence[Row]) -> Iterator[str]:
+    """`group.jpg  face 1  31.4 years (24-39)  25-34 62%, 35-44 25%, 18-24 8%  female 97%`"""
+    for row in rows:
+        if row["face"] is None:
+            yield f"{row['file']}  no face"
+            continue
+        best = sorted(row["bins"].items(), key=lambda item: -item[1])[:TOP_BINS]
+        parts = [
+            row["file"],
+            f"face {row['face']}",
+            f"{row['age']:.1f} years ({row['age_low']}-{row['age_high']})",
+            ", ".join(f"{label} {_percent(p)}" for label, p in best),
+        ]
+        if row["female_prob"] is not None:
+            female = row["female_prob"]
+            parts.append(
+                f"{'female' if female >= 0.5 else 'male'} {_percent(max(female, 1 - female))}"
+            )
+        parts += [f"{age}+ {_percent(p)}" for age, p in row.get("over", {}).items()]
+        yield "  ".join(parts)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}%"
+
+
+class CsvRows(RowFile):
+    """The rows in a CSV file, with a column for each bin."""
+
+    def __init__(self, path: Path, scheme: AgeScheme, options: Options) -> None:
+        super().__init__(path)
+        self._bins = scheme.labels
+        self._over = [str(age) for age in options.over]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        lines = [] if self.is_written else [csv_line(self._header())]
+        self.append("".join([*lines, *(csv_line(self._values(row)) for row in rows)]))
+
+    def _header(self) -> list[str]:
+        over = [f"over_{age}" for age in self._over]
+        return [
+            "file", "face", "x_min", "y_min", "x_max", "y_max", "confidence", "age", "age_low",
+            "age_high", "age_bin", *self._bins, "female_prob", *over,
+        ]  # fmt: skip
+
+    def _values(self, row: Row) -> list[Any]:
+        box = row["xyxy"] or [None] * 4
+        bins: dict[str, Any] = row["bins"] or {}
+        over: dict[str, Any] = row.get("over") or {}
+        plain = (row[key] for key in ("confidence", "age", "age_low", "age_high", "age_bin"))
+        return [
+            row["file"], row["face"], *box, *plain, *map(bins.get, self._bins),
+            row["female_prob"], *map(over.get, self._over),
+        ]  # fmt: skip

@@ -1,0 +1,421 @@
+"""Where labelled frames go: video, GIF, picture, table, window. All are context managers.
+
+A file is written beside its final name and takes that name when it is closed, so that a failure
+before the first frame leaves nothing and a later one leaves a whole file. What was there before
+stays until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import cv2
+
+from livecam.config import VideoConfig
+from livecam.datatypes import Frame, Image, TrackedFace
+from livecam.errors import LivecamError
+
+CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
+# audio that an mp4 file holds as it is; other kinds are encoded again
+MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
+
+
+class _PartialFile:
+    """A file in the making: `path` while it is written, `final` after `keep`."""
+
+    def __init__(self, final: Path) -> None:
+        self.final = final
+        self.path = final.with_name(f".{final.stem}.partial{final.suffix}")
+
+    def keep(self) -> None:
+        self.path.replace(self.final)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def _written(path: Path, error: Exception) -> LivecamError:
+    reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
+    return LivecamError(f"{path}: cannot be written: {reason}")
+
+
+class VideoSink:
+    """H.264 in mp4, every frame at its own time, with the sound of `audio_from`.
+
+    The file is made of fragments until it is closed, so that it plays whatever stops it.
+    """
+
+    def __init__(self, path: Path, config: VideoConfig, rate: Fraction) -> None:
+        self.config, self.rate = config, rate
+        self._file = _PartialFile(path)
+        self._container: av.container.OutputContainer | None = None
+        self._stream: av.VideoStream | None = None
+        self._audio: _AudioCopy | None = None
+        self._failed = False
+        self._last_tick = -1
+
+    def __enter__(self) -> VideoSink:
+        return self
+
+    def write(self, frame: Frame, bgr: Image, audio: AudioSource | None = None) -> None:
+        """Encode one picture at `frame.time_s`. `audio` is looked at with the first frame."""
+        try:
+            if self._container is None:
+                self._open(bgr, audio)
+            assert self._container is not None and self._stream is not None
+            picture = av.VideoFrame.from_ndarray(_even(bgr), format="bgr24")
+            picture = picture.reformat(format="yuv420p", **_colours(bgr))
+            picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
+            picture.time_base = Fraction(1, CLOCK)
+            self._container.mux(self._stream.encode(picture))
+            if self._audio is not None:
+                self._audio.copy_until(frame.time_s)
+        except (av.error.FFmpegError, OSError) as error:
+            self._failed = True
+            raise _written(self._file.final, error) from error
+
+    def _open(self, bgr: Image, audio: AudioSource | None) -> None:
+        # hybrid: fragments while it is written, an ordinary index once it is closed
+        options = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}
+        self._container = av.open(str(self._file.path), "w", options=options)
+        stream = self._container.add_stream("libx264", rate=self.rate)
+        assert isinstance(stream, av.VideoStream)
+        height, width = _even(bgr).shape[:2]
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, CLOCK)
+        stream.options = {"crf": str(self.config.crf), "preset": self.config.preset}
+        stream.codec_context.thread_type = "AUTO"
+        colours = _colours(bgr)
+        stream.codec_context.colorspace = int(colours["dst_colorspace"])
+        stream.codec_context.color_range = int(av.video.reformatter.ColorRange.MPEG)
+        self._stream = stream
+        if audio is not None:
+            self._audio = _AudioCopy.into(self._container, audio)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._container is None:
+            self._file.discard()
+            return
+        problem: Exception | None = None
+        try:
+            if self._stream is not None and not self._failed:
+                if self._audio is not None:
+                    self._audio.copy_until(self._last_tick / CLOCK + 1 / float(self.rate))
+                self._container.mux(self._stream.encode())
+        except (av.error.FFmpegError, OSError) as flush_error:
+            problem = flush_error
+        try:
+            if self._audio is not None:
+                self._audio.close()
+            self._container.close()
+        except (av.error.FFmpegError, OSError) as close_error:
+            problem = problem or close_error
+        self._file.keep()
+        if problem is not None and error is None:
+            raise _written(self._file.final, problem)
+
+
+def _even(bgr: Image) -> Image:
+    """H.264 in yuv420p takes even sizes only: odd ones repeat their last row or column."""
+    height, width = bgr.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return bgr
+    return cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+
+
+def _colours(bgr: Image) -> dict[str, av.video.reformatter.Colorspace]:
+    """The matrix that players assume: BT.709 for high definition, BT.601 below."""
+    spaces = av.video.reformatter.Colorspace
+    return {"dst_colorspace": spaces.ITU709 if bgr.shape[0] >= 720 else spaces.ITU601}
+
+
+class AudioSource:
+    """The sound of a clip from `start_s` (the file's own time) on. Holds the file open."""
+
+    def __init__(self, path: Path, start_s: float) -> None:
+        self.container = av.open(str(path))
+        self.start_s = start_s
+
+    @classmethod
+    def of(cls, path: Path, start_s: float) -> AudioSource | None:
+        """None where the clip has no sound."""
+        source = cls(path, start_s)
+        if source.container.streams.audio:
+            return source
+        source.container.close()
+        return None
+
+
+class _AudioCopy:
+    """Moves the packets of a clip's sound into a video as the pictures advance."""
+
+    def __init__(
+        self, output: av.container.OutputContainer, source: AudioSource, stream: av.AudioStream
+    ) -> None:
+        self._output, self._source, self._stream = output, source, stream
+        self._packets = self._moved()
+        self._waiting: tuple[float, av.Packet] | None = None
+
+    @classmethod
+    def into(cls, output: av.container.OutputContainer, source: AudioSource) -> _AudioCopy:
+        given = source.container.streams.audio[0]
+        name = given.codec_context.name
+        if name in MP4_AUDIO:
+            stream = output.add_stream_from_template(given)
+        else:
+            stream = output.add_stream("aac", rate=given.codec_context.sample_rate)
+            stream.codec_context.layout = given.codec_context.layout
+        return cls(output, source, stream)
+
+    def copy_until(self, time_s: float) -> None:
+        while True:
+            if self._waiting is None:
+                self._waiting = next(self._packets, None)
+            if self._waiting is None or self._waiting[0] > time_s:
+                return
+            self._output.mux(self._waiting[1])
+            self._waiting = None
+
+    def close(self) -> None:
+        self._source.container.close()
+
+    def _moved(self) -> Iterator[tuple[float, av.Packet]]:
+        """(time of the video, packet) from the start on. A damaged end only ends the sound."""
+        given = self._source.container.streams.audio[0]
+        offset = self._source.start_s
+        if offset > 0:
+            self._source.container.seek(int(offset * av.time_base))
+        is_copy = self._stream.codec_context.name == given.codec_context.name
+        with contextlib.suppress(av.error.FFmpegError):
+            yield from self._copied(given, offset) if is_copy else self._encoded(given, offset)
+
+    def _copied(self, given: av.AudioStream, offset: float) -> Iterator[tuple[float, av.Packet]]:
+        for packet in self._source.container.demux(given):
+            if packet.pts is None or packet.time_base is None:
+                continue
+            time_s = float(packet.pts * packet.time_base) - offset
+            if time_s < 0:
+                continue
+            shift = round(offset / packet.time_base)
+            packet.pts -= shift
+            packet.dts = packet.pts
+            packet.stream = self._stream
+            yield time_s, packet
+
+    def _encoded(self, given: av.AudioStream, offset: float) -> Iterator[tuple[float, av.Packet]]:
+        for sound in self._source.container.decode(given):
+            if sound.time is None or sound.time < offset or sound.time_base is None:
+                continue
+            time_s = sound.time - offset
+            sound.pts = round(time_s / sound.time_base)
+            for packet in self._stream.encode(sound):
+                yield time_s, packet
+        for packet in self._stream.encode():
+            yield float("inf"), packet
+
+
+class GifSink:
+    """An animated GIF with one palette made for all of it; small by default.
+
+    `is_full` once it holds `gif_max_s`; what comes after is left out.
+    """
+
+    def __init__(self, path: Path, config: VideoConfig) -> None:
+        self.config = config
+        self._file = _PartialFile(path)
+        self._graph: av.filter.Graph | None = None
+        self._next_s = 0.0
+        self.is_full = False
+
+    def __enter__(self) -> GifSink:
+        return self
+
+    def factor(self, bgr: Image) -> float:
+        """The GIF's size over the picture's."""
+        return min(1.0, self.config.gif_width_px / bgr.shape[1])
+
+    def wants(self, frame: Frame) -> bool:
+        """Whether this frame becomes one of the GIF's."""
+        if frame.time_s >= self.config.gif_max_s:
+            self.is_full = True
+        return not self.is_full and frame.time_s >= self._next_s - 1e-6
+
+    def write(self, frame: Frame, bgr: Image) -> None:
+        """Add one picture, already of the GIF's size."""
+        step_s = 1 / self.config.gif_fps
+        self._next_s = max(self._next_s + step_s, frame.time_s + step_s / 2)
+        if self._graph is None:
+            self._graph = _palette_graph(bgr)
+        picture = av.VideoFrame.from_ndarray(bgr, format="bgr24")
+        picture.pts, picture.time_base = round(frame.time_s * 100), Fraction(1, 100)
+        self._graph.push(picture)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._graph is None:
+            return
+        try:
+            self._encode(self._graph)
+        except (av.error.FFmpegError, OSError) as problem:
+            self._file.discard()
+            raise _written(self._file.final, problem) from problem
+        self._file.keep()
+
+    def _encode(self, graph: av.filter.Graph) -> None:
+        graph.push(None)
+        with av.open(str(self._file.path), "w", format="gif", options={"loop": "0"}) as container:
+            stream = None
+            while True:
+                try:
+                    picture = graph.pull()
+                except (av.error.BlockingIOError, av.error.EOFError):
+                    break
+                assert isinstance(picture, av.VideoFrame)
+                if stream is None:
+                    stream = container.add_stream("gif", rate=Fraction(100))
+                    stream.width, stream.height = picture.width, picture.height
+                    stream.pix_fmt = "pal8"
+                    stream.codec_context.time_base = Fraction(1, 100)
+                container.mux(stream.encode(picture))
+            if stream is not None:
+                container.mux(stream.encode())
+
+
+def _palette_graph(bgr: Image) -> av.filter.Graph:
+    """Pictures in, pictures of 256 shared colours out, once all are in."""
+    graph = av.filter.Graph()
+    height, width = bgr.shape[:2]
+    source = graph.add_buffer(
+        width=width, height=height, format=av.VideoFormat("bgr24"), time_base=Fraction(1, 100)
+    )
+    split = graph.add("split")
+    palette = graph.add("palettegen", "stats_mode=diff")
+    use = graph.add("paletteuse", "dither=bayer:bayer_scale=4:diff_mode=rectangle")
+    sink = graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(palette, 0)
+    split.link_to(use, 1, 0)
+    palette.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def write_picture(path: Path, bgr: Image) -> None:
+    """A picture file in the format of its suffix. Raises LivecamError if it cannot be written."""
+    file = _PartialFile(path)
+    try:
+        done, encoded = cv2.imencode(path.suffix, bgr, _picture_quality(path.suffix))
+        if not done:
+            raise LivecamError(f"{path}: OpenCV cannot encode {path.suffix}; use .jpg or .png")
+        file.path.write_bytes(encoded.tobytes())
+        file.keep()
+    except cv2.error as error:
+        raise LivecamError(f"{path}: cannot be encoded: {error.err}") from error
+    except OSError as error:
+        file.discard()
+        raise _written(path, error) from error
+
+
+def _picture_quality(suffix: str) -> list[int]:
+    return [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix.lower() in (".jpg", ".jpeg") else []
+
+
+TRACK_FIELDS = (
+    "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
+    "age", "age_low", "age_high", "age_bin", "female_prob",
+)  # fmt: skip
+
+
+class RowFile:
+    """A text file that only ever holds whole rows, whatever stops it. A context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._partial = _PartialFile(path)
+        self._file: io.FileIO | None = None
+        self._whole = 0  # bytes that are whole rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    @property
+    def is_written(self) -> bool:
+        return self._file is not None
+
+    def append(self, rows: str) -> None:
+        """Write rows at once, or none of them. Raises LivecamError if they cannot be."""
+        try:
+            if self._file is None:
+                self._file = self._partial.path.open("wb", buffering=0)
+            data = memoryview(rows.encode())
+            while data:
+                data = data[self._file.write(data) :]
+            self._whole = self._file.tell()
+        except OSError as error:
+            if self._file is not None:
+                self._file.truncate(self._whole)
+            raise _written(self._partial.final, error) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is None:
+            return
+        self._file.close()
+        self._partial.keep()
+
+
+def csv_line(values: Iterable[object]) -> str:
+    """One CSV row; None is an empty field."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow("" if v is None else v for v in values)
+    return line.getvalue()
+
+
+class TrackTable(RowFile):
+    """The tracks table, CSV or JSON lines: a row for each confirmed face measured in a frame."""
+
+    def __init__(self, path: Path, show_gender: bool = True) -> None:
+        super().__init__(path)
+        self.is_csv = path.suffix.lower() == ".csv"
+        self.show_gender = show_gender
+
+    def write(self, name: str, frame: Frame, faces: Sequence[TrackedFace]) -> None:
+        """The rows of one frame; opens the file, header included, with the first call."""
+        rows = [self._row(name, frame, face) for face in faces if not face.coasting_s]
+        if not self.is_written and self.is_csv:
+            rows.insert(0, csv_line(TRACK_FIELDS))
+        self.append("".join(rows))
+
+    def _row(self, name: str, frame: Frame, face: TrackedFace) -> str:
+        box = [round(float(v), 1) for v in face.xyxy]
+        female = round(face.female_prob, 4) if self.show_gender else None
+        values = (
+            name, frame.index, round(frame.time_s, 4), face.track_id, *box,
+            round(face.confidence, 4), round(face.age, 2), face.age_low, face.age_high,
+            face.age_bin, female,
+        )  # fmt: skip
+        if self.is_csv:
+            return csv_line(values)
+        return json.dumps(dict(zip(TRACK_FIELDS, values, strict=True))) + "\n"

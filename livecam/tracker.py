@@ -1,0 +1,246 @@
+"""Faces over time: who is the same, what their age is over all views, who is classified when."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from livecam.ages import AgeScheme, central_range, expected_age, sharpened
+from livecam.config import TrackerConfig
+from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
+from livecam.geometry import iou_matrix
+
+MAX_SIZE_RATIO = 1.8  # a face does not grow more than that while nobody looks
+
+
+class Tracker:
+    """Holds the tracks. A frame is `update`, then `learn` for those that are `due`, then `tracks`.
+
+    A track is born from a face that matches none; it is confirmed, and gets its id, after
+    `confirm_after` measured boxes; it dies `max_coast_s` after its last one, or at its first miss
+    while unconfirmed.
+    """
+
+    def __init__(self, config: TrackerConfig, scheme: AgeScheme) -> None:
+        self.config, self.scheme = config, scheme
+        self._tracks: list[_Track] = []
+        self._ids = itertools.count(1)
+
+    def predict(self, time_s: float) -> Array:
+        """Where the tracks' faces should be now: (n, 4) px."""
+        boxes = [track.predicted(time_s) for track in self._tracks]
+        return np.stack(boxes) if boxes else np.zeros((0, 4), np.float32)
+
+    @property
+    def just_lost(self) -> bool:
+        """Whether the last update missed a face that the one before it had."""
+        return any(track.misses == 1 for track in self._tracks)
+
+    def update(self, time_s: float, faces: Faces) -> None:
+        """Match the faces of one frame with the tracks; births and deaths."""
+        matched_tracks = set()
+        matched_faces = set()
+        for row, column in self._matches(time_s, faces):
+            self._tracks[row].measure(time_s, faces, column)
+            matched_tracks.add(row)
+            matched_faces.add(column)
+        for row, track in enumerate(self._tracks):
+            if row not in matched_tracks:
+                track.miss()
+        for column in range(len(faces)):
+            if column not in matched_faces:
+                self._tracks.append(_Track.born(time_s, faces, column))
+        self._tracks = [track for track in self._tracks if self._lives(track, time_s)]
+        for track in self._tracks:
+            if track.track_id is None and track.hits >= self.config.confirm_after:
+                track.track_id = next(self._ids)
+
+    def _lives(self, track: _Track, time_s: float) -> bool:
+        if track.track_id is None:
+            return track.misses == 0
+        return time_s - track.seen_s <= self.config.max_coast_s
+
+    def _matches(self, time_s: float, faces: Faces) -> Iterator[tuple[int, int]]:
+        """Pairs (track, face), each used once: by overlap, then by distance, best first."""
+        if not self._tracks or not len(faces):
+            return
+        predicted = self.predict(time_s)
+        overlap = iou_matrix(predicted, faces.xyxy)
+        nearness = self.config.max_distance - _relative_distances(predicted, faces.xyxy)
+        taken_tracks: set[int] = set()
+        taken_faces: set[int] = set()
+        for score, least in ((overlap, self.config.min_iou), (nearness, 0.0)):
+            best_first = np.argsort(-score, axis=None, kind="stable")
+            for row, column in zip(*np.unravel_index(best_first, score.shape), strict=True):
+                if score[row, column] <= least:
+                    break
+                if row not in taken_tracks and column not in taken_faces:
+                    taken_tracks.add(row)
+                    taken_faces.add(column)
+                    yield int(row), int(column)
+
+    def due(self, time_s: float) -> Faces:
+        """The faces to be classified in this frame: confirmed, measured now, and new or stale.
+
+        In the order that `learn` expects. At most `classify_per_s` a second for each track.
+        """
+        rows = [track for track in self._tracks if self._is_due(track, time_s)]
+        if not rows:
+            return Faces.none()
+        return Faces(
+            np.stack([track.xyxy for track in rows]),
+            np.array([track.confidence for track in rows], np.float32),
+            np.stack([track.landmarks for track in rows]),
+        )
+
+    def _is_due(self, track: _Track, time_s: float) -> bool:
+        if track.track_id is None or track.misses:
+            return False
+        waited_s = time_s - track.views.last_s
+        return waited_s >= 1 / self.config.classify_per_s - 1e-3
+
+    def learn(self, time_s: float, answers: AgeGender, quality: Array) -> None:
+        """Add the answers for the faces that `due` gave, weighted by their quality (n,)."""
+        rows = [track for track in self._tracks if self._is_due(track, time_s)]
+        for i, track in enumerate(rows):
+            track.views.add(
+                time_s,
+                answers.age_probs[i],
+                float(answers.female_prob[i]),
+                float(quality[i]),
+                self.config.time_constant_s,
+            )
+
+    def tracks(self, time_s: float) -> list[TrackedFace]:
+        """The confirmed tracks, those out of sight included (`coasting_s` above 0), by id."""
+        shown = [track for track in self._tracks if track.track_id is not None]
+        if not shown:
+            return []
+        probs = np.stack([t.views.age_probs(self.config.max_narrowing) for t in shown])
+        ages = expected_age(probs)
+        ranges = central_range(probs)
+        bins = self.scheme.bin_probs(probs)
+        faces = []
+        for track, p, age, (low, high), bin_p in zip(shown, probs, ages, ranges, bins, strict=True):
+            track.bin.update(time_s, bin_p, self.config.bin_margin, self.config.bin_hold_s)
+            faces.append(
+                TrackedFace(
+                    track_id=track.track_id or 0,
+                    xyxy=track.predicted(time_s) if track.misses else track.xyxy,
+                    landmarks=track.landmarks,
+                    confidence=track.confidence,
+                    age_probs=p,
+                    age=float(age),
+                    age_low=int(low),
+                    age_high=int(high),
+                    age_bin=self.scheme.labels[track.bin.shown],
+                    female_prob=track.views.female_prob,
+                    samples=track.views.samples,
+                    coasting_s=time_s - track.seen_s if track.misses else 0.0,
+                )
+            )
+        return sorted(faces, key=lambda face: face.track_id)
+
+
+def _relative_distances(a: Array, b: Array) -> Array:
+    """Distance of centres over mean size: (n, 4), (m, 4) -> (n, m); inf where sizes differ much."""
+    size_a = (a[:, 2:] - a[:, :2]).mean(axis=1)[:, None]
+    size_b = (b[:, 2:] - b[:, :2]).mean(axis=1)[None, :]
+    between = (a[:, None, :2] + a[:, None, 2:] - b[None, :, :2] - b[None, :, 2:]) / 2
+    distance = np.linalg.norm(between, axis=2) / np.maximum((size_a + size_b) / 2, 1e-6)
+    ratio = np.maximum(size_a, size_b) / np.maximum(np.minimum(size_a, size_b), 1e-6)
+    return np.where(ratio <= MAX_SIZE_RATIO, distance, np.inf)
+
+
+@dataclass(eq=False)
+class _Views:
+    """The views of one face, pooled: a mean of log-probabilities (a logarithmic opinion pool),
+    weighted by quality and by recency, so that the frame rate does not matter."""
+
+    last_s: float = -np.inf
+    samples: int = 0
+    weight: float = 0.0
+    weight2: float = 0.0  # for the effective number of samples of Kish, weight² / weight2
+    log_probs: Array = field(default_factory=lambda: np.zeros(AGES, np.float32))
+    female_logit: float = 0.0
+
+    def add(
+        self, time_s: float, probs: Array, female: float, quality: float, constant_s: float
+    ) -> None:
+        keep = float(np.exp(-(time_s - self.last_s) / constant_s)) if self.samples else 0.0
+        female = min(max(female, 1e-4), 1 - 1e-4)
+        total = self.weight * keep + quality
+        share = quality / total
+        self.log_probs += share * (np.log(np.maximum(probs, 1e-9)) - self.log_probs)
+        self.female_logit += share * (np.log(female / (1 - female)) - self.female_logit)
+        self.weight, self.weight2 = total, self.weight2 * keep**2 + quality**2
+        self.last_s = time_s
+        self.samples += 1
+
+    def age_probs(self, max_narrowing: float) -> Array:
+        """(101,); sharper as agreeing views come in, since frames of one face are not independent
+        by no more than `max_narrowing`."""
+        effective = self.weight**2 / self.weight2 if self.weight2 else 1.0
+        power = 1 + (max_narrowing - 1) * (1 - 1 / max(effective, 1.0))
+        return sharpened(np.exp(self.log_probs - self.log_probs.max())[None], power)[0]
+
+    @property
+    def female_prob(self) -> float:
+        return float(1 / (1 + np.exp(-self.female_logit)))
+
+
+@dataclass(eq=False)
+class _StickyBin:
+    """The displayed bin: changes only to one that is clearly likelier, and not too often."""
+
+    shown: int = -1
+    since_s: float = 0.0
+
+    def update(self, time_s: float, probs: Array, margin: float, hold_s: float) -> None:
+        best = int(np.argmax(probs))
+        is_likelier = probs[best] > probs[self.shown] + margin
+        if self.shown < 0 or (is_likelier and time_s - self.since_s >= hold_s):
+            self.shown, self.since_s = best, time_s
+
+
+@dataclass(eq=False)
+class _Track:
+    """One face over time, with a constant-velocity motion of its centre."""
+
+    xyxy: Array
+    landmarks: Array
+    confidence: float
+    seen_s: float
+    velocity: Array = field(default_factory=lambda: np.zeros(2, np.float32))  # px/s
+    hits: int = 1
+    misses: int = 0  # in a row
+    track_id: int | None = None
+    views: _Views = field(default_factory=_Views)
+    bin: _StickyBin = field(default_factory=_StickyBin)
+
+    @classmethod
+    def born(cls, time_s: float, faces: Faces, row: int) -> _Track:
+        return cls(faces.xyxy[row], faces.landmarks[row], float(faces.confidence[row]), time_s)
+
+    def predicted(self, time_s: float) -> Array:
+        """The box moved on at its velocity, but by no more than its own size."""
+        size = self.xyxy[2:] - self.xyxy[:2]
+        shift = np.clip(self.velocity * (time_s - self.seen_s), -size, size)
+        return (self.xyxy + np.concatenate([shift, shift])).astype(np.float32)
+
+    def measure(self, time_s: float, faces: Faces, row: int) -> None:
+        xyxy = faces.xyxy[row]
+        elapsed_s = time_s - self.seen_s
+        if elapsed_s > 0:
+            moved = (xyxy[:2] + xyxy[2:] - self.xyxy[:2] - self.xyxy[2:]) / 2
+            self.velocity = self.velocity + 0.5 * (moved / elapsed_s - self.velocity)
+        self.xyxy, self.landmarks = xyxy, faces.landmarks[row]
+        self.confidence, self.seen_s = float(faces.confidence[row]), time_s
+        self.hits += 1
+        self.misses = 0
+
+    def miss(self) -> None:
+        self.misses += 1

@@ -1,0 +1,158 @@
+"""Write what `livecam` runs, from a trained network: the master `.keras`, the `.onnx`, the `.yaml`.
+
+The weights are rounded to half precision first, in both files alike, so that the ONNX file is
+half the size and still says what the master says. Arithmetic stays float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from livecam.ages import RANGE_SHARE, central_range, sharpened
+from livecam.crops import resized
+from livecam.errors import LivecamError
+from livecam.extras import require
+from train import faces
+from train.cli import run
+
+NAME = "age_gender"
+OPSET = 17
+MAX_DIFFERENCE = 1e-4  # in probabilities, between master and export
+POWERS = np.arange(0.5, 3.01, 0.02)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
+    parser.add_argument("run", type=Path, help="a run's folder, of python -m train.fit")
+    parser.add_argument("--data", type=Path, required=True, help="the faces it was trained on: "
+                        "their dev part calibrates the age range")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("models"), help="folder (models)")
+    return run(_export, parser, argv)
+
+
+def _export(args: argparse.Namespace) -> None:
+    for module in ("keras", "tensorflow", "tf2onnx"):
+        require(module, "train")
+    import keras
+
+    source = args.run / f"{NAME}.keras"
+    if not source.is_file():
+        raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")
+    dev = faces.load(args.data, "dev")
+    master = keras.models.load_model(source, compile=False)
+    args.out.mkdir(parents=True, exist_ok=True)
+    master.save(args.out / f"{NAME}.keras")
+    write_onnx(master, args.out / f"{NAME}.onnx")
+    crops = resized(dev.crops, master.input.shape[1]).astype(np.float32)
+    answers = master.predict(crops, batch_size=64, verbose=0)
+    difference = _difference(args.out / f"{NAME}.onnx", crops[:256], answers)
+    if difference > MAX_DIFFERENCE:
+        raise LivecamError(f"{NAME}.onnx differs from the master by {difference:.1e}; not usable")
+    power, held = calibrated_power(answers["age_probs"], dev.age)
+    record = {
+        "age_power": round(power, 3),
+        "data_hash": dev.data_hash,
+        "onnx_difference": float(f"{difference:.1e}"),
+    }
+    (args.out / f"{NAME}.yaml").write_text(_HEADER + yaml.safe_dump(record, sort_keys=False))
+    print(
+        f"age_power {power:.2f}: the {RANGE_SHARE:.0%} range holds {held:.1%} of {len(dev)} dev "
+        f"labels; ONNX differs from the master by {difference:.1e}",
+        file=sys.stderr,
+    )
+    for suffix in ("keras", "onnx", "yaml"):
+        print(args.out / f"{NAME}.{suffix}")
+
+
+_HEADER = """# Written by `python -m train.export`.
+# age_power: exponent that calibrates the age distribution, chosen on the dev part so that the
+#   central 80 % range holds 80 % of the labels
+# data_hash: of the faces it was trained on; onnx_difference: to the master, in probabilities
+"""
+
+
+def write_onnx(net: Any, path: Path) -> None:
+    """An ONNX file with input `crop` (n, px, px, 3), outputs `age_probs` and `female_prob`, and
+    weights in half precision that are widened when it is loaded."""
+    import keras
+    import onnx
+
+    if keras.backend.backend() != "tensorflow":
+        raise LivecamError("the export needs Keras on TensorFlow: KERAS_BACKEND=tensorflow")
+    import tensorflow as tf
+    import tf2onnx
+
+    crop = tf.TensorSpec((None, *net.input.shape[1:]), tf.float32, name="crop")
+    function = tf.function(lambda crop: net(crop, training=False))
+    model, _ = tf2onnx.convert.from_function(function, [crop], opset=OPSET)
+    _name_outputs(model)
+    _halve_weights(model)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def _name_outputs(model: Any) -> None:
+    """tf2onnx names outputs by their order; they are told apart by their shape."""
+    for output in model.graph.output:
+        rank = len(output.type.tensor_type.shape.dim)
+        wanted = "age_probs" if rank == 2 else "female_prob"
+        for node in model.graph.node:
+            for i, name in enumerate(node.output):
+                if name == output.name:
+                    node.output[i] = wanted
+            for i, name in enumerate(node.input):
+                if name == output.name:
+                    node.input[i] = wanted
+        output.name = wanted
+
+
+def _halve_weights(model: Any) -> None:
+    """Store float32 constants as float16, where that loses nothing, and cast them back."""
+    import onnx
+    from onnx import numpy_helper
+
+    casts = []
+    for constant in model.graph.initializer:
+        values = numpy_helper.to_array(constant)
+        if values.size < 1024 or values.dtype != np.float32:
+            continue
+        half = values.astype(np.float16)
+        name = constant.name
+        constant.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+
+
+def _difference(path: Path, crops: np.ndarray, answers: dict[str, np.ndarray]) -> float:
+    from livecam.inference import session
+
+    names = ("age_probs", "female_prob")
+    outputs = session(path).run(list(names), {"crop": crops})
+    return max(
+        float(np.abs(output - answers[name][: len(crops)]).max())
+        for name, output in zip(names, outputs, strict=True)
+    )
+
+
+def calibrated_power(age_probs: np.ndarray, ages: np.ndarray) -> tuple[float, float]:
+    """The exponent under which the central range holds its share of `ages` most nearly, and the
+    share that it then holds."""
+    best = (2.0, 1.0, 0.0)
+    for power in POWERS:
+        low, high = central_range(sharpened(age_probs, power)).T
+        held = float(((low <= ages) & (ages <= high)).mean())
+        best = min(best, (abs(held - RANGE_SHARE), float(power), held))
+    return best[1], best[2]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
