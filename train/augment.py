@@ -49,7 +49,9 @@ def _coarser(x: Image, rng: np.random.Generator) -> Image:
 
 def _jpeg(x: Image, rng: np.random.Generator) -> Image:
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 81))]
-    return cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded a line above
+    return decoded
 
 
 def _relit(x: Image, rng: np.random.Generator) -> Image:
