@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from livecam.annotate import Done
     from livecam.config import Config
 
-SYSTEM_PACKAGES = "libgl1 libglib2.0-0"
+SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -236,17 +236,18 @@ def _settings(args: argparse.Namespace) -> Config:
 def _demo(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam import demo
-    from livecam.display import Window, reachable
+    from livecam.display import Window, problem
 
     try:
         args.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LivecamError(f"{args.output}: cannot make the folder: {error.strerror}") from error
     with contextlib.ExitStack() as stack:
-        window = stack.enter_context(Window("livecam demo")) if reachable() else None
+        reason = problem()
+        window = None if reason else stack.enter_context(Window("livecam demo"))
         paths = demo.run(config, args.output, window)
-    if window is None:
-        _say("no display, so no window; the files hold the same")
+    if reason:
+        _say(f"no window: {reason}; the files hold the same")
     for path in paths:
         print(path)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
 import sys
 from types import TracebackType
@@ -13,39 +12,38 @@ import cv2
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 
+QT_NEEDS = ("libX11.so.6", "libSM.so.6", "libXext.so.6")  # by OpenCV's windows, not in its wheel
 QUIT_KEYS = frozenset({ord("q"), 27})
 
 
-def reachable() -> bool:
-    """Whether a window can be opened. Asked first: without a display OpenCV ends the process."""
+def problem() -> str | None:
+    """Why no window can be opened, or None. Asked first: OpenCV would end the process."""
     if sys.platform in ("win32", "darwin"):
-        return True
+        return None
     name = os.environ.get("DISPLAY")
     if not name:
-        return False
-    library = ctypes.util.find_library("X11") or "libX11.so.6"
+        return "DISPLAY is not set"
     try:
-        x11 = ctypes.CDLL(library)
-    except OSError:
-        return False
+        x11, *_ = [ctypes.CDLL(library) for library in QT_NEEDS]
+    except OSError as error:
+        return f"{error}; on Debian or Ubuntu: apt-get install libx11-6 libsm6 libxext6"
     x11.XOpenDisplay.restype = ctypes.c_void_p
     x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
     x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
     display = x11.XOpenDisplay(name.encode())
     if not display:
-        return False
+        return f"the display {name} does not answer"
     x11.XCloseDisplay(display)
-    return True
+    return None
 
 
 class Window:
     """A window that shows pictures. A context manager; raises LivecamError without a display."""
 
     def __init__(self, title: str) -> None:
-        if not reachable():
-            raise LivecamError(
-                "no display for a window; set DISPLAY, or use a command that writes files"
-            )
+        reason = problem()
+        if reason is not None:
+            raise LivecamError(f"no window: {reason}; commands that write files need none")
         # Qt complains about fonts that it does not need
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         self.title = title

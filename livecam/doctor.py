@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from livecam import __version__
 from livecam.config import Config
 from livecam.errors import LivecamError
+from livecam.extras import install_command
 
 PACKAGES = ("opencv-python", "onnxruntime", "mtcnn", "numpy", "av", "imutils", "PyYAML", "onnx")
 EXTRAS = {"train": "tensorflow", "demo": "scikit-image"}
@@ -42,7 +43,7 @@ def _package(name: str, extra: str = "") -> Finding:
     try:
         return Finding(name, importlib.metadata.version(name), is_needed=not extra)
     except importlib.metadata.PackageNotFoundError:
-        wanted = f'pip install "livecam[{extra}]"' if extra else f"pip install {name}"
+        wanted = install_command(extra) if extra else f"pip install {name}"
         return Finding(name, f"not installed; {wanted}", is_ok=False, is_needed=not extra)
 
 
@@ -80,10 +81,10 @@ def _detector() -> Finding:
 
 def _display() -> Finding:
     try:
-        from livecam.display import reachable
+        from livecam.display import problem
     except ImportError as error:
         return Finding("display", str(error), is_ok=False)
-    if reachable():
-        return Finding("display", "reachable", is_needed=False)
-    what = "none reachable; files work, windows do not (is DISPLAY set?)"
-    return Finding("display", what, is_ok=False, is_needed=False)
+    reason = problem()
+    if reason is None:
+        return Finding("display", "answers", is_needed=False)
+    return Finding("display", f"no window: {reason}", is_ok=False, is_needed=False)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import importlib.util
 
 from livecam.errors import LivecamError
+from livecam.shipped import PACKAGE
 
 
 def require(module: str, extra: str) -> None:
     """Raises LivecamError with the install command unless `module` can be imported."""
     if importlib.util.find_spec(module) is None:
-        raise LivecamError(
-            f'this needs {module}, which is not installed; install it: pip install "livecam[{extra}]"'
-            f' (in a checkout: pip install ".[{extra}]")'
-        )
+        raise LivecamError(f"{module} is not installed; install it: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """In a checkout the command names its folder, so that it works from anywhere."""
+    checkout = PACKAGE.parent
+    project = checkout if (checkout / "setup.cfg").is_file() else "livecam"
+    return f'pip install "{project}[{extra}]"'

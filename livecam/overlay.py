@@ -20,7 +20,7 @@ COLOURS = (
 DARK = (28, 24, 20)
 LIGHT = (255, 255, 255)
 CHIP_OPACITY = 0.78
-MIN_TEXT_PX, MAX_TEXT_PX = 11, 64
+MIN_TEXT_PX, MAX_TEXT_PX = 12, 64
 SUPERSAMPLE = 4  # bits of sub-pixel position in OpenCV's drawing: 1/16 px
 
 

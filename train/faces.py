@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,25 +39,40 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
 
     Raises LivecamError if the file is none of `train.prepare`, or the part is empty.
     """
+    with _opened(path) as h5:
+        where = _rows(h5, split, dataset)
+        if not len(where):
+            part = split if dataset is None else f"{split} part of {dataset}"
+            raise LivecamError(f"{path}: no face in its {part}; see python -m train.prepare -h")
+        return FaceSet(
+            crops=h5["crops"][where],
+            age=h5["age"][where].astype(np.float32),
+            gender=h5["gender"][where],
+            ethnicity=h5["ethnicity"][where],
+            dataset=h5["dataset"].asstr()[where],
+            file=h5["file"].asstr()[where],
+            data_hash=str(h5.attrs["data_hash"]),
+        )
+
+
+def ages(path: Path, split: str, dataset: str | None = None) -> np.ndarray:
+    """The ages (n,) of one part, which may be empty, without reading a picture."""
+    with _opened(path) as h5:
+        return h5["age"][_rows(h5, split, dataset)].astype(np.float32)
+
+
+def _rows(h5: h5py.File, split: str, dataset: str | None) -> np.ndarray:
+    wanted = h5["split"][()] == SPLITS[split]
+    if dataset is not None:
+        wanted &= h5["dataset"].asstr()[()] == dataset
+    return np.nonzero(wanted)[0]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path) as h5:
-            rows = h5["split"][()] == SPLITS[split]
-            names = h5["dataset"].asstr()[()]
-            if dataset is not None:
-                rows &= names == dataset
-            where = np.nonzero(rows)[0]
-            if not len(where):
-                part = split if dataset is None else f"{split} part of {dataset}"
-                raise LivecamError(f"{path}: no face in its {part}; see python -m train.prepare -h")
-            return FaceSet(
-                crops=h5["crops"][where],
-                age=h5["age"][where].astype(np.float32),
-                gender=h5["gender"][where],
-                ethnicity=h5["ethnicity"][where],
-                dataset=names[where],
-                file=h5["file"].asstr()[where],
-                data_hash=str(h5.attrs["data_hash"]),
-            )
+            yield h5
     except FileNotFoundError as error:
         raise LivecamError(f"{path}: no such file; make it with python -m train.prepare") from error
     except (OSError, KeyError) as error:
