@@ -27,6 +27,8 @@ from livecam.inference import session
 
 CELL_PX = 12  # P-Net's window
 STRIDE_PX = 2  # and its step
+LEAST_SHRUNK_FACE_PX = 24  # smaller faces of a shrunk copy are not worth the memory
+MAX_PROPOSALS = 4000  # of one scale; a face has about ten, and memory grows with the square
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
 REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
 
@@ -121,7 +123,8 @@ class Mtcnn:
         for i, (picture, shrink) in enumerate(zip(pictures, shrinks, strict=True)):
             alike.setdefault((*picture.shape[:2], shrink), []).append(i)
         for (height, width, shrink), members in alike.items():
-            min_face_px = max(self.min_face_px * shrink, CELL_PX)
+            least_px = min(self.min_face_px, LEAST_SHRUNK_FACE_PX)
+            min_face_px = max(self.min_face_px * shrink, least_px)
             for scale in self._scales(height, width, min_face_px):
                 size = (int(width * scale), int(height * scale))
                 batch = np.stack(
@@ -172,6 +175,9 @@ class Mtcnn:
 def _cells(offsets: Array, prob: Array, threshold: float) -> tuple[Array, Array]:
     """Boxes and scores of the P-Net cells above the threshold: (h, w, 4), (h, w) -> (n, 4), (n,)"""
     rows, columns = np.nonzero(prob > threshold)
+    if len(rows) > MAX_PROPOSALS:
+        best = np.argsort(-prob[rows, columns], kind="stable")[:MAX_PROPOSALS]
+        rows, columns = rows[best], columns[best]
     corner = np.stack([columns, rows], axis=1).astype(np.float32) * STRIDE_PX
     cell = np.concatenate([corner + 1, corner + CELL_PX], axis=1)  # the package counts from 1
     return cell + offsets[rows, columns] * (CELL_PX - 1), prob[rows, columns]
@@ -181,8 +187,10 @@ def _merged(boxes: list[Array], scores: list[Array]) -> Array:
     """The proposals of all scales as one set of square boxes."""
     if not boxes:
         return np.zeros((0, 4), np.float32)
-    xyxy = np.concatenate(boxes)
-    return square(xyxy[nms(xyxy, np.concatenate(scores), 0.7)])
+    xyxy, score = np.concatenate(boxes), np.concatenate(scores)
+    best = np.argsort(-score, kind="stable")[:MAX_PROPOSALS]
+    xyxy, score = xyxy[best], score[best]
+    return square(xyxy[nms(xyxy, score, 0.7)])
 
 
 def _adjusted(xyxy: Array, offsets: Array) -> Array:

@@ -16,7 +16,7 @@ from livecam.errors import LivecamError
 from livecam.progress import Progress
 from train import architectures, faces
 from train.augment import augmented
-from train.fit import Recipe, append_log, write_recipe
+from train.recipe import Recipe, append_log, write_recipe
 
 LAST = "last.weights.h5"
 

@@ -1,0 +1,114 @@
+"""README, settings, help, model card and code say the same."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from livecam import cli
+from livecam.ages import SCHEMES
+from livecam.prediction import KEYS
+from livecam.sinks import TRACK_FIELDS
+from train import evaluate
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CARD = (ROOT / "models" / "README.md").read_text()
+CI = (ROOT / ".ci" / "run").read_text()
+SCORES = json.loads((ROOT / "models" / "scores.json").read_text())
+COMMANDS = ("demo", "annotate", "predict", "config", "doctor")
+
+
+def _help(*command: str) -> str:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), pytest.raises(SystemExit):
+        cli.main([*command, "--help"])
+    return text.getvalue()
+
+
+def test_readme_opens_with_what_it_is_a_picture_and_two_commands() -> None:
+    top = README[: README.index("\n## ")]
+    assert "![" in top
+    blocks = re.findall(r"```sh\n(.*?)```", top, re.DOTALL)
+    assert [len(block.splitlines()) for block in blocks] == [1, 1]
+    assert 'pip install ".[demo]" && .venv/bin/livecam demo' in blocks[0]
+    assert 'pip install ".[test]" && .venv/bin/python -m pytest' in blocks[1]
+
+
+def test_every_file_that_the_documents_name_is_there() -> None:
+    for name, text in (("README.md", README), ("models/README.md", CARD)):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert ((ROOT / name).parent / target).exists(), f"{name} names {target}"
+
+
+def test_readme_names_every_command_and_only_flags_that_exist() -> None:
+    known = _help() + "".join(_help(command) for command in COMMANDS)
+    for command in COMMANDS:
+        assert f"livecam {command}" in README
+        assert command in _help()
+    for line in re.findall(r"^livecam .*$", README, re.MULTILINE):
+        command = line.split()[1]
+        for flag in re.findall(r"--[a-z-]+", line):
+            assert flag in _help(command), f"README: {line}"
+    for flag in set(re.findall(r"`(--[a-z-]+)", README)):
+        assert flag in known or flag == "--resume", flag
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_readme_lists_the_bins_of_every_scheme(name: str) -> None:
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))
+    listed = row.split("|")[2].replace("… in fives …", "").replace(" ", "").split(",")
+    labels = SCHEMES[name].labels
+    assert [label for label in listed if label] == [label for label in labels if label in listed]
+    assert listed[0] == labels[0]
+    assert listed[-1] == labels[-1]
+
+
+def test_readme_names_the_fields_of_both_tables() -> None:
+    flat = re.sub(r"\s+", " ", README)
+    assert ", ".join(TRACK_FIELDS) in flat
+    for key in KEYS:
+        assert f"`{key}`" in README
+
+
+def test_the_system_packages_are_the_same_everywhere() -> None:
+    for package in cli.SYSTEM_PACKAGES.split():
+        assert package in README
+        assert package in CI
+
+
+def test_every_setting_has_its_comment() -> None:
+    text = (ROOT / "config.yaml").read_text()
+    for section, keys in yaml.safe_load(text).items():
+        for key in keys:
+            line = next(line for line in text.splitlines() if line.strip().startswith(f"{key}:"))
+            assert "#" in line, f"{section}.{key}"
+
+
+def test_the_cards_figures_are_those_of_the_scores() -> None:
+    for line in evaluate.table(SCORES):
+        assert line in CARD
+    assert f"{SCORES['mae']['value']:.2f} years" in README
+    assert f"{100 * SCORES['gender']['value']:.1f} %" in README
+
+
+def test_the_model_is_the_one_that_was_scored() -> None:
+    shipped = yaml.safe_load((ROOT / "models" / "age_gender.yaml").read_text())
+    assert shipped["data_hash"] == SCORES["data_hash"]
+    assert shipped["data_hash"] in CARD
+
+
+def test_the_model_meets_its_bar() -> None:
+    assert SCORES["faces"] == 1626
+    assert SCORES["mae"]["value"] <= 5.0
+    assert SCORES["gender"]["value"] >= 0.91
+
+
+def test_the_changelog_names_this_version_or_what_comes() -> None:
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from livecam.progress import LOG_EVERY_S, Progress, clock_time
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0:00"), (0.4, "0:00"), (59.6, "1:00"), (75, "1:15"), (3599, "59:59"),
+        (3599.6, "1:00:00"), (3700, "1:01:40"), (360_000, "100:00:00"),
+    ],
+)  # fmt: skip
+def test_clock_time(seconds: float, text: str) -> None:
+    assert clock_time(seconds) == text
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["file", "terminal"])
+def test_work_that_ends_at_once_shows_nothing(clock: Clock, stream: io.StringIO) -> None:
+    with Progress("label", 3, "frames", stream, clock) as progress:
+        progress.step(3)
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("total", "done", "elapsed_s", "line"),
+    [
+        (None, 0, 4, "label: 0  0.0 frames/s"),
+        (None, 30, 4, "label: 30  7.5 frames/s"),
+        (0, 0, 4, "label: 0  0.0 frames/s"),
+        (100, 0, 4, "label: 0/100  0 %  0.0 frames/s"),
+        (100, 25, 10, "label: 25/100  25 %  2.5 frames/s  0:30 left"),
+        (100, 100, 75, "label: 100/100  100 %  1.3 frames/s  1:15"),
+        (100, 120, 60, "label: 120/100  120 %  2.0 frames/s  1:00"),  # the total was a guess
+    ],
+)
+def test_line(clock: Clock, total: int | None, done: int, elapsed_s: float, line: str) -> None:
+    progress = Progress("label", total, "frames", io.StringIO(), clock)
+    progress.step(done)
+    clock.now_s += elapsed_s
+    assert progress.line() == line
+
+
+def test_a_file_gets_whole_lines_now_and_then_and_a_last_one(clock: Clock) -> None:
+    stream = io.StringIO()
+    with Progress("label", 100, "frames", stream, clock) as progress:
+        for _ in range(100):
+            clock.now_s += LOG_EVERY_S / 40
+            progress.step()
+    assert stream.getvalue().splitlines() == [
+        "label: 40/100  40 %  4.0 frames/s  0:15 left",
+        "label: 80/100  80 %  4.0 frames/s  0:05 left",
+        "label: 100/100  100 %  4.0 frames/s  0:25",
+    ]
+    assert "\r" not in stream.getvalue()
+
+
+def test_a_terminal_gets_one_line_that_is_rewritten_and_ended(clock: Clock) -> None:
+    stream = Terminal()
+    with Progress("label", 4, "frames", stream, clock) as progress:
+        for _ in range(4):
+            clock.now_s += 1
+            progress.step()
+    written = stream.getvalue()
+    assert written.count("\n") == 1
+    assert written.endswith("\n")
+    shown = written.rstrip("\n").split("\r")[1:]
+    assert shown[0] == "label: 1/4  25 %  1.0 frames/s  0:03 left"
+    assert shown[-1].rstrip() == "label: 4/4  100 %  1.0 frames/s  0:04"
+    # a shorter line covers the longer one before it
+    assert all(len(b) >= len(a.rstrip()) for a, b in zip(shown, shown[1:], strict=False))
+
+
+def test_steps_in_quick_succession_are_not_all_shown(clock: Clock) -> None:
+    stream = Terminal()
+    progress = Progress("label", None, "frames", stream, clock)
+    for _ in range(1000):
+        clock.now_s += 0.001
+        progress.step()
+    assert 8 <= stream.getvalue().count("\r") <= 10
+
+
+def test_a_note_stays_on_a_line_of_its_own(clock: Clock) -> None:
+    stream = Terminal()
+    progress = Progress("label", 4, "frames", stream, clock)
+    clock.now_s += 1
+    progress.step()
+    line = progress.line()
+    progress.note("a.jpg: no such file")
+    assert stream.getvalue() == f"\r{line}\r{' ' * len(line)}\ra.jpg: no such file\n"
+
+
+def test_a_note_in_a_file_is_a_plain_line(clock: Clock) -> None:
+    stream = io.StringIO()
+    Progress("label", 4, "frames", stream, clock).note("a.jpg: no such file")
+    assert stream.getvalue() == "a.jpg: no such file\n"

@@ -1,0 +1,58 @@
+"""What a training run is made of, and the small files that a run's folder keeps."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from livecam.errors import LivecamError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a run learns; saved with the run."""
+
+    epochs: int = 24
+    batch: int = 128
+    seed: int = 0
+    input_px: int = 96
+    early_px: int = 80  # smaller pictures at first: nearly the same result in less time
+    early_share: float = 0.6
+    width: int = 32
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+    dropout: float = 0.3
+    label_sigma: float = 2.5  # years; labels are guesses of people
+    age_l1: float = 0.05
+    gender_weight: float = 0.5
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    gradient_norm: float = 5.0
+    ema: float = 0.998
+    precision: str = "mixed_bfloat16"
+
+
+def read_recipe(path: Path) -> Recipe:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())["recipe"]
+        return Recipe(**{**values, "depths": tuple(values["depths"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LivecamError(f"{path}: not a run's recipe ({error})") from error
+
+
+def write_recipe(recipe: Recipe, path: Path, **provenance: object) -> None:
+    record = {"recipe": dataclasses.asdict(recipe), **provenance}
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def append_log(path: Path, row: Mapping[str, object]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row.keys())
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
