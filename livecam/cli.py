@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from livecam.annotate import Done
     from livecam.config import Config
 
+SCHEMES_HELP = (  # without the import that lists them
+    "age scheme: marketing, decades, life-stages, megaage-7, utk-12, utk-14, utk-8, actors-3, "
+    "or one of your settings"
+)
 SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
@@ -92,7 +96,7 @@ def _labelling() -> argparse.ArgumentParser:
     """Flags of every command that labels faces. A flag's dest is the setting it changes."""
     flags = argparse.ArgumentParser(add_help=False)
     group = flags.add_argument_group("labelling")
-    group.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help="age scheme")
+    group.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     group.add_argument(
         "--min-face-px", dest="detector.min_face_px", type=int, metavar="PX",
         help="side of the smallest face looked for, in pixels of the source",

@@ -48,6 +48,7 @@ class Window:
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         self.title = title
         self.is_open = True
+        self._is_sized = False  # a window opens at the size of its first picture
 
     def __enter__(self) -> Window:
         cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
@@ -57,6 +58,9 @@ class Window:
         """Show one picture for at least `wait_s`; q, ESC or the window's button close it."""
         if not self.is_open:
             return
+        if not self._is_sized:
+            cv2.resizeWindow(self.title, bgr.shape[1], bgr.shape[0])
+            self._is_sized = True
         cv2.imshow(self.title, bgr)
         key = cv2.waitKey(max(1, round(1000 * wait_s))) & 0xFF
         if key in QUIT_KEYS or cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1:

@@ -70,6 +70,13 @@ def test_readme_lists_the_bins_of_every_scheme(name: str) -> None:
     assert listed[-1] == labels[-1]
 
 
+def test_help_and_settings_name_every_scheme() -> None:
+    settings = (ROOT / "config.yaml").read_text()
+    for name in SCHEMES:
+        assert name in _help("annotate")
+        assert name in settings
+
+
 def test_readme_names_the_fields_of_both_tables() -> None:
     flat = re.sub(r"\s+", " ", README)
     assert ", ".join(TRACK_FIELDS) in flat
