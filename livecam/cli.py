@@ -349,7 +349,10 @@ def _predict(args: argparse.Namespace) -> int:
     write: Callable[[Any], Iterator[str]] = as_json if args.json else as_lines
     has_failed = False
     with contextlib.ExitStack() as stack:
-        progress = stack.enter_context(Progress("predict", len(inputs), "pictures"))
+        is_shown = not sys.stdout.isatty()
+        progress = stack.enter_context(
+            Progress("predict", len(inputs), "pictures", is_shown=is_shown)
+        )
         sheet = None
         if args.csv is not None:
             sheet = stack.enter_context(CsvRows(args.csv, config.scheme, options))

@@ -14,7 +14,8 @@ TERMINAL_EVERY_S = 0.1
 class Progress:
     """Counts `done` of `total` steps (None: unknown) and shows rate and ETA.
 
-    A context manager: leaving it ends the line. Shows nothing for work that ends at once.
+    A context manager: leaving it ends the line. Shows nothing for work that ends at once, nor
+    with `is_shown` off, which is for output that would be mixed with it on a terminal.
     """
 
     def __init__(
@@ -24,9 +25,11 @@ class Progress:
         unit: str,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        is_shown: bool = True,
     ) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
+        self._is_shown = is_shown
         self._stream = stream if stream is not None else sys.stderr
         self._clock = clock
         self._is_terminal = self._stream.isatty()
@@ -44,7 +47,7 @@ class Progress:
         self.done += n
         wait_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
         now_s = self._clock()
-        if now_s - self._shown_s >= wait_s:
+        if self._is_shown and now_s - self._shown_s >= wait_s:
             self._shown_s = now_s
             self._show("")
 

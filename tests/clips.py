@@ -1,16 +1,35 @@
-"""Small clips for tests, made with PyAV; damage and rotation are done on the bytes."""
+"""Small clips made with PyAV, what a player gets out of them, and what the command-line tests
+share: the command itself, a web server on loopback, a small and a read-only disk.
+
+Damage and rotation are done on the bytes.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import http.server
+import io
+import json
+import os
+import shutil
+import signal
 import struct
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+import threading
+import urllib.parse
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
+import pytest
+from conftest import unavailable
 
 TONE_HZ = 440
 
@@ -37,6 +56,7 @@ def write_clip(
     sound: Sound | None = None,
     index_first: bool = False,
     key_every: int = 12,
+    sound_at_s: float = 0.0,
 ) -> Path:
     """BGR pictures as a clip: at `rate`, or each at its own time."""
     options = {"movflags": "+faststart"} if index_first else {}
@@ -60,25 +80,26 @@ def write_clip(
             container.mux(stream.encode(frame.reformat(format=pix_fmt)))
         container.mux(stream.encode())
         if heard is not None and sound is not None:
-            for audio in _blocks(sound):
+            for audio in _blocks(sound, sound_at_s):
                 container.mux(heard.encode(audio))
             container.mux(heard.encode())
     return path
 
 
-def _blocks(sound: Sound) -> Iterator[av.AudioFrame]:
+def _blocks(sound: Sound, at_s: float) -> Iterator[av.AudioFrame]:
     t = np.arange(round(sound.seconds * sound.rate)) / sound.rate
     wave = np.where(t >= sound.onset_s, 0.5 * np.sin(2 * np.pi * TONE_HZ * t), 0)
+    channels = av.AudioLayout(sound.layout).nb_channels
     for begin in range(0, len(wave), 1024):
-        part = wave[begin : begin + 1024].astype(np.float32)[None]
-        block = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
-        block.sample_rate, block.pts = sound.rate, begin
+        part = np.repeat(wave[None, begin : begin + 1024].astype(np.float32), channels, axis=0)
+        block = av.AudioFrame.from_ndarray(part, format="fltp", layout=sound.layout)
+        block.sample_rate, block.pts = sound.rate, begin + round(at_s * sound.rate)
         block.time_base = Fraction(1, sound.rate)
         yield block
 
 
 def greys(n: int, size_wh: tuple[int, int] = (160, 120)) -> list[np.ndarray]:
-    """Plain pictures whose levels step by 40, because codecs are lossy; frame i is told by i % 6."""
+    """Plain pictures; their levels are 40 apart, because codecs are lossy, and tell i % 6."""
     width, height = size_wh
     return [np.full((height, width, 3), grey_of(i), np.uint8) for i in range(n)]
 
@@ -165,18 +186,205 @@ def play(path: Path) -> Played:
         )
 
 
+def play_what_there_is(path: Path) -> list[np.ndarray]:
+    """The pictures up to where the file is damaged."""
+    pictures = []
+    with av.open(str(path)) as container, contextlib.suppress(av.error.InvalidDataError):
+        for frame in container.decode(video=0):
+            pictures.append(frame.to_ndarray(format="bgr24"))
+    return pictures
+
+
 def hear(path: Path) -> tuple[float, float]:
     """When the tone of a clip begins, and when its sound ends, in the clip's time."""
     onset_s = end_s = -1.0
+    to_float = av.AudioResampler(format="flt", layout="mono")
     with av.open(str(path)) as container:
         for sound in container.decode(audio=0):
-            wave = sound.to_ndarray().astype(np.float64)
-            if sound.format.name.startswith("s16"):
-                wave /= 1 << 15
-            wave = wave.reshape(-1) if sound.format.is_packed else wave[0]
-            wave = wave[:: len(sound.layout.channels)] if sound.format.is_packed else wave
-            loud = np.flatnonzero(np.abs(wave) > 0.1)
+            (plain,) = to_float.resample(sound) or [None]
+            if plain is None:
+                continue
+            loud = np.flatnonzero(np.abs(plain.to_ndarray()[0]) > 0.1)
             if onset_s < 0 and len(loud):
-                onset_s = sound.time + loud[0] / sound.sample_rate
+                onset_s = sound.time + float(loud[0]) / sound.sample_rate
             end_s = sound.time + sound.samples / sound.sample_rate
     return onset_s, end_s
+
+
+# Pictures
+
+
+def png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def turned_jpeg(picture: np.ndarray, orientation: int) -> bytes:
+    """A JPEG with EXIF's orientation tag and nothing else in its EXIF."""
+    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A header alone: nothing that could be decoded."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(b"\0" * 100)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )
+
+
+# The command line, and the places that inputs come from and outputs go to
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left: exit code and streams."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+    def failure(self, code: int = 1) -> str:
+        """The one line on stderr of a command that failed and said nothing else."""
+        assert self.code == code, self.err
+        assert self.out == ""
+        return self.complaint()
+
+    def complaint(self) -> str:
+        """The one line that says `livecam: …`, whatever else there is on stderr."""
+        assert "Traceback" not in self.err
+        said = [line for line in self.err.splitlines() if line.startswith("livecam: ")]
+        assert len(said) == 1, self.err
+        return said[0]
+
+
+class Command:
+    """Callable: the arguments of `livecam` -> Answer, in this process.
+
+    Native libraries are heard too, because capfd listens to the descriptors.
+    """
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+
+    def __call__(self, *arguments: object, stdin: bytes | None = None) -> Answer:
+        from livecam.cli import main
+
+        before = signal.getsignal(signal.SIGTERM)
+        stream = sys.stdin
+        if stdin is not None:
+            sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
+        self._capfd.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # argparse
+            code = int(stop.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            sys.stdin = stream
+        return Answer(code, *self._capfd.readouterr())
+
+
+LIVECAM = (sys.executable, "-c", "import sys; from livecam.cli import main; sys.exit(main())")
+
+
+def files_of(folder: Path) -> list[str]:
+    """Everything in a folder and below, hidden files too."""
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+@contextlib.contextmanager
+def served(answer: Callable[[http.server.BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """A server on loopback that answers every GET with `answer`; gives its base address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                answer(self)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def files_in(folder: Path) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
+    """Answers with the files of a folder, whatever the query; 404 for what is not there."""
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        name = urllib.parse.unquote(urllib.parse.urlsplit(request.path).path).lstrip("/")
+        file = folder / name
+        if not name or not file.is_file():
+            request.send_error(404)
+            return
+        data = file.read_bytes()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
+
+    return answer
+
+
+@contextlib.contextmanager
+def small_disk(place: Path, kilobytes: int) -> Iterator[Path]:
+    """A file system of its own that soon is full."""
+    with _mounted(place, "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"):
+        yield place
+
+
+def fill(disk: Path) -> None:
+    """Leave no byte free."""
+    with (disk / "filling").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[Path]:
+    """The folder, as if on a disc that cannot be written, root or not."""
+    with _mounted(folder, "--bind", str(folder)):
+        done = subprocess.run(
+            ["mount", "-o", "remount,bind,ro", str(folder)], capture_output=True, text=True
+        )
+        if done.returncode:
+            unavailable(f"a read-only mount ({done.stderr.strip()})")
+        yield folder
+
+
+@contextlib.contextmanager
+def _mounted(place: Path, *arguments: str) -> Iterator[None]:
+    if not shutil.which("mount") or not hasattr(os, "geteuid") or os.geteuid():
+        unavailable("the right to mount")
+    place.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", *arguments, str(place)], capture_output=True, text=True)
+    if done.returncode:
+        unavailable(f"the right to mount ({done.stderr.strip()})")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -14,6 +14,7 @@ from livecam.crops import CANONICAL_PX, TEMPLATE, aligned_crops, assumed_landmar
 from livecam.datatypes import AGES, AgeGender
 from livecam.detector import Mtcnn
 from livecam.prediction import Options, faces_of
+from livecam.shipped import shipped_file
 from livecam.source import read_picture
 
 CROP = (CANONICAL_PX, CANONICAL_PX, 3)
@@ -201,17 +202,17 @@ def crops_of_run_time(files: list[Path], detector: Mtcnn) -> np.ndarray:
         return AgeGender(flat, np.full(len(crops), 0.5, np.float32))
 
     models = SimpleNamespace(
-        detector=detector, classifier=classifier, config=load_config(environment={})
+        detector=detector,
+        classifier=classifier,
+        config=load_config(shipped_file("config.yaml"), environment={}),
     )
-    for file in files:
-        faces_of([read_picture(file.name, file)], models, Options(assume_face=True))
+    faces_of([read_picture(file.name, file) for file in files], models, Options(assume_face=True))
     return np.concatenate(seen)
 
 
 def test_the_crops_of_training_and_run_time_are_equal(
-    heads: Path, tmp_path: Path, detector: Mtcnn, monkeypatch: pytest.MonkeyPatch
+    heads: Path, tmp_path: Path, detector: Mtcnn
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     trained, names, detected = crops_of_training(heads, tmp_path / "faces.h5")
     assert detected == [True, True, True, False]
     run = crops_of_run_time([heads / name for name in names], detector)
