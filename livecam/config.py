@@ -208,7 +208,7 @@ def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot read the configuration: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date or byte
         what = " ".join(str(error).split())
         raise UsageError(f"{path}: not valid YAML: {what}") from error
     values: dict[str, tuple[object, str]] = {}
@@ -238,11 +238,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[object,
         _known(section, SECTIONS, f"{name}: unknown section {section!r}")
         names = [field.name for field in dataclasses.fields(SECTIONS[section])]
         _known(key, names, f"{name}: unknown key '{section}.{key}'")
-        try:
-            values[f"{section}.{key}"] = (yaml.safe_load(text), name)
-        except yaml.YAMLError as error:
-            raise UsageError(f"{name}: not a value: {text!r}") from error
+        values[f"{section}.{key}"] = (_from_text(text, section, key, name), name)
     return values
+
+
+def _from_text(text: str, section: str, key: str, name: str) -> object:
+    """A value of the environment: a text as it is, all else as YAML reads it."""
+    if typing.get_type_hints(SECTIONS[section])[key] is str:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{name}: not a value: {text!r}") from error
 
 
 def _known(name: object, known: typing.Iterable[str], problem: str) -> None:
@@ -311,7 +318,8 @@ def _converted(value: object, kind: Any) -> object | None:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
     if kind is float:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return float(value) if is_number and value == value else None  # type: ignore[arg-type]
+        is_finite = is_number and abs(value) < sys.float_info.max  # type: ignore[arg-type]
+        return float(value) if is_finite else None  # type: ignore[arg-type]
     if kind == tuple[float, ...]:
         if not isinstance(value, (list, tuple)):
             return None

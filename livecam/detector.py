@@ -79,18 +79,18 @@ class Mtcnn:
 
         A tight crop may cut the face; what is not found is looked for again within a border.
         """
-        found = [_largest(faces) for faces in self.find_many(pictures)]
-        missed = [i for i, faces in enumerate(found) if not len(faces)]
-        pads = [max(pictures[i].shape[:2]) // 5 for i in missed]
-        padded = [
-            cv2.copyMakeBorder(pictures[i], p, p, p, p, cv2.BORDER_REPLICATE)
-            for i, p in zip(missed, pads, strict=True)
+        return [
+            _largest(faces) if len(faces) else _largest(self._find_bordered(picture))
+            for faces, picture in zip(self.find_many(pictures), pictures, strict=True)
         ]
-        for i, pad, faces in zip(missed, pads, self.find_many(padded), strict=True):
-            main = _largest(faces)
-            xyxy, landmarks = main.xyxy - pad, main.landmarks - pad
-            found[i] = _scaled(Faces(xyxy, main.confidence, landmarks), 1.0, pictures[i])
-        return found
+
+    def _find_bordered(self, bgr: Image) -> Faces:
+        small, shrink = self._shrunk(bgr)
+        pad = min(small.shape[:2]) // 5
+        bordered = cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+        faces = self.find(bordered)
+        moved = Faces(faces.xyxy - pad, faces.confidence, faces.landmarks - pad)
+        return _scaled(moved, shrink, bgr)
 
     def refine(self, bgr: Image, xyxy: Array) -> Faces:
         """The faces at boxes that are roughly known: O-Net alone, a tenth of the work of `find`."""

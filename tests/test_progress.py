@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten_and_ended(clock: Clock) -> N
     assert shown[0] == "label: 1/4  25 %  1.0 frames/s  0:03 left"
     assert shown[-1].rstrip() == "label: 4/4  100 %  1.0 frames/s  0:04"
     # a shorter line covers the longer one before it
-    assert all(len(b) >= len(a.rstrip()) for a, b in zip(shown, shown[1:], strict=False))
+    assert all(len(b) >= len(a.rstrip()) for a, b in itertools.pairwise(shown))
 
 
 def test_steps_in_quick_succession_are_not_all_shown(clock: Clock) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -66,7 +68,7 @@ def test_more_blur_is_worth_less(crop: np.ndarray) -> None:
 )
 def test_worse_views_are_worth_less(crop: np.ndarray, views: list[Faces]) -> None:
     worth = [float(quality(view, crop)[0]) for view in views]
-    assert all(better > worse for better, worse in zip(worth, worth[1:], strict=False))
+    assert all(better > worse for better, worse in itertools.pairwise(worth))
 
 
 def test_both_profiles_are_worth_the_same(crop: np.ndarray) -> None:

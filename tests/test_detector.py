@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from conftest import unavailable
+
+from livecam.datatypes import Faces
+from livecam.detector import MAX_PROPOSALS, Mtcnn, _cells, _patches
+from livecam.errors import LivecamError
+from livecam.geometry import area, iou_matrix
+
+# x, y and side of the heads in a crowd of 640 x 480
+CROWD = [
+    (10, 10, 120), (160, 30, 200), (400, 20, 80), (500, 10, 130), (20, 240, 220), (280, 260, 100),
+    (420, 220, 180), (600, 200, 40),
+]  # fmt: skip
+
+Find = Callable[[np.ndarray], Faces]
+
+
+def resized(bgr: np.ndarray, factor: float) -> np.ndarray:
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(bgr, None, fx=factor, fy=factor, interpolation=how)
+
+
+def rolled(bgr: np.ndarray, turn: float) -> np.ndarray:
+    matrix = cv2.getRotationMatrix2D((224, 140), turn, 1)
+    return cv2.warpAffine(bgr, matrix, bgr.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def crowd(bgr: np.ndarray, canvas: np.ndarray) -> np.ndarray:
+    canvas = canvas.copy()
+    for x, y, side in CROWD:
+        head = cv2.resize(bgr[:300, 70:370], (side, side), interpolation=cv2.INTER_AREA)
+        canvas[y : y + side, x : x + side] = head
+    return canvas
+
+
+def grey(height: int, width: int, level: int = 127) -> np.ndarray:
+    return np.full((height, width, 3), level, np.uint8)
+
+
+# The mtcnn package is the reference.
+
+
+@pytest.fixture(scope="module")
+def package() -> Find:
+    """`mtcnn.MTCNN().detect_faces` as a function from BGR to Faces."""
+    if importlib.util.find_spec("tensorflow") is None:
+        unavailable("tensorflow")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own
+        from mtcnn import MTCNN
+
+        mtcnn = MTCNN()
+
+    def find(bgr: np.ndarray) -> Faces:
+        rgb = np.ascontiguousarray(bgr[..., ::-1])
+        # a row: picture, box, confidence, the five x, the five y
+        rows = mtcnn.detect_faces(rgb, box_format="xyxy", output_type="numpy").astype(np.float32)
+        landmarks = np.stack([rows[:, 6:11], rows[:, 11:16]], axis=2)
+        return Faces(rows[:, 1:5], rows[:, 5], landmarks)
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def small_faces_too() -> Mtcnn:
+    """With the package's own smallest face."""
+    return Mtcnn(min_face_px=20)
+
+
+PICTURES: dict[str, Find] = {
+    "a third": lambda bgr: resized(bgr, 0.33),
+    "half": lambda bgr: resized(bgr, 0.5),
+    "whole": lambda bgr: bgr,
+    "enlarged": lambda bgr: resized(bgr, 1.5),
+    "rolled left": lambda bgr: rolled(bgr, 20),
+    "rolled right": lambda bgr: rolled(bgr, -20),
+    "odd size": lambda bgr: bgr[:301, 60:397],
+    "crowd on grey": lambda bgr: crowd(bgr, grey(480, 640)),
+    "crowd on noise": lambda bgr: crowd(bgr, noise(480, 640)),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_finds_what_the_package_finds(
+    name: str, package: Find, small_faces_too: Mtcnn, astronaut: np.ndarray
+) -> None:
+    picture = PICTURES[name](astronaut)
+    reference = sure(package(picture))
+    found = sure(small_faces_too.find(picture))
+    assert len(found) == len(reference) == (len(CROWD) if "crowd" in name else 1)
+    assert_alike(found, reference)
+
+
+@pytest.mark.parametrize("name", ["nothing", "noise"])
+def test_finds_nothing_where_the_package_finds_nothing(
+    name: str, package: Find, small_faces_too: Mtcnn
+) -> None:
+    picture = grey(200, 300) if name == "nothing" else noise(200, 300)
+    assert len(package(picture)) == len(small_faces_too.find(picture)) == 0
+
+
+def sure(faces: Faces) -> Faces:
+    return faces[faces.confidence >= 0.9]
+
+
+def assert_alike(found: Faces, reference: Faces) -> None:
+    """The same faces, in whatever order."""
+    overlap = iou_matrix(reference.xyxy, found.xyxy)
+    partner = overlap.argmax(axis=1)
+    assert sorted(partner) == list(range(len(found)))
+    assert overlap.max(axis=1).min() >= 0.7
+    off_px = np.linalg.norm(found.landmarks[partner] - reference.landmarks, axis=2).max(axis=1)
+    assert np.all(off_px <= 0.05 * np.sqrt(area(reference.xyxy)))
+    assert found.confidence[partner] == pytest.approx(reference.confidence, abs=0.05)
+
+
+# What it promises by itself.
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        grey(1, 1), grey(5, 5), grey(11, 500), grey(400, 400, 0), grey(400, 400, 255),
+        grey(30, 6000), grey(6000, 30), noise(480, 640), noise(20, 2000),
+    ],
+    ids=lambda picture: str(picture.shape[:2]),
+)  # fmt: skip
+def test_pictures_without_a_face_give_none(detector: Mtcnn, picture: np.ndarray) -> None:
+    faces = detector.find(picture)
+    assert len(faces) == len(detector.find_main([picture])[0]) == 0
+    assert faces.landmarks.shape == (0, 5, 2)
+
+
+def test_no_pictures_no_answers(detector: Mtcnn) -> None:
+    assert detector.find_many([]) == []
+    assert detector.find_main([]) == []
+
+
+def test_the_face_and_its_five_points(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    faces = detector.find(astronaut)
+    assert len(faces) == 1
+    assert faces.confidence[0] > 0.99
+    left_eye, right_eye, nose, mouth_left, mouth_right = faces.landmarks[0]
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert mouth_left[0] < nose[0] < mouth_right[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(mouth_left[1], mouth_right[1])
+    x0, y0, x1, y1 = faces.xyxy[0]
+    assert np.all((faces.landmarks[0] > (x0, y0)) & (faces.landmarks[0] < (x1, y1)))
+
+
+def test_the_most_confident_come_first(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    confidence = detector.find(crowd(astronaut, grey(480, 640))).confidence
+    assert len(confidence) >= 7
+    assert np.all(np.diff(confidence) <= 0)
+
+
+def test_the_picture_stays_as_it_is(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    before = astronaut.copy()
+    faces = detector.find(astronaut)
+    detector.refine(astronaut, faces.xyxy)
+    assert np.array_equal(astronaut, before)
+
+
+def test_the_smallest_face_looked_for(astronaut: np.ndarray) -> None:
+    picture = crowd(astronaut, grey(480, 640))
+    found = {px: longer_sides(Mtcnn(px).find(picture)) for px in (20, 50, 80)}
+    assert len(found[20]) == len(CROWD)
+    assert len(found[20]) > len(found[50]) > len(found[80]) > 0
+    for min_face_px, sides in found.items():  # P-Net tells sizes only roughly
+        assert sides.min() > 0.5 * min_face_px
+
+
+def longer_sides(faces: Faces) -> np.ndarray:
+    return (faces.xyxy[:, 2:] - faces.xyxy[:, :2]).max(axis=1)
+
+
+def test_proposals_are_bounded_by_their_scores() -> None:
+    prob = np.random.default_rng(0).uniform(0.61, 1, (100, 100)).astype(np.float32)
+    xyxy, scores = _cells(np.zeros((100, 100, 4), np.float32), prob, 0.6)
+    assert len(xyxy) == len(scores) == MAX_PROPOSALS
+    assert scores.min() == np.sort(prob, axis=None)[-MAX_PROPOSALS]
+    assert len(_cells(np.zeros((100, 100, 4), np.float32), prob, 1.0)[0]) == 0
+
+
+def test_thresholds_let_less_pass(astronaut: np.ndarray) -> None:
+    picture = crowd(astronaut, grey(480, 640))
+    strict = Mtcnn(thresholds=(0.6, 0.7, 0.999)).find(picture)
+    assert 0 < len(strict) < len(Mtcnn().find(picture))
+    assert strict.confidence.min() > 0.999
+
+
+def test_many_pictures_are_the_same_as_one_by_one(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    pictures = [
+        astronaut, grey(100, 150), resized(astronaut, 0.4), astronaut[:, ::-1].copy(),
+        crowd(astronaut, grey(480, 640)), grey(1, 1), rolled(astronaut, 15),
+    ]  # fmt: skip
+    together = detector.find_many(pictures)
+    assert [len(faces) > 0 for faces in together] == [True, False, True, True, True, False, True]
+    for picture, faces in zip(pictures, together, strict=True):
+        alone = detector.find(picture)
+        assert faces.xyxy == pytest.approx(alone.xyxy, abs=0.1)
+        assert faces.landmarks == pytest.approx(alone.landmarks, abs=0.1)
+        assert faces.confidence == pytest.approx(alone.confidence, abs=1e-3)
+
+
+@pytest.mark.parametrize("max_side_px", [256, 700])
+def test_a_large_picture_is_searched_small_and_answered_in_its_own_pixels(
+    detector: Mtcnn, astronaut: np.ndarray, max_side_px: int
+) -> None:
+    large = resized(astronaut, 3)
+    faces = Mtcnn(max_side_px=max_side_px).find(large)
+    expected = detector.find(astronaut)
+    assert len(faces) == 1
+    assert iou_matrix(faces.xyxy, expected.xyxy * 3)[0, 0] > 0.85
+    assert faces.landmarks == pytest.approx(expected.landmarks * 3, abs=15)
+
+
+def test_min_face_px_counts_in_pixels_of_the_picture_also_when_it_is_shrunk(
+    astronaut: np.ndarray,
+) -> None:
+    large = resized(astronaut, 3)  # a face of 300 px
+    assert len(Mtcnn(min_face_px=150, max_side_px=512).find(large)) == 1
+    assert len(Mtcnn(min_face_px=900, max_side_px=512).find(large)) == 0
+
+
+@pytest.mark.parametrize("cut", [np.s_[80:, :], np.s_[:, 195:], np.s_[:140, :], np.s_[:, :260]])
+def test_boxes_of_cut_faces_end_at_the_border(
+    detector: Mtcnn, astronaut: np.ndarray, cut: tuple[slice, slice]
+) -> None:
+    picture = np.ascontiguousarray(astronaut[cut])
+    height, width = picture.shape[:2]
+    boxes = np.concatenate([detector.find(picture).xyxy, detector.find_main([picture])[0].xyxy])
+    assert len(boxes) >= 1
+    assert np.all((boxes >= 0) & (boxes <= (width, height, width, height)))
+    at_border = (boxes == 0) | (boxes == (width, height, width, height))
+    assert at_border.any(axis=1).all()
+    assert area(boxes).min() > 1000
+
+
+# Refining known boxes.
+
+
+def test_refining_no_boxes(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    assert len(detector.refine(astronaut, np.zeros((0, 4), np.float32))) == 0
+
+
+@pytest.mark.parametrize(
+    ("shift", "scale"),
+    [((0, 0), 1), ((0.15, 0), 1), ((-0.15, 0.1), 1), ((0, -0.15), 1), ((0.05, 0.05), 1.25),
+     ((-0.05, 0.05), 0.85), ((0.1, -0.1), 1.1)],
+)  # fmt: skip
+def test_refine_finds_the_face_again_from_a_box_nearby(
+    detector: Mtcnn, astronaut: np.ndarray, shift: tuple[float, float], scale: float
+) -> None:
+    face = detector.find(astronaut)
+    again = detector.refine(astronaut, jittered(face.xyxy, shift, scale))
+    assert len(again) == 1
+    assert iou_matrix(again.xyxy, face.xyxy)[0, 0] >= 0.8
+    assert again.landmarks == pytest.approx(face.landmarks, abs=8)
+
+
+def jittered(xyxy: np.ndarray, shift: tuple[float, float], scale: float) -> np.ndarray:
+    """Boxes moved by shares of their size, then scaled about their centres."""
+    size = xyxy[:, 2:] - xyxy[:, :2]
+    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2 + size * shift
+    half = size * scale / 2
+    return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+
+
+def test_refine_drops_what_is_no_face_and_what_is_the_same_face(
+    detector: Mtcnn, astronaut: np.ndarray
+) -> None:
+    face = detector.find(astronaut)
+    elsewhere = np.array([[350, 350, 450, 450], [-500, -500, -400, -400]], np.float32)
+    twice = jittered(face.xyxy, (0.05, 0), 1)
+    again = detector.refine(astronaut, np.concatenate([elsewhere, face.xyxy, twice]))
+    assert len(again) == 1
+    assert iou_matrix(again.xyxy, face.xyxy)[0, 0] >= 0.8
+
+
+def test_more_boxes_than_opencv_samples_at_once(astronaut: np.ndarray) -> None:
+    boxes = np.random.default_rng(0).uniform(0, 512, (1500, 4)).astype(np.float32)
+    halves = [_patches(astronaut, boxes[:750], 24), _patches(astronaut, boxes[750:], 24)]
+    assert np.array_equal(_patches(astronaut, boxes, 24), np.concatenate(halves))
+
+
+# The one face that a picture is a crop of.
+
+
+def test_the_main_face_is_the_largest(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    pictures = [crowd(astronaut, grey(480, 640)), grey(200, 200), astronaut]
+    several, none, one = detector.find_main(pictures)
+    assert (len(several), len(none), len(one)) == (1, 0, 1)
+    assert area(several.xyxy)[0] == area(detector.find(pictures[0]).xyxy).max()
+
+
+def test_the_main_face_of_a_crop_that_cuts_it(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    face = detector.find(astronaut)
+    x0, y0, x1, y1 = (face.xyxy[0] + (9, 9, -9, -9)).astype(int)
+    tight = cv2.resize(astronaut[y0:y1, x0:x1], None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    assert len(detector.find(tight)) == 0  # else this tests nothing
+    main = detector.find_main([tight])[0]
+    assert len(main) == 1
+    assert main.landmarks / 3 + [x0, y0] == pytest.approx(face.landmarks, abs=8)
+    whole = np.array([[0, 0, *tight.shape[1::-1]]], np.float32)
+    assert iou_matrix(main.xyxy, whole)[0, 0] > 0.8
+
+
+def test_a_missing_mtcnn_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch, pytest.raises(LivecamError) as failed:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        Mtcnn()
+    assert str(failed.value) == (
+        "the package mtcnn is not installed; install it: pip install mtcnn"
+    )

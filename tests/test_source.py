@@ -1,0 +1,490 @@
+"""Inputs: what a command line expands to, pictures of every kind, clips frame by frame."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import clips
+import cv2
+import numpy as np
+import pytest
+
+from livecam.errors import LivecamError
+from livecam.source import (
+    CLIP_SUFFIXES,
+    PICTURE_SUFFIXES,
+    Clip,
+    Input,
+    Opened,
+    decode_picture,
+    expand,
+    read_picture,
+)
+
+USABLE = PICTURE_SUFFIXES | CLIP_SUFFIXES
+
+
+def names(inputs: list[Input]) -> list[str]:
+    return [source.name for source in inputs]
+
+
+@pytest.fixture
+def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with everything that is usable and not, as the current one's `album`."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "album"
+    (folder / "below").mkdir(parents=True)
+    (folder / "folder.jpg").mkdir()
+    for name in (
+        "b.JPG", "a.png", "c.mp4", "notes.txt", "README", "a_livecam.png", "c_livecam.mp4",
+        ".hidden.jpg", ".c_livecam.partial.mp4", "below/d.jpg",
+    ):  # fmt: skip
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+# expand
+
+
+def test_nothing_expands_to_nothing() -> None:
+    assert expand([], USABLE) == []
+
+
+def test_a_folder_gives_its_usable_files_sorted_by_name(album: Path) -> None:
+    inputs = expand(["album"], USABLE)
+    assert names(inputs) == ["album/a.png", "album/b.JPG", "album/c.mp4"]
+    assert [source.path for source in inputs] == [
+        Path("album/a.png"), Path("album/b.JPG"), Path("album/c.mp4")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", ["album/", "./album", "./album/"])
+def test_a_folder_is_named_without_its_path(album: Path, typed: str) -> None:
+    assert names(expand([typed], PICTURE_SUFFIXES)) == ["album/a.png", "album/b.JPG"]
+
+
+def test_the_current_folder_has_a_name_too(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(album)
+    assert names(expand(["."], PICTURE_SUFFIXES)) == ["album/a.png", "album/b.JPG"]
+
+
+def test_a_folder_with_nothing_usable_says_what_would_be(album: Path) -> None:
+    with pytest.raises(LivecamError, match=r"album/below: nothing usable .*\.gif.*\.mp4") as seen:
+        expand(["album/below"], CLIP_SUFFIXES)
+    assert "\n" not in str(seen.value)
+
+
+def test_a_glob_gives_its_usable_matches_sorted(album: Path) -> None:
+    assert names(expand(["album/*"], USABLE)) == ["album/a.png", "album/b.JPG", "album/c.mp4"]
+    assert names(expand(["album/[bc].*"], USABLE)) == ["album/b.JPG", "album/c.mp4"]
+    assert names(expand(["album/**/*.jpg"], USABLE)) == ["album/below/d.jpg"]
+
+
+@pytest.mark.parametrize("pattern", ["album/*.bmp", "album/*.txt", "album/*_livecam.*"])
+def test_a_glob_without_usable_matches_fails(album: Path, pattern: str) -> None:
+    with pytest.raises(LivecamError, match="no picture or clip matches"):
+        expand([pattern], USABLE)
+
+
+def test_a_file_with_glob_signs_in_its_name_is_that_file(album: Path) -> None:
+    (album / "x[1].jpg").write_bytes(b"x")
+    (album / "x1.jpg").write_bytes(b"x")
+    assert names(expand(["album/x[1].jpg"], USABLE)) == ["album/x[1].jpg"]
+
+
+def test_files_urls_and_stdin_stay_as_typed_and_in_order(album: Path) -> None:
+    typed = ["album/notes.txt", "-", "https://example.org/p.jpg", "none.jpg", "album/a_livecam.png"]
+    inputs = expand(typed, USABLE)
+    assert names(inputs) == typed
+    assert [source.path is None for source in inputs] == [False, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "suffix"),
+    [
+        ("-", "stdin", ""),
+        ("a/b.c.JPG", "b.c", ".jpg"),
+        ("http://example.org/p/photo.PNG?size=2&x=.gif#top", "photo", ".png"),
+        ("http://example.org/a%20b.jpg", "a b", ".jpg"),
+        ("http://example.org/..%2F..%2Fetc%2Fpasswd.png", "passwd", ".png"),
+        ("http://example.org", "url", ""),
+        ("HTTP://example.org/watch?v=1.mp4", "watch", ""),
+    ],
+)
+def test_outputs_are_named_after_the_input(name: str, stem: str, suffix: str) -> None:
+    source = Input(name, None)
+    assert source.stem == stem
+    assert source.suffix == suffix
+
+
+# Opened
+
+
+def test_a_download_is_gone_after_use(tmp_path: Path, astronaut: np.ndarray) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), astronaut)
+    with (
+        clips.served(clips.files_in(tmp_path)) as address,
+        Opened(Input(f"{address}/a.jpg?v=2", None)) as opened,
+    ):
+        assert opened.kind == "picture"
+        assert opened.path.read_bytes() == (tmp_path / "a.jpg").read_bytes()
+    assert not opened.path.exists()
+    assert not opened.path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [("picture", "picture"), ("clip", "clip"), ("text", "clip")]
+)
+def test_a_name_without_a_suffix_is_looked_into(tmp_path: Path, content: str, kind: str) -> None:
+    file = tmp_path / "file"
+    if content == "picture":
+        file.write_bytes(png(np.zeros((4, 4, 3), np.uint8)))
+    elif content == "clip":
+        clips.write_clip(tmp_path / "c.mp4", clips.greys(2)).rename(file)
+    else:
+        file.write_text("words")
+    with Opened(Input(str(file), file)) as opened:
+        assert opened.kind == kind
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "folder"])
+def test_what_has_no_bytes_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.jpg"
+    if damage == "empty":
+        path.touch()
+    elif damage == "folder":
+        path.mkdir()
+    said = {"missing": "no such file", "empty": "empty; expected", "folder": "cannot be read"}
+    with pytest.raises(LivecamError, match=said[damage]):
+        Opened(Input("typed.jpg", path))
+
+
+# Pictures
+
+
+def png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def turned_jpeg(picture: np.ndarray, orientation: int) -> bytes:
+    """A JPEG with EXIF's orientation tag and nothing else in its EXIF."""
+    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return decode_picture("a", np.frombuffer(data, np.uint8))
+
+
+QUARTERS = np.zeros((40, 60, 3), np.uint8)  # told apart whichever way it is turned
+QUARTERS[:20, :30] = (250, 0, 0)
+QUARTERS[:20, 30:] = (0, 250, 0)
+QUARTERS[20:, :30] = (0, 0, 250)
+
+
+def test_colour_stays() -> None:
+    np.testing.assert_array_equal(decoded(png(QUARTERS)), QUARTERS)
+
+
+@pytest.mark.parametrize(
+    ("what", "stored"),
+    [
+        ("grey", QUARTERS[..., 0]),
+        ("16 bit", QUARTERS.astype(np.uint16) * 257),
+        ("16 bit grey", QUARTERS[..., 0].astype(np.uint16) * 257),
+        ("alpha", np.dstack([QUARTERS, np.full((40, 60), 255, np.uint8)])),
+        ("16 bit alpha", np.dstack([QUARTERS, np.full((40, 60), 255)]).astype(np.uint16) * 257),
+        ("transparent", np.dstack([QUARTERS, np.zeros((40, 60), np.uint8)])),
+    ],
+)
+def test_every_depth_and_number_of_channels_becomes_8_bit_colour(
+    what: str, stored: np.ndarray
+) -> None:
+    bgr = decoded(png(stored))
+    assert bgr.dtype == np.uint8
+    expected = np.dstack([QUARTERS[..., 0]] * 3) if "grey" in what else QUARTERS
+    np.testing.assert_allclose(bgr.astype(int), expected.astype(int), atol=1)
+
+
+# How a viewer turns a picture with each of EXIF's orientations
+UPRIGHT = {
+    1: lambda p: p,
+    2: np.fliplr,
+    3: lambda p: np.rot90(p, 2),
+    4: np.flipud,
+    5: lambda p: np.swapaxes(p, 0, 1),
+    6: lambda p: np.rot90(p, -1),
+    7: lambda p: np.rot90(np.swapaxes(p, 0, 1), 2),
+    8: lambda p: np.rot90(p, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    bgr = decoded(turned_jpeg(QUARTERS, orientation))
+    expected = UPRIGHT[orientation](QUARTERS)
+    assert bgr.shape == expected.shape
+    for row in (8, -8):
+        for column in (8, -8):
+            near = np.abs(bgr[row, column].astype(int) - expected[row, column])
+            assert near.max() < 12, (orientation, row, column)
+
+
+@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
+def test_every_suffix_is_read(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(cv2.imencode(suffix, QUARTERS)[1].tobytes())
+    assert read_picture("a", file).shape == (40, 60, 3)
+
+
+def test_one_pixel_is_a_picture() -> None:
+    assert decoded(png(np.full((1, 1, 3), 7, np.uint8))).tolist() == [[[7, 7, 7]]]
+
+
+JPEG = turned_jpeg(QUARTERS, 1)
+
+
+NO_PICTURES = {
+    "empty": b"",
+    "text": b"This is no picture, it only says so.\n",
+    "zeros": bytes(2000),
+    "JPEG, first bytes": JPEG[:20],
+    "JPEG, header": JPEG[:300],
+    "PNG, first bytes": clips.png(QUARTERS)[:8],
+    "PNG, header": clips.png(QUARTERS)[:40],
+}
+
+
+@pytest.mark.parametrize("what", NO_PICTURES)
+def test_what_is_no_picture_is_refused_in_one_quiet_line(
+    what: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(LivecamError, match=r"^a: (not a readable picture|empty)") as seen:
+        decoded(NO_PICTURES[what])
+    assert "\n" not in str(seen.value)
+    assert capfd.readouterr().err == "", "the decoder's own words reach the user"
+
+
+def test_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusal before decoding is a matter of the process: see test_cli_predict.py."""
+    monkeypatch.setattr("livecam.source.MAX_PIXELS", 40 * 60 - 1)
+    with pytest.raises(LivecamError, match=r"a: larger than 0 megapixels; make it smaller"):
+        decoded(png(QUARTERS))
+
+
+# Clips
+
+
+def read(path: Path, start_s: float = 0.0, end_s: float | None = None) -> list[tuple[float, int]]:
+    """(time, frame number that its grey level tells) of every frame."""
+    with Clip(path.name, path, start_s, end_s) as clip:
+        frames = list(clip)
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    for frame in frames:
+        assert frame.bgr.dtype == np.uint8
+        assert frame.bgr.flags.c_contiguous
+    return [(frame.time_s, round((int(frame.bgr[5, 5, 1]) - 25) / 40)) for frame in frames]
+
+
+def test_a_clip_gives_every_frame_at_its_time(tmp_path: Path) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(20))
+    seen = read(path)
+    assert [time_s for time_s, _ in seen] == pytest.approx([i / 10 for i in range(20)], abs=1e-6)
+    assert [level for _, level in seen] == [i % 6 for i in range(20)]
+
+
+def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
+    times_s = [0, 0.1, 0.15, 0.4, 1.0, 1.033]
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(6), times_s=times_s)
+    assert read(path) == [(pytest.approx(t, abs=1e-3), i) for i, t in enumerate(times_s)]
+
+
+def test_times_count_from_the_first_frame(tmp_path: Path) -> None:
+    times_s = [3.0, 3.1, 3.2]
+    path = clips.write_clip(tmp_path / "a.mkv", clips.greys(3), times_s=times_s)
+    assert [time_s for time_s, _ in read(path)] == pytest.approx([0, 0.1, 0.2], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.mov"])
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "first", "last"),
+    [
+        (0.0, None, 0, 29), (0.0, 1.0, 0, 9), (1.5, None, 15, 29), (0.7, 1.3, 7, 12),
+        (0.65, 0.75, 7, 7), (0.0, 99.0, 0, 29), (2.9, 3.0, 29, 29),
+    ],
+)  # fmt: skip
+def test_start_and_end_bound_the_time(
+    tmp_path: Path, name: str, start_s: float, end_s: float | None, first: int, last: int
+) -> None:
+    codec, pix_fmt = ("mjpeg", "yuvj420p") if name == "a.avi" else ("libx264", "yuv420p")
+    path = clips.write_clip(tmp_path / name, clips.greys(30), codec=codec, pix_fmt=pix_fmt)
+    seen = read(path, start_s, end_s)
+    expected = list(range(first, last + 1))
+    assert [level for _, level in seen] == [i % 6 for i in expected]
+    assert [time_s for time_s, _ in seen] == pytest.approx(
+        [(i - first) / 10 for i in expected], abs=2e-3
+    )
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.mjpeg", "a.ts"])
+def test_start_works_where_a_file_cannot_be_sought(tmp_path: Path, name: str) -> None:
+    if name == "a.gif":
+        path = clips.write_gif(tmp_path / name, clips.greys(20))
+    elif name == "a.ts":
+        path = clips.write_clip(tmp_path / name, clips.greys(20, (160, 120)), key_every=4)
+    else:
+        path = clips.write_clip(
+            tmp_path / name, clips.greys(20), codec="mjpeg", pix_fmt="yuvj420p", rate=25
+        )
+    with Clip(name, path) as clip:
+        whole = [frame.time_s for frame in clip]
+    with Clip(name, path, start_s=whole[5]) as clip:
+        rest = [frame.time_s for frame in clip]
+    assert len(rest) == len(whole) - 5
+    assert rest[0] == 0
+
+
+@pytest.mark.parametrize("where", [3.0, 50.0])
+def test_a_start_after_the_end_gives_no_frame(tmp_path: Path, where: float) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(30))
+    assert read(path, where) == []
+
+
+def test_total_is_what_start_and_end_leave(tmp_path: Path) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(30))
+    for start_s, end_s, total in (
+        (0, None, 30), (1, None, 20), (1, 2, 10), (0, 9, 30), (5, None, 0)
+    ):  # fmt: skip
+        with Clip("a", path, start_s, end_s) as clip:
+            assert clip.total == total
+            assert clip.rate == Fraction(10)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_rotated_clips_are_upright(tmp_path: Path, turns: int) -> None:
+    marked = clips.greys(3)
+    for picture in marked:
+        picture[:30] = 255  # a bright upper edge, (120, 160)
+    path = clips.rotate(clips.write_clip(tmp_path / "a.mp4", marked), turns)
+    with Clip("a", path) as clip:
+        bgr = next(iter(clip)).bgr
+    assert bgr.shape == ((160, 120, 3) if turns % 2 else (120, 160, 3))
+    edges = {1: bgr[:, -10:], 2: bgr[-10:], 3: bgr[:, :10]}  # clockwise: up goes to the right
+    assert edges[turns].mean() > 240
+    assert np.rot90(bgr, turns)[60:].mean() < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [("a.avi", "mjpeg", "yuvj420p"), ("a.mkv", "ffv1", "bgr0")],
+)
+def test_odd_sizes(tmp_path: Path, name: str, codec: str, pix_fmt: str) -> None:
+    path = clips.write_clip(
+        tmp_path / name, clips.greys(6, (161, 121)), codec=codec, pix_fmt=pix_fmt
+    )
+    with Clip("a", path) as clip:
+        assert [frame.bgr.shape for frame in clip] == [(121, 161, 3)] * 6
+
+
+def test_an_animated_gif_is_a_clip(tmp_path: Path) -> None:
+    path = clips.write_gif(tmp_path / "a.gif", clips.greys(10, (33, 21)))
+    with Clip("a", path) as clip:
+        frames = list(clip)
+    assert [frame.bgr.shape for frame in frames] == [(21, 33, 3)] * 10
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 10 for i in range(10)])
+
+
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.9])
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.mkv"])
+def test_a_damaged_end_is_told_after_the_good_frames(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    whole = clips.write_clip(
+        tmp_path / name, clips.noise(30, (160, 120)), index_first=name == "a.mp4"
+    )  # an index at the end would be cut off: such a file is damaged from its first frame on
+    seen = []
+    with Clip("typed", clips.cut(whole, share)) as clip:
+        with pytest.raises(LivecamError, match="typed: stopped at frame") as error:
+            for frame in clip:
+                seen.append(frame.index)
+        total = clip.total
+    assert 30 * (share - 0.15) < len(seen) < 30
+    assert seen == list(range(len(seen)))
+    assert str(error.value).startswith(f"typed: stopped at frame {len(seen)} of {total}: ")
+    assert total == 30
+
+
+def test_bytes_damaged_in_the_middle_do_not_end_the_process(tmp_path: Path) -> None:
+    whole = clips.write_clip(tmp_path / "a.mp4", clips.noise(30, (160, 120)), index_first=True)
+    data = bytearray(whole.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
+    whole.write_bytes(data)
+    with Clip("a", whole) as clip, contextlib.suppress(LivecamError):
+        assert [frame.index for frame in clip] == list(range(clip.frames_read))
+    assert clip.frames_read >= 10
+
+
+@pytest.mark.parametrize(
+    ("stamps", "times_s"),
+    [
+        ([0, 100, 100, 50, 200, 200], [0, 0.1, 0.101, 0.102, 0.2, 0.201]),
+        ([0, 0, 0], [0, 0.001, 0.002]),
+        ([500, 0, 1000], [0, 0.001, 0.5]),
+        ([None, None, None], [0, 0.1, 0.2]),
+        ([None, 50, None, 400], [0, 0.05, 0.15, 0.4]),
+    ],
+)
+def test_times_that_do_not_rise_are_made_to(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stamps: list[int | None],
+    times_s: list[float],
+) -> None:
+    """The raw timing of cheap cameras and raw streams; containers would refuse to hold it."""
+
+    def decoded(clip: Clip) -> Iterator[av.VideoFrame]:
+        for stamp in stamps:
+            frame = av.VideoFrame(16, 16, "bgr24")
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            yield frame
+
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(2))
+    monkeypatch.setattr(Clip, "_decoded", decoded)
+    with Clip("a", path) as clip:
+        assert [frame.time_s for frame in clip] == pytest.approx(times_s)
+
+
+@pytest.mark.parametrize("name", ["text.mp4", "text.mkv", "text.ts", "text.gif", "text"])
+def test_text_is_no_clip(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("These are words.\nMore of them.\n" * 40)
+    with pytest.raises(LivecamError, match=r"not a readable clip|no picture in it") as seen:
+        Clip("typed", tmp_path / name)
+    assert str(seen.value).startswith("typed: ")
+
+
+def test_sound_alone_is_no_clip(tmp_path: Path) -> None:
+    path = tmp_path / "a.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=16_000)
+        block = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        block.sample_rate, block.pts = 16_000, 0
+        container.mux(stream.encode(block))
+        container.mux(stream.encode())
+    with pytest.raises(LivecamError, match="no picture in it; expected a clip with a video stream"):
+        Clip("a", path)
+
+
+def test_a_clip_is_closed_on_the_way_out(tmp_path: Path) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(5))
+    with pytest.raises(KeyError), Clip("a", path) as clip:
+        next(iter(clip))
+        raise KeyError
+    with pytest.raises((LivecamError, AssertionError, ValueError)):
+        list(clip)
