@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("livecam: interrupted")
         return 130
+    except OSError as error:
+        _say(f"livecam: {error.filename or 'output'}: {error.strerror or error}")
+        return 1
     except ImportError as error:
         _say(f"livecam: {_import_advice(error)}")
         return 1

@@ -25,6 +25,7 @@ from livecam.datatypes import Frame, Image, TrackedFace
 from livecam.errors import LivecamError
 
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
+AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 # audio that an mp4 file holds as it is; other kinds are encoded again
 MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 
@@ -61,6 +62,7 @@ class VideoSink:
         self._stream: av.VideoStream | None = None
         self._audio: _AudioCopy | None = None
         self._failed = False
+        self._frames = 0
         self._last_tick = -1
 
     def __enter__(self) -> VideoSink:
@@ -77,6 +79,7 @@ class VideoSink:
             picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
             picture.time_base = Fraction(1, CLOCK)
             self._container.mux(self._stream.encode(picture))
+            self._frames += 1
             if self._audio is not None:
                 self._audio.copy_until(frame.time_s)
         except (av.error.FFmpegError, OSError) as error:
@@ -84,8 +87,12 @@ class VideoSink:
             raise _written(self._file.final, error) from error
 
     def _open(self, bgr: Image, audio: AudioSource | None) -> None:
-        # hybrid: fragments while it is written, an ordinary index once it is closed
-        options = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000"}
+        # hybrid: fragments while it is written, an ordinary index once it is closed;
+        # negative offsets: the first picture is at 0, not after the encoder's delay
+        options = {
+            "movflags": "+hybrid_fragmented+negative_cts_offsets",
+            "frag_duration": "1000000",
+        }
         self._container = av.open(str(self._file.path), "w", options=options)
         stream = self._container.add_stream("libx264", rate=self.rate)
         assert isinstance(stream, av.VideoStream)
@@ -124,6 +131,9 @@ class VideoSink:
             self._container.close()
         except (av.error.FFmpegError, OSError) as close_error:
             problem = problem or close_error
+        if not self._frames:
+            self._file.discard()
+            return
         self._file.keep()
         if problem is not None and error is None:
             raise _written(self._file.final, problem)
@@ -152,12 +162,34 @@ class AudioSource:
 
     @classmethod
     def of(cls, path: Path, start_s: float) -> AudioSource | None:
-        """None where the clip has no sound."""
+        """None where the clip has no sound that can be kept."""
         source = cls(path, start_s)
-        if source.container.streams.audio:
+        if source.container.streams.audio and source.is_usable():
             return source
         source.container.close()
         return None
+
+    def is_usable(self) -> bool:
+        """Whether mp4 takes it as it is, or AAC can be made of it."""
+        given = self.container.streams.audio[0].codec_context
+        if given.name in MP4_AUDIO:
+            return True
+        encoder = av.CodecContext.create("aac", "w")
+        assert isinstance(encoder, av.AudioCodecContext)
+        try:
+            _set_aac(encoder, given)
+            encoder.open()
+        except (av.error.FFmpegError, ValueError):
+            return False
+        return True
+
+
+def _set_aac(encoder: av.AudioCodecContext, given: av.AudioCodecContext) -> None:
+    """The given rate where AAC has it; mono or stereo, whatever more there was."""
+    has_rate = given.sample_rate in AAC_RATES
+    encoder.sample_rate = given.sample_rate if has_rate else 48_000
+    encoder.format = "fltp"
+    encoder.layout = "mono" if given.channels == 1 else "stereo"
 
 
 class _AudioCopy:
@@ -177,8 +209,8 @@ class _AudioCopy:
         if name in MP4_AUDIO:
             stream = output.add_stream_from_template(given)
         else:
-            stream = output.add_stream("aac", rate=given.codec_context.sample_rate)
-            stream.codec_context.layout = given.codec_context.layout
+            stream = output.add_stream("aac")
+            _set_aac(stream.codec_context, given.codec_context)
         return cls(output, source, stream)
 
     def copy_until(self, time_s: float) -> None:

@@ -48,6 +48,7 @@ def livecam(
 @pytest.fixture(autouse=True)
 def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
         monkeypatch.delenv(name)
 
@@ -614,23 +615,23 @@ def test_a_url_that_leads_nowhere(livecam: clips.Command, url: str, command: str
 def test_a_broken_server_is_one_line(
     livecam: clips.Command, portrait: np.ndarray, fault: str
 ) -> None:
-    png = clips.png(portrait)
+    whole = cv2.imencode(".jpg", portrait)[1].tobytes()  # half of it would be shown as a picture
 
     def answer(request: http.server.BaseHTTPRequestHandler) -> None:
         if fault == "no http":
             request.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
         elif fault == "cut chunks":
             request.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            request.wfile.write(b"%x\r\n" % len(png) + png[: len(png) // 2])
+            request.wfile.write(b"%x\r\n" % len(whole) + whole[: len(whole) // 2])
         elif fault == "cut short":
             request.send_response(200)
-            request.send_header("Content-Length", str(len(png)))
+            request.send_header("Content-Length", str(len(whole)))
             request.end_headers()
-            request.wfile.write(png[: len(png) // 2])
+            request.wfile.write(whole[: len(whole) // 2])
 
     with clips.served(answer) as address:
-        answered = livecam("predict", f"{address}/a.png", "--json")
-    assert answered.failure(1).startswith(f"livecam: {address}/a.png: ")
+        answered = livecam("predict", f"{address}/a.jpg", "--json")
+    assert answered.failure(1).startswith(f"livecam: {address}/a.jpg: ")
 
 
 def test_stdin_is_one_picture(livecam: clips.Command, portrait: np.ndarray) -> None:
