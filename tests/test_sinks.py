@@ -184,7 +184,10 @@ SOUNDS = [
 
 def talking(tmp_path: Path, codec: str, suffix: str, form: str, rate: int) -> Path:
     sound = clips.Sound(codec, TALKING_S, ONSET_S, rate=rate, format=form)
-    return clips.write_clip(tmp_path / f"talking.{suffix}", clips.greys(20), sound=sound)
+    codec, pix_fmt = ("mjpeg", "yuvj420p") if suffix == "avi" else ("libx264", "yuv420p")
+    return clips.write_clip(
+        tmp_path / f"talking.{suffix}", clips.greys(20), codec=codec, pix_fmt=pix_fmt, sound=sound
+    )
 
 
 @pytest.mark.parametrize(("codec", "suffix", "form", "rate", "kept_as"), SOUNDS)

@@ -73,10 +73,21 @@ def test_the_current_folder_has_a_name_too(album: Path, monkeypatch: pytest.Monk
     assert names(expand(["."], PICTURE_SUFFIXES)) == ["album/a.png", "album/b.JPG"]
 
 
-def test_a_folder_with_nothing_usable_says_what_would_be(album: Path) -> None:
-    with pytest.raises(LivecamError, match=r"album/below: nothing usable .*\.gif.*\.mp4") as seen:
-        expand(["album/below"], CLIP_SUFFIXES)
+def complaint(argument: str, suffixes: frozenset[str]) -> str:
+    """What is said about an argument that gives nothing, at once or when its turn comes."""
+    with pytest.raises(LivecamError) as seen:
+        for source in expand([argument], suffixes):
+            Opened(source)
     assert "\n" not in str(seen.value)
+    return str(seen.value)
+
+
+def test_a_folder_with_nothing_usable_says_what_would_be(album: Path) -> None:
+    said = complaint("album/below", CLIP_SUFFIXES)
+    assert said.startswith("album/below: nothing usable")
+    assert ".gif, " in said
+    assert ".mp4" in said
+    assert ".jpg" not in said
 
 
 def test_a_glob_gives_its_usable_matches_sorted(album: Path) -> None:
@@ -87,8 +98,7 @@ def test_a_glob_gives_its_usable_matches_sorted(album: Path) -> None:
 
 @pytest.mark.parametrize("pattern", ["album/*.bmp", "album/*.txt", "album/*_livecam.*"])
 def test_a_glob_without_usable_matches_fails(album: Path, pattern: str) -> None:
-    with pytest.raises(LivecamError, match="no picture or clip matches"):
-        expand([pattern], USABLE)
+    assert complaint(pattern, USABLE).startswith(f"{pattern}: no picture or clip matches")
 
 
 def test_a_file_with_glob_signs_in_its_name_is_that_file(album: Path) -> None:
@@ -251,6 +261,11 @@ def test_one_pixel_is_a_picture() -> None:
 JPEG = turned_jpeg(QUARTERS, 1)
 
 
+def half_of(suffix: str) -> bytes:
+    data = cv2.imencode(suffix, clips.noise(1, (64, 48))[0])[1].tobytes()
+    return data[: len(data) // 2]
+
+
 NO_PICTURES = {
     "empty": b"",
     "text": b"This is no picture, it only says so.\n",
@@ -259,6 +274,7 @@ NO_PICTURES = {
     "JPEG, header": JPEG[:300],
     "PNG, first bytes": clips.png(QUARTERS)[:8],
     "PNG, header": clips.png(QUARTERS)[:40],
+    **{f"half of {suffix}": half_of(suffix) for suffix in sorted(PICTURE_SUFFIXES)},
 }
 
 
@@ -436,7 +452,7 @@ def test_bytes_damaged_in_the_middle_do_not_end_the_process(tmp_path: Path) -> N
     [
         ([0, 100, 100, 50, 200, 200], [0, 0.1, 0.101, 0.102, 0.2, 0.201]),
         ([0, 0, 0], [0, 0.001, 0.002]),
-        ([500, 0, 1000], [0, 0.001, 0.5]),
+        ([50, 0, 100], [0, 0.001, 0.05]),
         ([None, None, None], [0, 0.1, 0.2]),
         ([None, 50, None, 400], [0, 0.05, 0.15, 0.4]),
     ],

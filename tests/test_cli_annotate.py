@@ -1,0 +1,917 @@
+"""`livecam annotate`: names, tables, videos, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import clips
+import cv2
+import numpy as np
+import pytest
+
+from livecam.source import PICTURE_SUFFIXES
+
+FIELDS = (
+    "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
+    "age", "age_low", "age_high", "age_bin", "female_prob",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def livecam(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> clips.Command:
+    monkeypatch.chdir(tmp_path)
+    return clips.Command(capfd)
+
+
+@pytest.fixture(scope="session")
+def portrait(astronaut: np.ndarray) -> np.ndarray:
+    return cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="session")
+def people(astronaut: np.ndarray) -> list[np.ndarray]:
+    """20 frames of one face that moves."""
+    return clips.faces(astronaut, 20)
+
+
+@pytest.fixture(scope="session")
+def talking_clip(tmp_path_factory: pytest.TempPathFactory, people: list[np.ndarray]) -> bytes:
+    path = tmp_path_factory.mktemp("clips") / "a.mp4"
+    sound = clips.Sound("aac", seconds=2.0, onset_s=1.0)
+    return clips.write_clip(path, people, sound=sound, index_first=True).read_bytes()
+
+
+@pytest.fixture
+def clip(tmp_path: Path, talking_clip: bytes) -> Path:
+    """`a.mp4` in the current folder: 20 frames in 2 s, one face, a tone from 1 s on."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(talking_clip)
+    return path
+
+
+@pytest.fixture
+def picture(tmp_path: Path, portrait: np.ndarray) -> Path:
+    """`p.png` in the current folder, with one face."""
+    path = tmp_path / "p.png"
+    cv2.imwrite(str(path), portrait)
+    return path
+
+
+def table(name: str | Path) -> list[dict[str, str]]:
+    text = Path(name).read_text()
+    assert text.endswith("\n")
+    assert text.splitlines()[0] == ",".join(FIELDS)
+    rows = list(csv.DictReader(text.splitlines()))
+    assert all(None not in row and None not in row.values() for row in rows), "a broken row"
+    return rows
+
+
+def names(folder: Path | None = None) -> list[str]:
+    return clips.files_of(folder or Path())
+
+
+# What is written where
+
+
+def test_a_clip_becomes_a_video_beside_it(livecam: clips.Command, clip: Path) -> None:
+    before = clip.read_bytes()
+    answer = livecam("annotate", "a.mp4")
+    assert answer.code == 0
+    assert answer.out == "a_livecam.mp4\n"
+    assert "a.mp4: 20 frames labelled at" in answer.err
+    assert names() == ["a.mp4", "a_livecam.mp4"]
+    assert clip.read_bytes() == before
+    played = clips.play(Path("a_livecam.mp4"))
+    assert (played.codec, played.pix_fmt, played.size_wh) == ("h264", "yuv420p", (240, 180))
+    assert played.times_s == pytest.approx([i / 10 for i in range(20)], abs=1e-3)
+    source = clips.play(clip).pictures
+    marked = [np.abs(a.astype(int) - b).max() for a, b in zip(source, played.pictures, strict=True)]
+    assert min(marked[3:]) > 60, "a face that is not marked"
+    assert clips.play(Path("a_livecam.mp4")).audio_codec == "aac"
+
+
+@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
+def test_a_picture_keeps_its_suffix(
+    livecam: clips.Command, portrait: np.ndarray, suffix: str
+) -> None:
+    cv2.imwrite(f"a{suffix}", portrait)
+    answer = livecam("annotate", f"a{suffix}")
+    assert (answer.code, answer.out) == (0, f"a_livecam{suffix}\n")
+    assert f"a{suffix}: 1 face" in answer.err
+    written = cv2.imread(f"a_livecam{suffix}")
+    assert written.shape == portrait.shape
+    assert np.abs(written.astype(int) - portrait).max() > 60
+    assert names() == [f"a{suffix}", f"a_livecam{suffix}"]
+
+
+def test_a_picture_without_a_face_is_written_too(livecam: clips.Command) -> None:
+    plain = clips.greys(1)[0]
+    cv2.imwrite("a.png", plain)
+    answer = livecam("annotate", "a.png")
+    assert (answer.code, answer.out) == (0, "a_livecam.png\n")
+    assert "a.png: no faces" in answer.err
+    np.testing.assert_array_equal(cv2.imread("a_livecam.png"), plain)
+
+
+def test_a_clip_without_a_face_is_written_too(livecam: clips.Command) -> None:
+    clips.write_clip(Path("a.mp4"), clips.greys(8))
+    answer = livecam("annotate", "a.mp4", "--tracks", "t.csv")
+    assert (answer.code, answer.lines) == (0, ["a_livecam.mp4", "t.csv"])
+    assert len(clips.play(Path("a_livecam.mp4")).pictures) == 8
+    assert table("t.csv") == []
+
+
+def test_an_upper_case_suffix(livecam: clips.Command, clip: Path, picture: Path) -> None:
+    clip.rename("A.MP4")
+    picture.rename("P.PNG")
+    answer = livecam("annotate", "A.MP4", "P.PNG")
+    assert answer.code == 0
+    assert [line.lower() for line in answer.lines] == ["a_livecam.mp4", "p_livecam.png"]
+
+
+def test_output_is_a_file_for_one_input(livecam: clips.Command, clip: Path, picture: Path) -> None:
+    assert livecam("annotate", "a.mp4", "--output", "new/b.mp4").lines == ["new/b.mp4"]
+    assert livecam("annotate", "a.mp4", "--output", "new/c.gif").lines == ["new/c.gif"]
+    assert livecam("annotate", "p.png", "--output", "d.webp").lines == ["d.webp"]
+    assert names() == ["a.mp4", "d.webp", "new/b.mp4", "new/c.gif", "p.png"]
+    assert clips.play(Path("new/c.gif")).codec == "gif"
+    assert cv2.imread("d.webp").shape == (256, 256, 3)
+
+
+@pytest.mark.parametrize("output", ["out/", "out"])
+def test_output_may_be_a_folder(livecam: clips.Command, clip: Path, output: str) -> None:
+    if output == "out":
+        Path("out").mkdir()
+    assert livecam("annotate", "a.mp4", "--output", output).lines == ["out/a_livecam.mp4"]
+
+
+def test_output_is_a_folder_for_several_inputs(
+    livecam: clips.Command, clip: Path, picture: Path
+) -> None:
+    answer = livecam("annotate", "a.mp4", "p.png", "--output", "new/out", "--format", "gif")
+    assert answer.code == 0
+    assert answer.lines == ["new/out/a_livecam.gif", "new/out/p_livecam.png"]
+    assert names() == ["a.mp4", "new/out/a_livecam.gif", "new/out/p_livecam.png", "p.png"]
+
+
+def test_output_is_a_folder_for_a_folder_however_full(
+    livecam: clips.Command, portrait: np.ndarray
+) -> None:
+    """What becomes of `--output out` must not depend on how many files an album holds."""
+    Path("album").mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(f"album/{name}", portrait)
+        answer = livecam("annotate", "album", "--output", "out", "--overwrite")
+        assert answer.code == 0, answer.err
+    assert names(Path("out")) == ["a_livecam.png", "b_livecam.png"]
+
+
+def test_a_folder_is_all_its_files_but_our_own(
+    livecam: clips.Command, clip: Path, picture: Path
+) -> None:
+    album = Path("album")
+    album.mkdir()
+    clip.rename(album / "a.mp4")
+    picture.rename(album / "p.png")
+    (album / "notes.txt").write_text("x")
+    (album / "old_livecam.mp4").write_bytes(b"x")
+    answer = livecam("annotate", "album", "--tracks", "t.csv")
+    assert answer.code == 0
+    assert answer.lines == ["album/a_livecam.mp4", "album/p_livecam.png", "t.csv"]
+    assert list(dict.fromkeys(row["file"] for row in table("t.csv"))) == [
+        "album/a.mp4", "album/p.png"
+    ]  # fmt: skip
+    again = livecam("annotate", "album", "--overwrite")
+    assert again.lines == ["album/a_livecam.mp4", "album/p_livecam.png"]
+
+
+def test_no_video_writes_the_table_alone(livecam: clips.Command, clip: Path) -> None:
+    answer = livecam("annotate", "a.mp4", "--no-video", "--tracks", "t.csv")
+    assert (answer.code, answer.out) == (0, "t.csv\n")
+    assert names() == ["a.mp4", "t.csv"]
+    assert table("t.csv")
+
+
+# What is refused before anything is written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.mp4", "--format", "gif", "--output", "b.mp4"], "contradicts --format gif"),
+        (["a.mp4", "--format", "mp4", "--output", "b.gif"], "contradicts --format mp4"),
+        (["a.mp4", "--output", "b.jpg"], "expected a name that ends in .mp4 or .gif"),
+        (["a.mp4", "--output", "b.avi"], "expected a name that ends in .mp4 or .gif"),
+        (["p.png", "--output", "b.mp4"], "p.png is a picture; expected a name that ends in .bmp"),
+        (["a.mp4", "p.png", "--output", "b.mp4"], "one file for 2 inputs; expected a folder"),
+        (["a.mp4", "p.png", "--output", "p.png"], "one file for 2 inputs; expected a folder"),
+        (["a.mp4", "--tracks", "t.txt"], "expected a name that ends in .csv or .jsonl"),
+        (["a.mp4", "--tracks", "t"], "expected a name that ends in .csv or .jsonl"),
+        (["a.mp4", "--tracks", "f.csv"], "f.csv: is a folder; expected a file"),
+        (["a.mp4", "--start", "5", "--end", "5"], "expected a time after --start 5 s"),
+        (["a.mp4", "--start", "1:00", "--end", "5"], "expected a time after --start 60 s"),
+        (["a.mp4", "--scheme", "decade"], "unknown scheme 'decade'; did you mean 'decades'"),
+        (["a.mp4", "--detect-every", "0"], "detector.detect_every: expected 1 to 10000"),
+        (["a.mp4", "--min-face-px", "2"], "detector.min_face_px: expected 12 to 10000"),
+    ],
+)
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_what_cannot_be_meant_is_one_line(
+    livecam: clips.Command, clip: Path, picture: Path, arguments: list[str], said: str,
+    overwrite: list[str],
+) -> None:  # fmt: skip
+    Path("f.csv").mkdir()
+    answer = livecam("annotate", *arguments, *overwrite)
+    assert said in answer.failure(2)
+    assert answer.err.count("\n") == 1
+    assert names() == ["a.mp4", "p.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["a.mp4", "--format", "avi"], ["a.mp4", "--start", "soon"], ["a.mp4", "--start", "-1"],
+        ["a.mp4", "--end", "1:2:3:4"], ["a.mp4", "--start", "nan"], ["a.mp4", "--end", "inf"],
+        ["a.mp4", "--detect-every", "x"], ["a.mp4", "--speed", "2"],
+        ["a.mp4", "--over", "18"],  # of predict; not short for --overwrite
+        ["a.mp4", "--over"],
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_exist(
+    livecam: clips.Command, clip: Path, arguments: list[str]
+) -> None:
+    Path("a_livecam.mp4").write_bytes(b"old")
+    answer = livecam("annotate", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert re.search(r"^livecam( annotate)?: error: ", answer.err, re.MULTILINE)
+    assert Path("a_livecam.mp4").read_bytes() == b"old"
+
+
+def clash(kind: str, portrait: np.ndarray) -> list[str]:
+    """Arguments of two inputs that would become one output."""
+    for folder in ("one/x", "two/x"):
+        Path(folder).mkdir(parents=True)
+        cv2.imwrite(f"{folder}/p.png", portrait)
+    clips.write_clip(Path("c.mp4"), clips.greys(3))
+    clips.write_clip(Path("c.mkv"), clips.greys(3))
+    return {
+        "two suffixes": ["c.mp4", "c.mkv"],
+        "two folders' files": ["one/x/p.png", "two/x/p.png", "--output", "out"],
+        "two folders": ["one/x", "two/x", "--output", "out"],
+        "one file twice": ["one/x/p.png", "one/x/p.png"],
+        "one file, two spellings": ["one/x/p.png", "one/../one/x/p.png"],
+        "a folder and its file": ["one/x", "one/x/p.png"],
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["two suffixes", "two folders' files", "two folders", "one file twice",
+     "one file, two spellings", "a folder and its file"],
+)  # fmt: skip
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_two_inputs_never_share_an_output(
+    livecam: clips.Command, portrait: np.ndarray, kind: str, overwrite: list[str]
+) -> None:
+    arguments = clash(kind, portrait)
+    before = names()
+    answer = livecam("annotate", *arguments, *overwrite)
+    assert "would be written twice" in answer.failure(2)
+    assert names() == before
+
+
+def test_what_exists_is_kept_unless_told(livecam: clips.Command, clip: Path, picture: Path) -> None:
+    Path("p_livecam.png").write_bytes(b"old")
+    answer = livecam("annotate", "a.mp4", "p.png")
+    assert answer.failure(2).startswith("livecam: p_livecam.png: exists; give --overwrite")
+    assert names() == ["a.mp4", "p.png", "p_livecam.png"]  # not even the first was begun
+    assert Path("p_livecam.png").read_bytes() == b"old"
+    assert livecam("annotate", "a.mp4", "p.png", "--overwrite").code == 0
+    assert cv2.imread("p_livecam.png").shape == (256, 256, 3)
+    assert livecam("annotate", "a.mp4", "--output", "a_livecam.mp4").code == 2
+
+
+def test_an_existing_table_is_kept_unless_told(livecam: clips.Command, clip: Path) -> None:
+    Path("t.csv").write_text("old")
+    answer = livecam("annotate", "a.mp4", "--tracks", "t.csv")
+    assert answer.failure(2).startswith("livecam: t.csv: exists; give --overwrite")
+    assert names() == ["a.mp4", "t.csv"]
+    assert Path("t.csv").read_text() == "old"
+    assert livecam("annotate", "a.mp4", "--tracks", "t.csv", "--overwrite").code == 0
+    assert len(table("t.csv")) >= 10
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["p.png", "--output", "p.png"], ["a.mp4", "--output", "./a.mp4"],
+     ["p.png", "p_livecam.png"]],
+)  # fmt: skip
+def test_an_output_never_replaces_an_input(
+    livecam: clips.Command, clip: Path, picture: Path, arguments: list[str]
+) -> None:
+    """--overwrite is for what livecam wrote, not for the only copy of a film."""
+    Path("p_livecam.png").write_bytes(picture.read_bytes())
+    before = {name: Path(name).read_bytes() for name in names()}
+    answer = livecam("annotate", *arguments, "--overwrite")
+    answer.failure(2)
+    assert {name: Path(name).read_bytes() for name in names()} == before
+
+
+# Tables
+
+
+def test_a_table_has_a_row_for_each_measured_face(
+    livecam: clips.Command, clip: Path, people: list[np.ndarray]
+) -> None:
+    answer = livecam("annotate", "a.mp4", "--tracks", "t.csv")
+    assert (answer.code, answer.lines) == (0, ["a_livecam.mp4", "t.csv"])
+    rows = table("t.csv")
+    frames = [int(row["frame"]) for row in rows]
+    assert frames == list(range(frames[0], 20))
+    assert frames[0] <= 2  # confirmed by its third frame
+    for row in rows:
+        assert row["file"] == "a.mp4"
+        assert row["track_id"] == "1"
+        assert float(row["time_s"]) == pytest.approx(int(row["frame"]) / 10, abs=1e-3)
+        assert 0 <= float(row["x_min"]) < float(row["x_max"]) <= 240
+        assert 0 <= float(row["y_min"]) < float(row["y_max"]) <= 180
+        assert 0.5 < float(row["confidence"]) <= 1
+        assert 0 <= int(row["age_low"]) <= int(row["age_high"]) <= 100
+        assert 0 <= float(row["age"]) <= 100
+        assert row["age_bin"] in "0-12 13-17 18-24 25-34 35-44 45-54 55-64 65+".split()
+        assert 0 <= float(row["female_prob"]) <= 1
+    assert float(rows[-1]["x_min"]) - float(rows[0]["x_min"]) > 5, "the face moves to the right"
+
+
+def test_json_lines_say_the_same(livecam: clips.Command, clip: Path) -> None:
+    livecam("annotate", "a.mp4", "--tracks", "t.csv", "--no-video")
+    livecam("annotate", "a.mp4", "--tracks", "t.jsonl", "--no-video")
+    lines = [json.loads(line) for line in Path("t.jsonl").read_text().splitlines()]
+    assert all(tuple(line) == FIELDS for line in lines)
+    assert [{k: str(v) for k, v in line.items()} for line in lines] == table("t.csv")
+
+
+def test_a_picture_is_frame_0(livecam: clips.Command, portrait: np.ndarray) -> None:
+    cv2.imwrite("two.png", np.hstack([portrait, portrait[:, ::-1]]))
+    cv2.imwrite("none.png", clips.greys(1)[0])
+    livecam("annotate", "two.png", "none.png", "--tracks", "t.csv")
+    rows = table("t.csv")
+    assert [(row["file"], row["frame"], row["time_s"]) for row in rows] == [
+        ("two.png", "0", "0.0"), ("two.png", "0", "0.0")
+    ]  # fmt: skip
+    assert sorted(row["track_id"] for row in rows) == ["1", "2"]
+
+
+def test_every_file_counts_for_itself(livecam: clips.Command, clip: Path, picture: Path) -> None:
+    Path("b.mp4").write_bytes(clip.read_bytes())
+    livecam("annotate", "a.mp4", "p.png", "b.mp4", "--tracks", "t.csv", "--no-video")
+    rows = table("t.csv")
+    first = [row for row in rows if row["file"] == "a.mp4"]
+    last = [row for row in rows if row["file"] == "b.mp4"]
+    assert {row["track_id"] for row in rows} == {"1"}
+    assert [{**row, "file": ""} for row in first] == [{**row, "file": ""} for row in last]
+    files = list(dict.fromkeys(row["file"] for row in rows))
+    assert files == ["a.mp4", "p.png", "b.mp4"]
+
+
+def test_faces_out_of_sight_have_no_rows(livecam: clips.Command, people: list[np.ndarray]) -> None:
+    """Seen for a second, gone for half a second, back at the same place as the same person."""
+    gone = [np.full_like(people[0], 60)] * 5
+    still = [people[0]] * 10
+    clips.write_clip(Path("a.mp4"), [*still, *gone, *still])
+    answer = livecam("annotate", "a.mp4", "--tracks", "t.csv", "--detect-every", "1")
+    frames = [int(row["frame"]) for row in table("t.csv")]
+    assert not set(frames) & set(range(10, 15))
+    assert set(range(2, 10)) <= set(frames)
+    assert set(range(15, 25)) <= set(frames)
+    assert {row["track_id"] for row in table("t.csv")} == {"1"}
+    assert answer.code == 0
+
+
+def test_no_gender_is_an_empty_field(livecam: clips.Command, clip: Path) -> None:
+    answer = livecam("annotate", "a.mp4", "--tracks", "t.csv", "--no-video", "--no-gender")
+    assert {row["female_prob"] for row in table("t.csv")} == {""}
+    assert "\N{FEMALE SIGN}" not in answer.err
+    assert "\N{MALE SIGN}" not in answer.err
+    livecam("annotate", "a.mp4", "--tracks", "t.jsonl", "--no-video", "--no-gender")
+    assert json.loads(Path("t.jsonl").read_text().splitlines()[0])["female_prob"] is None
+
+
+def test_a_scheme_names_the_bins(livecam: clips.Command, clip: Path) -> None:
+    livecam("annotate", "a.mp4", "--tracks", "t.csv", "--no-video", "--scheme", "actors-3")
+    assert {row["age_bin"] for row in table("t.csv")} <= {"0-30", "31-50", "51+"}
+
+
+def test_it_ends_with_a_table_of_tracks(livecam: clips.Command, clip: Path) -> None:
+    answer = livecam("annotate", "a.mp4", "--no-video", "--tracks", "t.csv")
+    assert answer.code == 0
+    lines = answer.err.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.split()[:1] == ["track"])
+    assert lines[at].split() == ["track", "first", "last", "age", "range", "bin", "gender"]
+    track_id, first, last, age, years, age_bin, *gender = lines[at + 1].split()
+    assert (track_id, first, last) == ("1", "0:00", "0:02")
+    final = table("t.csv")[-1]
+    assert float(age) == pytest.approx(float(final["age"]), abs=0.06)
+    assert years == f"{final['age_low']}-{final['age_high']}"
+    assert age_bin == final["age_bin"]
+    assert gender
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("bounds", "frames"),
+    [
+        (["--start", "0.5"], range(5, 20)), (["--end", "0:01"], range(10)),
+        (["--start", "0:00.5", "--end", "0:0:1.2"], range(5, 12)),
+    ],
+)  # fmt: skip
+def test_start_and_end(
+    livecam: clips.Command, clip: Path, bounds: list[str], frames: range
+) -> None:
+    answer = livecam("annotate", "a.mp4", "--tracks", "t.csv", *bounds)
+    assert answer.code == 0
+    assert f"{len(frames)} frames labelled" in answer.err
+    played = clips.play(Path("a_livecam.mp4"))
+    assert played.times_s == pytest.approx([i / 10 for i in range(len(frames))], abs=1e-3)
+    rows = table("t.csv")
+    assert int(rows[0]["frame"]) <= 2  # frames and times count from the first one labelled
+    assert int(rows[-1]["frame"]) == len(frames) - 1
+    assert float(rows[-1]["time_s"]) == pytest.approx((len(frames) - 1) / 10, abs=1e-3)
+    onset_s, end_s = clips.hear(Path("a_livecam.mp4"))
+    if frames.stop == 20:
+        assert onset_s == pytest.approx(1.0 - frames.start / 10, abs=0.03)
+    assert end_s == pytest.approx(len(frames) / 10, abs=0.15)
+
+
+def test_a_start_after_the_end_of_the_clip(livecam: clips.Command, clip: Path) -> None:
+    answer = livecam("annotate", "a.mp4", "--start", "1:00", "--tracks", "t.csv")
+    assert answer.failure(1).startswith("livecam: a.mp4: no frame in it from --start")
+    assert names() == ["a.mp4"]
+
+
+def test_a_variable_rate_keeps_its_times(livecam: clips.Command, people: list[np.ndarray]) -> None:
+    times_s = [0.0, 0.04, 0.05, 0.3, 0.333, 0.7, 1.4, 1.433]
+    clips.write_clip(Path("a.mp4"), people[:8], times_s=times_s)
+    livecam("annotate", "a.mp4", "--tracks", "t.csv")
+    assert clips.play(Path("a_livecam.mp4")).times_s == pytest.approx(times_s, abs=1e-3)
+    for row in table("t.csv"):
+        assert float(row["time_s"]) == pytest.approx(times_s[int(row["frame"])], abs=1e-3)
+
+
+def test_a_gif_that_cuts_says_so_and_the_table_goes_on(
+    livecam: clips.Command, people: list[np.ndarray]
+) -> None:
+    clips.write_clip(Path("a.mp4"), people * 2, rate=2)  # 20 s
+    answer = livecam("annotate", "a.mp4", "--format", "gif")
+    assert answer.lines == ["a_livecam.gif"]
+    assert "a.mp4: the GIF holds the first 15 s" in answer.err
+    played = clips.play(Path("a_livecam.gif"))
+    assert played.times_s == pytest.approx([i / 2 for i in range(30)], abs=0.02)
+    answer = livecam("annotate", "a.mp4", "--format", "gif", "--overwrite", "--tracks", "t.csv")
+    assert "a.mp4: 40 frames labelled" in answer.err
+    assert table("t.csv")[-1]["frame"] == "39"
+
+
+def test_a_short_gif_is_not_announced(livecam: clips.Command, clip: Path) -> None:
+    answer = livecam("annotate", "a.mp4", "--format", "gif")
+    assert "the GIF holds" not in answer.err
+    assert len(clips.play(Path("a_livecam.gif")).pictures) == 20
+
+
+# Kinds of clips
+
+
+def test_a_rotated_clip_is_labelled_upright(
+    livecam: clips.Command, people: list[np.ndarray]
+) -> None:
+    lying = [np.rot90(picture) for picture in people]
+    clips.rotate(clips.write_clip(Path("a.mp4"), lying), 1)
+    answer = livecam("annotate", "a.mp4", "--tracks", "t.csv")
+    assert answer.code == 0
+    assert clips.play(Path("a_livecam.mp4")).size_wh == (240, 180)
+    upright = table("t.csv")
+    assert len(upright) >= 15
+    assert all(float(row["x_max"]) <= 240 and float(row["y_max"]) <= 180 for row in upright)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [("a.avi", "mjpeg", "yuvj420p"), ("a.mkv", "ffv1", "bgr0"), ("a.gif", "gif", "rgb8"),
+     ("a.mpg", "mpeg2video", "yuv420p"), ("a.webm", "libvpx", "yuv420p")],
+)  # fmt: skip
+def test_other_kinds_and_odd_sizes(
+    livecam: clips.Command, astronaut: np.ndarray, name: str, codec: str, pix_fmt: str
+) -> None:
+    pictures = clips.faces(astronaut, 8, (221, 161))
+    clips.write_clip(Path(name), pictures, codec=codec, pix_fmt=pix_fmt, rate=25)
+    answer = livecam("annotate", name)
+    assert (answer.code, answer.lines) == (0, ["a_livecam.mp4"])
+    played = clips.play(Path("a_livecam.mp4"))
+    assert played.size_wh == (222, 162)
+    assert len(played.pictures) == 8
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mkv", "mov"])
+def test_the_sound_of_a_camera_is_encoded_again(
+    livecam: clips.Command, people: list[np.ndarray], suffix: str
+) -> None:
+    sound = clips.Sound("pcm_s16le", seconds=2.0, onset_s=1.0, format="s16")
+    clips.write_clip(Path(f"a.{suffix}"), people, codec="mjpeg", pix_fmt="yuvj420p", sound=sound)
+    answer = livecam("annotate", f"a.{suffix}")
+    assert (answer.code, answer.lines) == (0, ["a_livecam.mp4"])
+    assert clips.play(Path("a_livecam.mp4")).audio_codec == "aac"
+    onset_s, end_s = clips.hear(Path("a_livecam.mp4"))
+    assert onset_s == pytest.approx(1.0, abs=0.05)
+    assert end_s == pytest.approx(2.0, abs=0.15)
+
+
+def test_two_recordings_in_one_file(livecam: clips.Command, people: list[np.ndarray]) -> None:
+    """Transport streams are joined by appending them: the time stamps begin anew in the middle."""
+    part = clips.write_clip(Path("part.ts"), people, sound=clips.Sound("aac", rate=48_000))
+    Path("a.ts").write_bytes(2 * part.read_bytes())
+    answer = livecam("annotate", "a.ts", "--tracks", "t.csv")
+    assert (answer.code, answer.lines) == (0, ["a_livecam.mp4", "t.csv"])
+    times_s = clips.play(Path("a_livecam.mp4")).times_s
+    assert len(times_s) == 40
+    assert times_s == sorted(set(times_s))
+    assert int(table("t.csv")[-1]["frame"]) == 39
+
+
+def test_high_definition_colours_survive(livecam: clips.Command) -> None:
+    colours = [(0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 255, 255), (60, 120, 200)]
+    picture = np.repeat(np.array(colours, np.uint8), 256, axis=0)[None].repeat(720, axis=0)
+    clips.write_clip(Path("a.mkv"), [picture] * 3, codec="ffv1", pix_fmt="bgr0")
+    assert livecam("annotate", "a.mkv").code == 0
+    assert livecam("annotate", "a_livecam.mp4", "--output", "b.mp4").code == 0
+    for name in ("a_livecam.mp4", "b.mp4"):  # once, and twice
+        seen = clips.play(Path(name)).pictures[-1]
+        for i, colour in enumerate(colours):
+            assert np.abs(seen[360, 256 * i + 128].astype(int) - colour).max() <= 10
+
+
+# Failures
+
+
+def broken(kind: str, tmp_path: Path, talking: bytes) -> str:
+    """The name of an input that cannot be labelled."""
+    contents = {
+        "empty.mp4": b"", "text.mp4": b"only words\n" * 50, "text.jpg": b"only words\n",
+        "head.mp4": talking[:400], "zeros.mkv": bytes(5000), "index.mp4": talking[:1500],
+        "head.jpg": b"\xff\xd8\xff\xe0\0\x10JFIF", "text": b"only words\n", "html.gif": b"<html>",
+    }  # fmt: skip
+    if kind in contents:
+        (tmp_path / kind).write_bytes(contents[kind])
+    return kind
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["none.mp4", "none.jpg", "empty.mp4", "text.mp4", "text.jpg", "text", "head.mp4", "zeros.mkv",
+     "index.mp4", "head.jpg", "html.gif", "folder/none.mp4"],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_what_cannot_be_labelled_is_one_line_and_leaves_nothing(
+    livecam: clips.Command, tmp_path: Path, talking_clip: bytes, kind: str, form: str
+) -> None:
+    name = broken(kind, tmp_path, talking_clip)
+    before = names()
+    answer = livecam("annotate", name, "--tracks", "t.csv", "--format", form)
+    line = answer.failure(1)
+    assert line.startswith(f"livecam: {name}: ")
+    assert answer.err == line + "\n"
+    assert names() == before
+
+
+def test_one_bad_input_does_not_stop_the_others(
+    livecam: clips.Command, clip: Path, picture: Path, talking_clip: bytes, tmp_path: Path
+) -> None:
+    for kind in ("text.mp4", "text.jpg"):
+        broken(kind, tmp_path, talking_clip)
+    Path("empty").mkdir()
+    typed = ["none.mp4", "text.mp4", "a.mp4", "text.jpg", "p.png"]
+    answer = livecam("annotate", *typed, "--tracks", "t.csv")
+    assert answer.code == 1
+    assert answer.lines == ["a_livecam.mp4", "p_livecam.png", "t.csv"]
+    said = [line for line in answer.err.splitlines() if line.startswith("livecam: ")]
+    assert [line.split(": ")[1] for line in said] == ["none.mp4", "text.mp4", "text.jpg"]
+    assert {row["file"] for row in table("t.csv")} == {"a.mp4", "p.png"}
+    assert len(clips.play(Path("a_livecam.mp4")).pictures) == 20
+
+
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_a_damaged_end_is_said_and_the_rest_is_kept(
+    livecam: clips.Command, clip: Path, form: str
+) -> None:
+    damaged = clips.cut(clip, 0.7)
+    answer = livecam("annotate", damaged.name, "--tracks", "t.csv", "--format", form)
+    assert answer.code == 1
+    assert answer.lines == [f"a_cut_livecam.{form}", "t.csv"]
+    stop = re.fullmatch(
+        r"livecam: a_cut\.mp4: stopped at frame (\d+) of 20: .+", answer.complaint()
+    )
+    assert stop
+    frames = int(stop[1])
+    assert 5 < frames < 20
+    assert len(clips.play(Path(f"a_cut_livecam.{form}")).pictures) == frames
+    assert int(table("t.csv")[-1]["frame"]) < frames
+    assert names() == ["a.mp4", "a_cut.mp4", f"a_cut_livecam.{form}", "t.csv"]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "p.png"])
+def test_inputs_on_a_read_only_disc(
+    livecam: clips.Command, clip: Path, picture: Path, name: str
+) -> None:
+    """A card or a CD: the default output cannot be written; another folder can."""
+    disc = Path("disc")
+    disc.mkdir()
+    Path(name).rename(disc / name)
+    Path(disc / "text.mp4").write_text("words")
+    with clips.read_only(disc.resolve()):
+        answer = livecam("annotate", f"disc/{name}")
+        line = answer.complaint()
+        assert (answer.code, answer.out) == (1, "")
+        assert "_livecam" in line and "cannot be written" in line
+        answer = livecam("annotate", "disc/text.mp4")
+        assert answer.failure(1).startswith("livecam: disc/text.mp4: not a readable clip")
+        assert livecam("annotate", f"disc/{name}", "--output", "out/").code == 0
+    assert len(names(Path("out"))) == 1
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "p.png"])
+@pytest.mark.parametrize("place", ["none/t.csv", "p.png/t.csv", "ro/t.csv"])
+def test_a_table_that_cannot_be_written_leaves_nothing(
+    livecam: clips.Command, clip: Path, picture: Path, name: str, place: str
+) -> None:
+    Path("ro").mkdir()
+    with clips.read_only(Path("ro").resolve()):
+        answer = livecam("annotate", name, "--tracks", place)
+    assert answer.code == 1
+    assert answer.complaint().startswith(f"livecam: {place}: cannot be written: ") or (
+        answer.complaint().startswith(f"livecam: {name}: ")
+        and f"{place}: cannot be written: " in answer.complaint()
+    )
+    assert answer.out == ""
+    assert names() == ["a.mp4", "p.png"]
+
+
+@pytest.mark.parametrize("place", ["p.png/out/", "ro/out/"])
+def test_an_output_folder_that_cannot_be_made(
+    livecam: clips.Command, clip: Path, picture: Path, place: str
+) -> None:
+    Path("ro").mkdir()
+    with clips.read_only(Path("ro").resolve()):
+        answer = livecam("annotate", "a.mp4", "--output", place)
+    assert "cannot make the folder" in answer.failure(1)
+    assert names() == ["a.mp4", "p.png"]
+
+
+def test_a_full_disk_leaves_what_fits(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, people: list[np.ndarray]
+) -> None:
+    noisy = [np.vstack([face, noise]) for face, noise in zip(
+        clips_of(people, 60), clips.noise(60, (240, 180)), strict=True)]  # fmt: skip
+    clips.write_clip(Path("a.mkv"), noisy, codec="mjpeg", pix_fmt="yuvj420p")
+    monkeypatch.setenv("LIVECAM_VIDEO__CRF", "10")
+    with clips.small_disk(Path("disk").resolve(), 1024) as disk:
+        answer = livecam("annotate", "a.mkv", "--output", "disk/a.mp4", "--tracks", "disk/t.csv")
+        assert answer.code == 1
+        assert answer.lines == ["disk/a.mp4", "disk/t.csv"]
+        stop = re.search(r"a\.mkv: stopped at frame (\d+) of 60: ", answer.complaint())
+        assert stop
+        assert "No space left" in answer.complaint()
+        assert names(disk) == ["a.mp4", "t.csv"]
+        assert 5 <= len(clips.play_what_there_is(disk / "a.mp4")) <= int(stop[1])
+        rows = table(disk / "t.csv")
+        assert rows
+        assert int(rows[-1]["frame"]) <= int(stop[1])
+
+
+def clips_of(pictures: list[np.ndarray], n: int) -> list[np.ndarray]:
+    return [pictures[i % len(pictures)] for i in range(n)]
+
+
+def test_a_full_disk_for_the_table_alone(livecam: clips.Command, portrait: np.ndarray) -> None:
+    crowd = np.tile(cv2.resize(portrait, (128, 128), interpolation=cv2.INTER_AREA), (2, 4, 1))
+    clips.write_clip(Path("a.mp4"), [crowd] * 30)
+    with clips.small_disk(Path("disk").resolve(), 12) as disk:
+        answer = livecam("annotate", "a.mp4", "--tracks", "disk/t.csv")
+        assert answer.code == 1
+        stop = re.search(r"a\.mp4: stopped at frame (\d+) of 30: ", answer.complaint())
+        assert stop
+        assert "t.csv: cannot be written: No space left" in answer.complaint()
+        rows = table(disk / "t.csv")
+    assert len(rows) > 20
+    assert "a_livecam.mp4" in answer.lines
+    # the frame that had no row may be in the video
+    assert len(clips.play(Path("a_livecam.mp4")).pictures) - int(stop[1]) in (0, 1)
+
+
+def test_a_model_that_is_missing_leaves_nothing(livecam: clips.Command, clip: Path) -> None:
+    answer = livecam(
+        "annotate", "a.mp4", "--model", "none.onnx", "--tracks", "t.csv", "--output", "out/"
+    )
+    assert "none.onnx: no such model" in answer.failure(1)
+    assert not Path("out").exists()
+    assert names() == ["a.mp4"]
+
+
+# URLs and stdin
+
+
+@pytest.fixture
+def website(tmp_path: Path, talking_clip: bytes, portrait: np.ndarray) -> Iterator[str]:
+    folder = tmp_path / "www"
+    folder.mkdir()
+    (folder / "c.mp4").write_bytes(talking_clip)
+    (folder / "watch").write_bytes(talking_clip)
+    (folder / "photo").write_bytes(clips.png(portrait))
+    (folder / "q.png").write_bytes(clips.png(portrait))
+    for name in ("page", "page.mp4", "page.html"):
+        (folder / name).write_text("<!doctype html><title>nothing here</title>" * 30)
+    with clips.served(clips.files_in(folder)) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [("c.mp4", "c_livecam.mp4"), ("c.mp4?t=1", "c_livecam.mp4"), ("watch?v=3", "watch_livecam.mp4"),
+     ("q.png", "q_livecam.png"), ("photo", "photo_livecam.jpg")],
+)  # fmt: skip
+def test_urls_are_written_in_the_current_folder(
+    livecam: clips.Command, website: str, path: str, written: str
+) -> None:
+    answer = livecam("annotate", f"{website}/{path}", "--tracks", "t.jsonl")
+    assert (answer.code, answer.lines) == (0, [written, "t.jsonl"])
+    assert [name for name in names() if not name.startswith("www/")] == sorted([written, "t.jsonl"])
+    row = json.loads(Path("t.jsonl").read_text().splitlines()[0])
+    assert row["file"] == f"{website}/{path}"
+
+
+@pytest.mark.parametrize("path", ["gone.mp4", "page", "page.mp4", "page.html"])
+def test_urls_that_lead_to_nothing(livecam: clips.Command, website: str, path: str) -> None:
+    answer = livecam("annotate", f"{website}/{path}", "--tracks", "t.csv")
+    line = answer.failure(1)
+    assert line.startswith(f"livecam: {website}/{path}: ")
+    assert ("404" in line) == (path == "gone.mp4")
+    assert answer.err == line + "\n"
+    assert all(name.startswith("www/") for name in names())
+
+
+def test_nobody_answers(livecam: clips.Command, picture: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    answer = livecam("annotate", f"http://127.0.0.1:{port}/a.mp4", "p.png")
+    assert answer.code == 1
+    assert answer.lines == ["p_livecam.png"]
+    assert "refused" in answer.complaint()
+
+
+@pytest.mark.parametrize("path", ["photo", "watch"])
+def test_a_url_whose_output_exists_is_refused_before_anything_is_written(
+    livecam: clips.Command, website: str, picture: Path, path: str
+) -> None:
+    """Its kind shows only after the download: what it might become must be free."""
+    for suffix in ("jpg", "mp4"):
+        Path(f"{path}_livecam.{suffix}").write_bytes(b"old")
+    before = names()
+    answer = livecam("annotate", "p.png", f"{website}/{path}")
+    assert "exists; give --overwrite" in answer.failure(2)
+    assert names() == before
+
+
+def test_two_urls_never_share_an_output(
+    livecam: clips.Command, website: str, picture: Path
+) -> None:
+    before = names()
+    answer = livecam("annotate", "p.png", f"{website}/watch?v=1", f"{website}/watch?v=2")
+    assert "would be written twice" in answer.failure(2)
+    assert names() == before
+
+
+def test_stdin_is_a_picture(livecam: clips.Command, portrait: np.ndarray) -> None:
+    png = clips.png(portrait)
+    answer = livecam("annotate", "-", "--tracks", "t.jsonl", stdin=png)
+    assert (answer.code, answer.lines) == (0, ["stdin_livecam.jpg", "t.jsonl"])
+    assert json.loads(Path("t.jsonl").read_text())["file"] == "-"
+    assert livecam("annotate", "-", "--output", "x.png", stdin=png).lines == ["x.png"]
+    assert cv2.imread("x.png").shape == (256, 256, 3)
+    answer = livecam("annotate", "-", "--output", "y.png", stdin=b"")
+    assert answer.failure(1).startswith("livecam: -: empty")
+
+
+# Interruptions: real processes, real signals
+
+SLOW = """
+    import sys, time
+    from livecam import pipeline
+    from livecam.cli import main
+
+    label = pipeline.Pipeline.__call__
+
+    def slowly(line, frame):
+        if frame.index >= 8:
+            print("frame", frame.index, flush=True)
+            time.sleep(0.1)
+        return label(line, frame)
+
+    pipeline.Pipeline.__call__ = slowly
+    sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
+    clip: Path, picture: Path, tmp_path: Path, number: signal.Signals, form: str
+) -> None:
+    (tmp_path / "p_livecam.png").write_bytes(b"old")
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SLOW), "annotate", "a.mp4", "p.png", "--overwrite",
+         "--tracks", "t.csv", "--format", form],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    while child.stdout.readline() != "frame 10\n":
+        assert child.poll() is None
+    child.send_signal(number)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Traceback" not in err
+    stop = re.search(
+        r"^livecam: a\.mp4: stopped at frame (\d+) of 20: interrupted$", err, re.MULTILINE
+    )
+    assert stop, err
+    frames = int(stop[1])
+    assert 10 <= frames < 20
+    assert f"a_livecam.{form}" in out.splitlines()
+    assert (tmp_path / "p_livecam.png").read_bytes() == b"old"  # the next was not begun
+    played = clips.play(tmp_path / f"a_livecam.{form}")
+    assert len(played.pictures) in (frames, frames + 1)
+    rows = table(tmp_path / "t.csv")
+    assert int(rows[-1]["frame"]) in (frames - 1, frames)
+    assert clips.files_of(tmp_path) == [
+        "a.mp4",
+        f"a_livecam.{form}",
+        "p.png",
+        "p_livecam.png",
+        "t.csv",
+    ]
+
+
+def test_interrupted_before_the_first_frame_it_leaves_nothing(clip: Path, tmp_path: Path) -> None:
+    code = """
+        import sys, time
+        from livecam import pipeline
+        from livecam.cli import main
+
+        def forever(line, frame):
+            print("began", flush=True)
+            time.sleep(60)
+
+        pipeline.Pipeline.__call__ = forever
+        sys.exit(main())
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), "annotate", "a.mp4", "--tracks", "t.csv"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "began\n"
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert err.count("\n") == 1
+    assert clips.files_of(tmp_path) == ["a.mp4"]
+
+
+def test_annotate_is_quiet_on_stdout_and_plain_on_stderr(clip: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*clips.LIVECAM, "annotate", "a.mp4"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "a_livecam.mp4\n")
+    assert "\r" not in done.stderr
+    assert "\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) == 3  # two of the table of tracks, one of speed

@@ -1,0 +1,433 @@
+"""`livecam config`, `livecam doctor`, `livecam --help`: settings, where they are from, what is
+missing, and how fast the command line is there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import clips
+import numpy as np
+import pytest
+import yaml
+
+import livecam as library
+from livecam import doctor
+from livecam.shipped import shipped_file
+
+COMMANDS = ["annotate", "predict", "config", "doctor", "demo"]
+
+
+@pytest.fixture(autouse=True)
+def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def livecam(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> clips.Command:
+    monkeypatch.chdir(tmp_path)
+    return clips.Command(capfd)
+
+
+def printed(answer: clips.Answer) -> dict[str, tuple[object, str]]:
+    """`section.key` -> (value, where from) of what `livecam config` prints."""
+    assert (answer.code, answer.err) == (0, "")
+    found = {}
+    for line in answer.lines:
+        key, rest = line.split(maxsplit=1)
+        value, origin = re.fullmatch(r"(.*?)  +(\S.*)", rest).groups()
+        found[key] = (json.loads(value), origin)
+    assert len(found) == len(answer.lines)
+    return found
+
+
+def shipped() -> dict[str, object]:
+    tree = yaml.safe_load(shipped_file("config.yaml").read_text())
+    return {f"{section}.{key}": v for section, keys in tree.items() for key, v in keys.items()}
+
+
+# livecam config
+
+
+def test_every_shipped_setting_is_printed_with_its_origin(livecam: clips.Command) -> None:
+    found = printed(livecam("config"))
+    assert {key: value for key, (value, _) in found.items()} == shipped()
+    assert {origin for _, origin in found.values()} == {"config.yaml"}
+    assert list(found) == list(shipped())
+
+
+def test_the_nearer_setting_wins_and_is_named(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def threads() -> tuple[object, str]:
+        return printed(livecam("config"))["runtime.threads"]
+
+    assert threads() == (0, "config.yaml")
+    user = tmp_path / "settings" / "livecam" / "livecam.yaml"
+    user.parent.mkdir(parents=True)
+    user.write_text("runtime: {threads: 1}\n")
+    assert threads() == (1, str(user))
+    Path("livecam.yaml").write_text("runtime: {threads: 2}\n")
+    assert threads() == (2, "livecam.yaml")
+    Path("mine.yaml").write_text("runtime: {threads: 3}\n")
+    assert printed(livecam("config", "--config", "mine.yaml"))["runtime.threads"] == (
+        3, "mine.yaml"
+    )  # fmt: skip
+    monkeypatch.setenv("LIVECAM_RUNTIME__THREADS", "4")
+    assert threads() == (4, "LIVECAM_RUNTIME__THREADS")
+    assert printed(livecam("config", "--config", "mine.yaml"))["runtime.threads"] == (
+        4, "LIVECAM_RUNTIME__THREADS"
+    )  # fmt: skip
+
+
+def test_a_flag_beats_the_environment(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.png").write_bytes(clips.png(np.zeros((20, 20, 3), np.uint8)))
+    monkeypatch.setenv("LIVECAM_AGES__SCHEME", "decades")
+    (row,) = livecam("predict", "a.png", "--json", "--assume-face").rows
+    assert "80+" in row["bins"]
+    (row,) = livecam("predict", "a.png", "--json", "--assume-face", "--scheme", "actors-3").rows
+    assert list(row["bins"]) == ["0-30", "31-50", "51+"]
+
+
+def test_files_are_not_mixed(livecam: clips.Command) -> None:
+    """--config stands in for ./livecam.yaml, it does not add to it."""
+    Path("livecam.yaml").write_text("video: {crf: 30}\n")
+    Path("mine.yaml").write_text("runtime: {threads: 3}\n")
+    found = printed(livecam("config", "--config", "mine.yaml"))
+    assert found["video.crf"] == (shipped()["video.crf"], "config.yaml")
+
+
+def test_one_key_of_a_section_leaves_the_others(livecam: clips.Command) -> None:
+    Path("livecam.yaml").write_text("tracker:\n  min_iou: 0.4\n")
+    found = printed(livecam("config"))
+    assert found["tracker.min_iou"] == (0.4, "livecam.yaml")
+    assert found["tracker.max_coast_s"] == (shipped()["tracker.max_coast_s"], "config.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "tracker:\n", "{}\n"])
+def test_an_empty_file_changes_nothing(livecam: clips.Command, text: str) -> None:
+    Path("livecam.yaml").write_text(text)
+    assert {value[1] for value in printed(livecam("config")).values()} == {"config.yaml"}
+
+
+def test_what_is_printed_can_be_given_again(livecam: clips.Command) -> None:
+    Path("livecam.yaml").write_text(
+        "ages: {scheme: sch\u00fcler, schemes: {sch\u00fcler: [0, 6, 10]}}\n"
+        "runtime: {providers: [CPUExecutionProvider]}\n"
+        "detector: {thresholds: [0.5, 0.6, 1]}\n",
+        encoding="utf-8",
+    )
+    found = printed(livecam("config"))
+    tree: dict[str, dict[str, object]] = {}
+    for key, (value, _) in found.items():
+        section, name = key.split(".")
+        tree.setdefault(section, {})[name] = value
+    Path("again.yaml").write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
+    again = printed(livecam("config", "--config", "again.yaml"))
+    assert {k: v for k, (v, _) in again.items()} == {k: v for k, (v, _) in found.items()}
+
+
+def test_the_environment_is_read_as_yaml(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVECAM_OVERLAY__GENDER", "false")
+    monkeypatch.setenv("LIVECAM_DETECTOR__THRESHOLDS", "[0.5, 0.6, 0.7]")
+    monkeypatch.setenv("LIVECAM_TRACKER__MIN_IOU", "0.25")
+    monkeypatch.setenv("LIVECAM_AGES__SCHEMES", "{school: [0, 6]}")
+    found = printed(livecam("config"))
+    assert found["overlay.gender"] == (False, "LIVECAM_OVERLAY__GENDER")
+    assert found["detector.thresholds"][0] == [0.5, 0.6, 0.7]
+    assert found["tracker.min_iou"][0] == 0.25
+    assert found["ages.schemes"][0] == {"school": [0, 6]}
+
+
+# Mistakes: (text of the file, what is said)
+MISTAKES = [
+    ("tracker: {min_iuo: 1}", "unknown key 'tracker.min_iuo'; did you mean 'min_iou'?"),
+    ("trakcer: {min_iou: 1}", "unknown section 'trakcer'; did you mean 'tracker'?"),
+    ("min_iou: 1", "unknown section 'min_iou'"),
+    ("detektor:\n", "unknown section 'detektor'; did you mean 'detector'?"),
+    ("1: {a: 2}", "unknown section 1"),
+    ("tracker: {1: 2}", "unknown key 'tracker.1'"),
+    ("tracker: {min_iou: high}", "tracker.min_iou: expected a number, received 'high'"),
+    ("tracker: {min_iou: true}", "tracker.min_iou: expected a number, received True"),
+    ("tracker: {min_iou:}", "tracker.min_iou: expected a number, received None"),
+    ("tracker: {min_iou: [1]}", "tracker.min_iou: expected a number"),
+    ("tracker: {min_iou: .nan}", "tracker.min_iou: expected"),
+    ("tracker: {min_iou: 1.5}", "tracker.min_iou: expected 0 to 1, received 1.5"),
+    ("tracker: {max_coast_s: .inf}", "tracker.max_coast_s: expected"),
+    ("tracker: {confirm_after: 4}", "tracker.confirm_after: expected 1 to 3, received 4"),
+    ("video: {crf: 20.5}", "video.crf: expected a whole number, received 20.5"),
+    ("video: {preset: quick}", "video.preset: unknown value 'quick'"),
+    ("classifier: {runtime: onx}", "unknown value 'onx'; did you mean 'onnx'?"),
+    ("overlay: {gender: 1}", "overlay.gender: expected true or false, received 1"),
+    ("ages: {scheme: decade}", "unknown scheme 'decade'; did you mean 'decades'?"),
+    ("ages: {schemes: {a: [5, 9]}}", "age scheme 'a': expected rising first years that begin"),
+    ("ages: {schemes: {a: []}}", "age scheme 'a': expected rising first years"),
+    ("ages: {schemes: {a: [0, 200]}}", "age scheme 'a': expected rising first years"),
+    ("ages: {schemes: {a: 5}}", "ages.schemes: expected names with lists of whole numbers"),
+    ("detector: {thresholds: [0.5]}", "detector.thresholds: expected three numbers"),
+    ("detector: {thresholds: [0.5, 0.6, 2]}", "expected a list of numbers between 0 and 1"),
+    ("runtime: {providers: CUDA}", "runtime.providers: expected a list of texts"),
+    ("tracker: 5", "expected keys in 'tracker', received 5"),
+    ("- tracker", "expected sections, received ['tracker']"),
+    ("just words", "expected sections, received 'just words'"),
+    ("tracker: {min_iou: 1", "not valid YAML"),
+    ("tracker:\n\tmin_iou: 1", "not valid YAML"),
+    ("a: !!python/object/apply:os.getcwd []", "not valid YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES)
+def test_a_mistake_in_the_file_is_one_line(livecam: clips.Command, text: str, said: str) -> None:
+    Path("mine.yaml").write_text(text)
+    answer = livecam("config", "--config", "mine.yaml")
+    line = answer.failure(2)
+    assert said in line
+    assert answer.err == line + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LIVECAM_TRACKER__MIN_IUO", "1", "LIVECAM_TRACKER__MIN_IUO: unknown key"),
+        ("LIVECAM_TRACKR__MIN_IOU", "1", "unknown section 'trackr'; did you mean 'tracker'?"),
+        ("LIVECAM_TRACKER__MIN_IOU", "2", "expected 0 to 1, received 2"),
+        ("LIVECAM_TRACKER__MIN_IOU", "", "expected a number"),
+        ("LIVECAM_DETECTOR__THRESHOLDS", "[1", "LIVECAM_DETECTOR__THRESHOLDS: not a value"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_one_line(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    answer = livecam("config")
+    line = answer.failure(2)
+    assert said in line
+    assert name in line
+    assert answer.err == line + "\n"
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "bytes", "below a file"])
+def test_a_configuration_that_cannot_be_read(livecam: clips.Command, kind: str) -> None:
+    name = "mine.yaml"
+    if kind == "folder":
+        Path(name).mkdir()
+    elif kind == "bytes":
+        Path(name).write_bytes(bytes(range(256)))
+    elif kind == "below a file":
+        Path("file").touch()
+        name = "file/mine.yaml"
+    assert livecam("config", "--config", name).failure(2).startswith(f"livecam: {name}: ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_refuses_a_bad_configuration(livecam: clips.Command, command: str) -> None:
+    Path("livecam.yaml").write_text("tracker: {min_iuo: 1}\n")
+    inputs = ["a.mp4"] if command in ("annotate", "predict") else []
+    answer = livecam(command, *inputs)
+    assert "livecam.yaml: unknown key 'tracker.min_iuo'; did you mean" in answer.failure(2)
+    assert clips.files_of(Path()) == ["livecam.yaml"]
+
+
+# livecam doctor
+
+
+def test_doctor_finds_all_that_is_needed(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    answer = livecam("doctor")
+    assert (answer.code, answer.err) == (0, "")
+    found = {line.split()[1]: line for line in answer.lines}
+    for what in ("livecam", "python", *doctor.PACKAGES, "providers", "model", "detector"):
+        assert found[what].startswith("ok "), found[what]
+    assert library.__version__ in found["livecam"]
+    assert "CPUExecutionProvider" in found["providers"]
+    assert "age_gender.onnx" in found["model"]
+    assert found["display"].startswith("- "), "no display is no fault"
+    assert "DISPLAY" in found["display"]
+    assert "MISSING" not in answer.out
+
+
+def test_doctor_names_a_display_that_does_not_answer(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":987")
+    answer = livecam("doctor")
+    assert answer.code == 0
+    (line,) = [line for line in answer.lines if "display" in line.split()[1]]
+    assert line.startswith("- ")
+
+
+@pytest.mark.parametrize("model", ["none.onnx", "bad.onnx"])
+def test_doctor_says_what_is_wrong_with_the_model(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    Path("bad.onnx").write_text("words")
+    monkeypatch.setenv("LIVECAM_CLASSIFIER__MODEL", model)
+    answer = livecam("doctor")
+    assert answer.code == 1
+    (line,) = [line for line in answer.lines if line.split()[1] == "model"]
+    assert line.startswith("MISSING ")
+    assert model in line
+    assert answer.err == ""
+
+
+def test_doctor_says_which_package_is_missing(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = importlib.metadata.version
+
+    def without(name: str) -> str:
+        if name in ("imutils", "tensorflow"):
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    answer = livecam("doctor")
+    assert answer.code == 1
+    found = {line.split()[1]: line for line in answer.lines}
+    assert found["imutils"].startswith("MISSING ")
+    assert "pip install imutils" in found["imutils"]
+    assert found["tensorflow"].startswith("- "), "an extra is no fault"
+    assert re.search(r'pip install ".*\[train\]"', found["tensorflow"])
+
+
+def test_doctor_refuses_an_unknown_provider(livecam: clips.Command) -> None:
+    Path("livecam.yaml").write_text("runtime: {providers: [CUDAExecution]}\n")
+    answer = livecam("doctor")
+    assert answer.code == 1
+    (line,) = [line for line in answer.lines if line.split()[1] == "providers"]
+    assert line.startswith("MISSING ")
+    assert "'CUDAExecution' is not in this ONNX Runtime" in line
+
+
+# The command line itself
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(livecam: clips.Command, command: str) -> None:
+    answer = livecam(command, "--help")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(f"usage: livecam {command} ")
+    assert command in livecam("--help").out
+
+
+def test_version(livecam: clips.Command) -> None:
+    answer = livecam("--version")
+    assert (answer.code, answer.out) == (0, f"livecam {library.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["anotate", "a.mp4"], ["annotate"], ["predict"], ["config", "x"], ["--x"]]
+)
+def test_usage_mistakes(livecam: clips.Command, arguments: list[str]) -> None:
+    answer = livecam(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert "error: " in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["annotate", "--help"], ["x"]])
+def test_help_needs_no_library(tmp_path: Path, arguments: list[str]) -> None:
+    """So it is there at once; by what is imported, not by a clock."""
+    code = f"""
+        import sys
+        from livecam.cli import main
+        try:
+            main({arguments!r})
+        except SystemExit:
+            pass
+        heavy = "cv2 numpy tensorflow keras onnx onnxruntime av imutils yaml skimage joblib".split()
+        print("heavy:", [name for name in heavy if name in sys.modules])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "heavy: []", done.stderr
+
+
+def test_config_needs_no_heavy_library(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from livecam.cli import main
+        main(["config"])
+        heavy = "cv2 tensorflow keras onnx onnxruntime av skimage".split()
+        print("heavy:", [name for name in heavy if name in sys.modules])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "heavy: []", done.stderr
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    for command in ([sys.executable, "-m", "livecam"], [*clips.LIVECAM]):
+        done = subprocess.run(
+            [*command, "predict", "none.jpg"], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "livecam: none.jpg: no such file\n"
+
+
+@pytest.mark.parametrize("module", ["cv2", "onnxruntime", "av", "numpy"])
+def test_a_missing_package_is_one_line(tmp_path: Path, module: str) -> None:
+    code = f"import sys; sys.modules[{module!r}] = None; {clips.LIVECAM[2]}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "predict", "none.jpg"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("livecam: a package is missing or broken")
+    assert module in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_system_library_is_named(tmp_path: Path) -> None:
+    """What OpenCV raises on a server without it."""
+    code = f"""
+        import sys
+
+        class Broken:
+            def find_spec(self, name, path=None, target=None):
+                if name == "cv2":
+                    raise ImportError("libGL.so.1: cannot open shared object file: No such file")
+
+        sys.meta_path.insert(0, Broken())
+        {clips.LIVECAM[2]}
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), "predict", "none.jpg"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "libGL.so.1" in done.stderr
+    assert "apt-get install libgl1" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_public_surface() -> None:
+    assert sorted(library.__all__) == ["LivecamError", "UsageError", "__version__", "predict"]
+    assert all(hasattr(library, name) for name in library.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'predikt'"):
+        _ = library.predikt
+
+
+def test_importing_livecam_needs_no_library() -> None:
+    code = "import sys, livecam; print([m for m in ('cv2', 'numpy', 'av') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n"
