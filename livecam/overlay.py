@@ -20,6 +20,7 @@ COLOURS = (
 DARK = (28, 24, 20)
 LIGHT = (255, 255, 255)
 CHIP_OPACITY = 0.78
+SHOWN_COASTING_S = 0.4  # a face out of sight for longer keeps its id, but no box
 MIN_TEXT_PX, MAX_TEXT_PX = 12, 64
 SUPERSAMPLE = 4  # bits of sub-pixel position in OpenCV's drawing: 1/16 px
 
@@ -35,6 +36,7 @@ class Overlay:
 
     def __call__(self, bgr: Image, faces: Sequence[TrackedFace], factor: float = 1.0) -> Image:
         canvas = bgr.copy()
+        faces = [face for face in faces if face.coasting_s <= SHOWN_COASTING_S]
         if not faces:
             return canvas
         boxes = np.stack([face.xyxy for face in faces]) * factor
@@ -96,31 +98,37 @@ def _label_places(
 ) -> list[Array]:
     """A box for every label: in the picture, off all faces and other labels while there is room.
 
-    Tried in turn: above the face, below, inside its upper edge, to the right and to the left; of
-    these the first that covers nothing, else the one that covers least.
+    Tried in turn: above the face, below, beside, inside its upper edge, and farther above and
+    below; of these the first that covers nothing, else the one that covers least.
     """
     height, width = canvas.shape[:2]
     places: list[Array] = []
-    gap = max(2, text_px // 6)
-    for i, (box, (w, h)) in enumerate(zip(boxes, sizes, strict=True)):
-        x0, y0, x1, y1 = box
-        corners = np.array(
-            [
-                (x0, y0 - h - gap), (x1 - w, y0 - h - gap),
-                (x0, y1 + gap), (x1 - w, y1 + gap),
-                (x1 + gap, y0), (x0 - w - gap, y0),
-                (x0 + gap, y0 + gap),
-            ],
-            np.float32,
-        )  # fmt: skip
-        corners = np.clip(corners, 0, np.maximum([width - w, height - h], 0))
-        options = np.concatenate([corners, corners + [w, h]], axis=1).astype(np.float32)
+    for i, (box, size) in enumerate(zip(boxes, sizes, strict=True)):
+        corners = np.array(_corners(box, *size, gap=max(2, text_px // 6)), np.float32)
+        corners = np.clip(corners, 0, np.maximum(np.subtract((width, height), size), 0))
+        options = np.concatenate([corners, corners + size], axis=1).astype(np.float32)
         others = [*np.delete(boxes, i, axis=0), *places]
         cost = 0.1 * _covered(options, boxes[i : i + 1])  # its own face is the lesser evil
         if others:
             cost = cost + _covered(options, np.array(others, np.float32))
         places.append(options[int(np.argmin(cost.round(3)))])
     return places
+
+
+def _corners(box: Array, w: int, h: int, gap: int) -> list[tuple[float, float]]:
+    """Upper left corners of a label of that size around a face, the most wanted first."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    near = [
+        (x0, y0 - h - gap), (x1 - w, y0 - h - gap), (x0, y1 + gap), (x1 - w, y1 + gap),
+        (x1 + gap, y0), (x0 - w - gap, y0), (x0 + gap, y0 + gap),
+    ]  # fmt: skip
+    far = [
+        (x, y)
+        for step in (1, 2, 3)
+        for y in (y0 - (h + gap) * (step + 1), y1 + gap + (h + gap) * step)
+        for x in (x0, x1 - w)
+    ]
+    return near + far
 
 
 def _covered(options: Array, boxes: Array) -> Array:

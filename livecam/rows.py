@@ -34,9 +34,8 @@ def as_lines(rows: Sequence[Row]) -> Iterator[str]:
         ]
         if row["female_prob"] is not None:
             female = row["female_prob"]
-            parts.append(
-                f"{'female' if female >= 0.5 else 'male'} {_percent(max(female, 1 - female))}"
-            )
+            likelier = min(max(female, 1 - female), 0.99)  # certainty is not to be had
+            parts.append(f"{'female' if female >= 0.5 else 'male'} {_percent(likelier)}")
         parts += [f"{age}+ {_percent(p)}" for age, p in row.get("over", {}).items()]
         yield "  ".join(parts)
 
