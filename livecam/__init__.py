@@ -9,12 +9,16 @@ them. The command is `livecam`; the library is one function:
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from livecam.errors import LivecamError, UsageError
 
 if TYPE_CHECKING:
     from livecam.prediction import predict
+
+# OpenCV reads this when it loads: a picture that claims to be larger is refused undecoded
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
 
 __version__ = "0.1.0"
 __all__ = ["LivecamError", "UsageError", "__version__", "predict"]

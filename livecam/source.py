@@ -6,8 +6,10 @@ applied first.
 
 from __future__ import annotations
 
+import contextlib
 import glob
-import os
+import http.client
+import io
 import shutil
 import sys
 import tempfile
@@ -18,20 +20,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-MAX_PIXELS = 200_000_000
-# read by OpenCV when it loads: a picture that claims to be larger is refused before it is decoded
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+import av
+import cv2
+import numpy as np
+from imutils.paths import image_types
 
-import av  # noqa: E402
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from imutils.paths import image_types  # noqa: E402
+from livecam.datatypes import Frame, Image
+from livecam.errors import LivecamError
 
-from livecam.datatypes import Frame, Image  # noqa: E402
-from livecam.errors import LivecamError  # noqa: E402
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 
+MAX_PIXELS = 200_000_000  # livecam/__init__.py says so to OpenCV too
 PICTURE_SUFFIXES = frozenset({*image_types, ".webp"})
 CLIP_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts"]
@@ -40,6 +41,8 @@ CLIP_SUFFIXES = frozenset(
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
 LEAST_STEP_S = 0.001
+HAIR_S = 1e-6
+SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged
 
 Kind = Literal["picture", "clip"]
 
@@ -47,10 +50,12 @@ Kind = Literal["picture", "clip"]
 @dataclass(frozen=True, slots=True)
 class Input:
     """One thing to label: `name` as the user knows it; `path` where its bytes are, None for a URL
-    and for stdin."""
+    and for stdin. `is_member`: one of a folder's or a glob's. `problem`: why there is nothing."""
 
     name: str
     path: Path | None
+    is_member: bool = False
+    problem: str | None = None
 
     @property
     def is_url(self) -> bool:
@@ -62,13 +67,13 @@ class Input:
         if self.name == "-":
             return "stdin"
         if self.is_url:
-            path = urllib.parse.unquote(urllib.parse.urlsplit(self.name).path)
-            return Path(path).stem or "url"
+            letters = urllib.parse.unquote(_url_path(self.name)).replace("\\", "/")
+            return Path("".join(filter(str.isprintable, letters))).stem or "url"
         return Path(self.name).stem
 
     @property
     def suffix(self) -> str:
-        name = urllib.parse.urlsplit(self.name).path if self.is_url else self.name
+        name = _url_path(self.name) if self.is_url else self.name
         return Path(name).suffix.lower()
 
 
@@ -76,12 +81,19 @@ def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
+def _url_path(url: str) -> str:
+    try:
+        return urllib.parse.urlsplit(url).path
+    except ValueError:  # no such URL can be; fetching it will say so
+        return ""
+
+
 def expand(arguments: Sequence[str], suffixes: frozenset[str]) -> list[Input]:
     """Files, folders, globs, URLs and `-` as inputs, in order.
 
     A folder gives its files with one of `suffixes`, sorted by name, not those in folders below
-    nor what livecam wrote. Raises LivecamError for a folder or glob that gives nothing; a file
-    that does not exist fails later, by itself.
+    nor what livecam wrote. A folder or glob that gives nothing is an input with a `problem`, so
+    that it fails as a missing file does: by itself, when its turn comes.
     """
     inputs: list[Input] = []
     for argument in arguments:
@@ -100,22 +112,24 @@ def _folder(argument: str, suffixes: frozenset[str]) -> list[Input]:
     try:
         files = sorted(file for file in Path(argument).iterdir() if _usable(file, suffixes))
     except OSError as error:
-        raise LivecamError(f"{argument}: cannot read the folder: {error.strerror}") from error
+        problem = f"{argument}: cannot read the folder: {error.strerror}"
+        return [Input(argument, None, True, problem)]
     if not files:
-        raise LivecamError(
+        problem = (
             f"{argument}: nothing usable in this folder; expected files that end in "
             f"{', '.join(sorted(suffixes))}"
         )
+        return [Input(argument, None, True, problem)]
     name = Path(argument).name or Path(argument).resolve().name
-    return [Input(f"{name}/{file.name}", file) for file in files]
+    return [Input(f"{name}/{file.name}", file, True) for file in files]
 
 
 def _matches(argument: str, suffixes: frozenset[str]) -> list[Input]:
     files = sorted(Path(match) for match in glob.glob(argument, recursive=True))
     usable = [file for file in files if _usable(file, suffixes)]
     if not usable:
-        raise LivecamError(f"{argument}: no picture or clip matches")
-    return [Input(str(file), file) for file in usable]
+        return [Input(argument, None, True, f"{argument}: no picture or clip matches")]
+    return [Input(str(file), file, True) for file in usable]
 
 
 def _usable(file: Path, suffixes: frozenset[str]) -> bool:
@@ -134,9 +148,11 @@ class Opened:
     """
 
     def __init__(self, source: Input) -> None:
+        if source.problem is not None:
+            raise LivecamError(source.problem)
         self.input = source
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        if source.path is not None:
+        if source.path is not None and not _is_pipe(source.path):
             self.path = source.path
         else:
             self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
@@ -165,24 +181,36 @@ class Opened:
 
 
 def _fetch(source: Input, path: Path) -> None:
-    """The bytes of stdin or of a URL into a file."""
-    if source.name == "-":
-        path.write_bytes(sys.stdin.buffer.read())
-        return
-    request = urllib.request.Request(source.name, headers={"User-Agent": "livecam"})
+    """The bytes of stdin, of a named pipe or of a URL into a file."""
     try:
-        with (
-            urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT_S) as answer,
-            path.open("wb") as file,
-        ):
-            shutil.copyfileobj(answer, file)
+        with _stream(source) as stream, path.open("wb") as file:
+            shutil.copyfileobj(stream, file)
     except urllib.error.HTTPError as error:
+        error.close()
         raise LivecamError(
             f"{source.name}: the server answers {error.code} {error.reason}"
         ) from error
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise LivecamError(f"{source.name}: cannot be fetched: {reason}") from error
+
+
+def _stream(source: Input) -> contextlib.AbstractContextManager[BinaryIO]:
+    if source.path is not None:
+        return source.path.open("rb")
+    if source.name == "-":
+        if sys.stdin is None or sys.stdin.closed:
+            raise LivecamError("-: nothing on stdin; expected a picture")
+        return contextlib.nullcontext(sys.stdin.buffer)
+    request = urllib.request.Request(source.name, headers={"User-Agent": "livecam"})
+    return urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT_S)
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except OSError:  # opening it will say why
+        return False
 
 
 def _require_bytes(name: str, path: Path) -> None:
@@ -219,6 +247,8 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
     """Encoded bytes (n,) uint8 -> (H, W, 3) BGR. Grey, alpha and 16 bit become 8-bit colour."""
     if not data.size:
         raise LivecamError(f"{name}: empty; expected a picture")
+    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data[-64:].tobytes():
+        raise LivecamError(f"{name}: not a readable picture; its end is missing")
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -248,23 +278,31 @@ class Clip:
     ) -> None:
         self.name, self.path = name, path
         self.start_s, self.end_s = start_s, end_s
-        try:
-            self._container = av.open(str(path))
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise LivecamError(f"{name}: not a readable clip ({_reason(error)})") from error
-        if not self._container.streams.video:
-            self._container.close()
-            raise LivecamError(f"{name}: no picture in it; expected a clip with a video stream")
-        self.stream = self._container.streams.video[0]
-        self.stream.thread_type = "AUTO"
         self.frames_read = 0
         self.first_s: float | None = None  # time stamp of the first frame, in the file's time
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._container = av.open(str(self.path))
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise LivecamError(f"{self.name}: not a readable clip ({_reason(error)})") from error
+        if not self._container.streams.video:
+            self.close()
+            raise LivecamError(
+                f"{self.name}: no picture in it; expected a clip with a video stream"
+            )
+        self.stream = self._container.streams.video[0]
+        self.stream.thread_type = "AUTO"
+
+    def close(self) -> None:
+        self._container.close()
 
     def __enter__(self) -> Clip:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._container.close()
+        self.close()
 
     @property
     def rate(self) -> Fraction:
@@ -284,47 +322,104 @@ class Clip:
         return max(0, round(whole * (end_s - self.start_s) / duration_s)) if duration_s else None
 
     def _duration_s(self) -> float | None:
+        """Of the pictures where the file says it, else of the whole file."""
+        own_s = self._video_duration_s()
+        if own_s is None and self._container.duration:
+            return self._container.duration / av.time_base
+        return own_s
+
+    def _video_duration_s(self) -> float | None:
+        """Of the pictures alone; None if the file does not say it."""
         if self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
-        if self._container.duration:
+        tag = self.stream.metadata.get("DURATION")  # of Matroska
+        if tag is not None:
+            with contextlib.suppress(ValueError):
+                hours, minutes, seconds = tag.split(":")
+                return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        if len(self._container.streams) == 1 and self._container.duration:
             return self._container.duration / av.time_base
         return None
 
     def __iter__(self) -> Iterator[Frame]:
-        origin_s = self._origin_s()
-        if self.start_s > 0:
-            self._container.seek(int((origin_s + self.start_s) * av.time_base))
         previous_s = -LEAST_STEP_S
-        for decoded in self._decoded():
-            stamp_s = decoded.time
-            if stamp_s is None:  # raw streams have no time stamps
-                stamp_s = origin_s + (previous_s + 1 / float(self.rate) if self.frames_read else 0)
-            media_s = stamp_s - origin_s
-            if media_s < self.start_s - 1e-6:
+        end_s = 0.0  # of the last frame read, in media time
+        for media_s, decoded in self._from_start():
+            end_s = media_s + 1 / float(self.rate)
+            if media_s < self.start_s - HAIR_S:
                 continue
-            if self.end_s is not None and media_s >= self.end_s - 1e-6:
+            if self.end_s is not None and media_s >= self.end_s - HAIR_S:
                 return
             if self.first_s is None:
-                self.first_s = stamp_s
+                self.first_s = media_s + self._origin_s
             # a stamp that does not advance could not be encoded
-            time_s = max(stamp_s - self.first_s, previous_s + LEAST_STEP_S)
+            time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
             yield Frame(self.frames_read, time_s, _upright(decoded))
             self.frames_read += 1
+        self._require_whole(end_s)
 
+    def _from_start(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """(media time, frame) from the last key frame before the start, or a little earlier."""
+        if self.start_s <= 0:
+            yield from self._timed()
+            return
+        self._container.seek(int((self._origin_s + self.start_s) * av.time_base))
+        frames = self._timed()
+        first = next(frames, None)
+        if first is None or first[0] > self.start_s + 1.5 / float(self.rate):
+            # some formats cannot seek, or land too late: read all of it
+            self.close()
+            self._open()
+            yield from self._timed()
+            return
+        yield first
+        yield from frames
+
+    @property
     def _origin_s(self) -> float:
         if self.stream.start_time and self.stream.time_base:
             return float(self.stream.start_time * self.stream.time_base)
         return 0.0
 
+    def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        step_s = 1 / float(self.rate)
+        media_s = -step_s
+        for decoded in self._decoded():
+            # raw streams have no time stamps
+            has_stamp = decoded.time is not None
+            media_s = decoded.time - self._origin_s if has_stamp else media_s + step_s
+            yield media_s, decoded
+
     def _decoded(self) -> Iterator[av.VideoFrame]:
         try:
             yield from self._container.decode(self.stream)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            of = f" of {self.total}" if self.total else ""
-            raise LivecamError(
-                f"{self.name}: stopped at frame {self.frames_read}{of}: {_reason(error)}"
-            ) from error
+            raise self._stopped(_reason(error)) from error
+
+    def _lacks_riff_bytes(self) -> bool:
+        """Of an AVI file FFmpeg reads what is there, and believes that this is all."""
+        with self.path.open("rb") as file:
+            head = file.read(8)
+            size = file.seek(0, io.SEEK_END)
+        return head[:4] == b"RIFF" and size < int.from_bytes(head[4:], "little") + 8
+
+    def _stopped(self, why: str) -> LivecamError:
+        total = self.total or 0
+        of = f" of {total}" if total > self.frames_read else ""
+        return LivecamError(f"{self.name}: stopped at frame {self.frames_read}{of}: {why}")
+
+    def _require_whole(self, end_s: float) -> None:
+        """A file cut off at its end may just end: compare with what it says of itself."""
+        said_s = self._video_duration_s()
+        if said_s is None or self.end_s is not None or self.start_s >= said_s:
+            return
+        missing_s = said_s - end_s
+        is_short = missing_s > max(1.5 / float(self.rate), SHORT_SHARE * said_s)
+        if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
+            is_short = is_short and self.frames_read < self.stream.frames
+        if is_short or self._lacks_riff_bytes():
+            raise self._stopped("the file ends before its time")
 
 
 def _upright(decoded: av.VideoFrame) -> Image:
