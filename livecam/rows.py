@@ -51,12 +51,12 @@ class CsvRows(RowFile):
         super().__init__(path)
         self._bins = scheme.labels
         self._over = [str(age) for age in options.over]
+        self.header = csv_line(self._columns())
 
     def write(self, rows: Sequence[Row]) -> None:
-        lines = [] if self.is_written else [csv_line(self._header())]
-        self.append("".join([*lines, *(csv_line(self._values(row)) for row in rows)]))
+        self.append("".join(csv_line(self._values(row)) for row in rows))
 
-    def _header(self) -> list[str]:
+    def _columns(self) -> list[str]:
         over = [f"over_{age}" for age in self._over]
         return [
             "file", "face", "x_min", "y_min", "x_max", "y_max", "confidence", "age", "age_low",

@@ -41,7 +41,8 @@ class _PartialFile:
         self.path.replace(self.final)
 
     def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what was not made cannot be removed
+            self.path.unlink()
 
 
 def _written(path: Path, error: Exception) -> LivecamError:
@@ -63,6 +64,7 @@ class VideoSink:
         self._audio: _AudioCopy | None = None
         self._failed = False
         self._frames = 0
+        self._first_dts: int | None = None  # in ticks; below 0 where the encoder looks ahead
         self._last_tick = -1
 
     def __enter__(self) -> VideoSink:
@@ -78,7 +80,10 @@ class VideoSink:
             picture = picture.reformat(format="yuv420p", **_colours(bgr))
             picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
             picture.time_base = Fraction(1, CLOCK)
-            self._container.mux(self._stream.encode(picture))
+            packets = self._stream.encode(picture)
+            if packets and self._first_dts is None:
+                self._first_dts = packets[0].dts
+            self._container.mux(packets)
             self._frames += 1
             if self._audio is not None:
                 self._audio.copy_until(frame.time_s)
@@ -88,11 +93,8 @@ class VideoSink:
 
     def _open(self, bgr: Image, audio: AudioSource | None) -> None:
         # hybrid: fragments while it is written, an ordinary index once it is closed;
-        # negative offsets: the first picture is at 0, not after the encoder's delay
-        options = {
-            "movflags": "+hybrid_fragmented+negative_cts_offsets",
-            "frag_duration": "1000000",
-        }
+        # delayed: an index that knows the encoders' delays, so that all begins at its time
+        options = {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
         self._container = av.open(str(self._file.path), "w", options=options)
         stream = self._container.add_stream("libx264", rate=self.rate)
         assert isinstance(stream, av.VideoStream)
@@ -108,6 +110,19 @@ class VideoSink:
         if audio is not None:
             self._audio = _AudioCopy.into(self._container, audio)
 
+    def _flush(self, stream: av.VideoStream) -> None:
+        """The encoder's last packets. The very last one fills the time until the last picture
+        has been shown: a player adds up packets, and these are in the order of decoding."""
+        packets = stream.encode()
+        if packets:
+            end = self._last_tick + round(CLOCK / self.rate)
+            before = (packets[-1].dts or 0) - (
+                packets[0].dts or 0 if self._first_dts is None else self._first_dts
+            )
+            packets[-1].duration = max(end - before, 1)
+        assert self._container is not None
+        self._container.mux(packets)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -122,7 +137,7 @@ class VideoSink:
             if self._stream is not None and not self._failed:
                 if self._audio is not None:
                     self._audio.copy_until(self._last_tick / CLOCK + 1 / float(self.rate))
-                self._container.mux(self._stream.encode())
+                self._flush(self._stream)
         except (av.error.FFmpegError, OSError) as flush_error:
             problem = flush_error
         try:
@@ -131,12 +146,22 @@ class VideoSink:
             self._container.close()
         except (av.error.FFmpegError, OSError) as close_error:
             problem = problem or close_error
-        if not self._frames:
+        is_broken = self._failed or problem is not None
+        if not self._frames or (is_broken and not _plays(self._file.path)):
             self._file.discard()
-            return
-        self._file.keep()
+        else:
+            self._file.keep()
         if problem is not None and error is None:
             raise _written(self._file.final, problem)
+
+
+def _plays(path: Path) -> bool:
+    """Whether there is a picture in a video that could not be written to its end."""
+    try:
+        with av.open(str(path)) as container:
+            return next(container.decode(video=0), None) is not None
+    except (av.error.FFmpegError, OSError):
+        return False
 
 
 def _even(bgr: Image) -> Image:
@@ -172,6 +197,8 @@ class AudioSource:
     def is_usable(self) -> bool:
         """Whether mp4 takes it as it is, or AAC can be made of it."""
         given = self.container.streams.audio[0].codec_context
+        if given is None:  # of a kind that FFmpeg does not know
+            return False
         if given.name in MP4_AUDIO:
             return True
         encoder = av.CodecContext.create("aac", "w")
@@ -236,12 +263,14 @@ class _AudioCopy:
             yield from self._copied(given, offset) if is_copy else self._encoded(given, offset)
 
     def _copied(self, given: av.AudioStream, offset: float) -> Iterator[tuple[float, av.Packet]]:
+        last_s = -1.0
         for packet in self._source.container.demux(given):
             if packet.pts is None or packet.time_base is None:
                 continue
             time_s = float(packet.pts * packet.time_base) - offset
-            if time_s < 0:
+            if time_s < 0 or time_s <= last_s:  # before the start, or a clock set back
                 continue
+            last_s = time_s
             shift = round(offset / packet.time_base)
             packet.pts -= shift
             packet.dts = packet.pts
@@ -313,7 +342,9 @@ class GifSink:
 
     def _encode(self, graph: av.filter.Graph) -> None:
         graph.push(None)
-        with av.open(str(self._file.path), "w", format="gif", options={"loop": "0"}) as container:
+        last_cs = round(100 / self.config.gif_fps)  # how long the last picture stands
+        options = {"loop": "0", "final_delay": str(last_cs)}
+        with av.open(str(self._file.path), "w", format="gif", options=options) as container:
             stream = None
             while True:
                 try:
@@ -339,7 +370,7 @@ def _palette_graph(bgr: Image) -> av.filter.Graph:
         width=width, height=height, format=av.VideoFormat("bgr24"), time_base=Fraction(1, 100)
     )
     split = graph.add("split")
-    palette = graph.add("palettegen", "stats_mode=diff")
+    palette = graph.add("palettegen", "stats_mode=full")
     use = graph.add("paletteuse", "dither=bayer:bayer_scale=4:diff_mode=rectangle")
     sink = graph.add("buffersink")
     source.link_to(split)
@@ -378,32 +409,54 @@ TRACK_FIELDS = (
 
 
 class RowFile:
-    """A text file that only ever holds whole rows, whatever stops it. A context manager."""
+    """A text file that only ever holds whole rows, whatever stops it. A context manager.
+
+    Entering it writes the header, so that a place that cannot be written is known at once;
+    without `append` after that there is no file. Raises LivecamError.
+    """
+
+    header = ""
 
     def __init__(self, path: Path) -> None:
         self._partial = _PartialFile(path)
         self._file: io.FileIO | None = None
         self._whole = 0  # bytes that are whole rows
+        self.is_written = False
 
     def __enter__(self) -> Self:
+        try:
+            self._file = self._partial.path.open("wb", buffering=0)
+            self._put(self.header)
+        except OSError as error:
+            raise _written(self._partial.final, error) from error
+        except LivecamError:
+            self._close()
+            raise
         return self
 
-    @property
-    def is_written(self) -> bool:
-        return self._file is not None
+    def _close(self) -> None:
+        """Keep what was asked for; without that, nothing."""
+        assert self._file is not None
+        self._file.close()
+        if self.is_written:
+            self._partial.keep()
+        else:
+            self._partial.discard()
 
     def append(self, rows: str) -> None:
-        """Write rows at once, or none of them. Raises LivecamError if they cannot be."""
+        """Write rows at once, or none of them."""
+        self.is_written = True
+        self._put(rows)
+
+    def _put(self, text: str) -> None:
+        assert self._file is not None, "used outside of its with block"
+        data = memoryview(text.encode(errors="backslashreplace"))
         try:
-            if self._file is None:
-                self._file = self._partial.path.open("wb", buffering=0)
-            data = memoryview(rows.encode())
             while data:
                 data = data[self._file.write(data) :]
             self._whole = self._file.tell()
         except OSError as error:
-            if self._file is not None:
-                self._file.truncate(self._whole)
+            self._file.truncate(self._whole)
             raise _written(self._partial.final, error) from error
 
     def __exit__(
@@ -412,10 +465,11 @@ class RowFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is None:
-            return
-        self._file.close()
-        self._partial.keep()
+        try:
+            self._close()
+        except OSError as problem:
+            self._partial.discard()
+            raise _written(self._partial.final, problem) from problem
 
 
 def csv_line(values: Iterable[object]) -> str:
@@ -431,13 +485,12 @@ class TrackTable(RowFile):
     def __init__(self, path: Path, show_gender: bool = True) -> None:
         super().__init__(path)
         self.is_csv = path.suffix.lower() == ".csv"
+        self.header = csv_line(TRACK_FIELDS) if self.is_csv else ""
         self.show_gender = show_gender
 
     def write(self, name: str, frame: Frame, faces: Sequence[TrackedFace]) -> None:
-        """The rows of one frame; opens the file, header included, with the first call."""
+        """The rows of one frame, which may be none."""
         rows = [self._row(name, frame, face) for face in faces if not face.coasting_s]
-        if not self.is_written and self.is_csv:
-            rows.insert(0, csv_line(TRACK_FIELDS))
         self.append("".join(rows))
 
     def _row(self, name: str, frame: Frame, face: TrackedFace) -> str:
