@@ -36,7 +36,7 @@ ClipFormat = Literal["mp4", "gif"]
 class Request:
     """What a person asked `annotate` for, apart from the configuration."""
 
-    output: Path | None = None
+    output: str | None = None  # with its last slash, which says that it is a folder
     format: ClipFormat | None = None
     write_video: bool = True
     tracks: Path | None = None
@@ -94,37 +94,31 @@ class Outputs:
 
     def __init__(self, inputs: Sequence[Input], request: Request) -> None:
         self.request = request
+        self.output = None if request.output is None else Path(request.output)
         self.is_folder = _is_folder(inputs, request)
+        self._sources = {source.path.resolve() for source in inputs if source.path is not None}
         self._taken: dict[Path, str] = {}
         if request.tracks is not None:
             self._check_tracks(request.tracks)
-        if not request.write_video:
-            return
-        for source in inputs:
-            kind = _kind_by_name(source)
-            if kind is not None:
-                self.of(source, kind)
+        for source in inputs if request.write_video else ():
+            for kind in _kinds_by_name(source):
+                self._claim(self.of(source, kind), source.name)
 
     def of(self, source: Input, kind: Kind) -> Path:
         """Where this input's labelled picture or clip goes."""
-        output = self.request.output
-        if output is None:
-            place = source.path.parent if source.path is not None else Path()
-            path = place / self._name(source, kind)
-        elif self.is_folder:
-            path = output / self._name(source, kind)
-        else:
-            path = output
-            self._check_suffix(path, source, kind)
-        self._claim(path, source.name)
-        return path
+        if self.output is None:
+            folder = source.path.parent if source.path is not None else Path()
+            return folder / self._name(source, kind)
+        if self.is_folder:
+            return self.output / self._name(source, kind)
+        self._check_suffix(self.output, source, kind)
+        return self.output
 
     def prepare(self) -> None:
         """Make the output folder, once everything is checked."""
-        output = self.request.output
-        if output is None:
+        if self.output is None:
             return
-        folder = output if self.is_folder else output.parent
+        folder = self.output if self.is_folder else self.output.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -158,12 +152,14 @@ class Outputs:
 
     def _claim(self, path: Path, owner: str) -> None:
         key = path.resolve()
-        other = self._taken.setdefault(key, owner)
-        if other != owner:
+        if key in self._sources:
+            raise UsageError(f"{path}: is an input; give --output another name")
+        if key in self._taken:
             raise UsageError(
-                f"{path}: would be written twice, for {other} and for {owner}; "
+                f"{path}: would be written twice, for {self._taken[key]} and for {owner}; "
                 "give --output a folder for each, or other names"
             )
+        self._taken[key] = owner
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; expected a file")
         if path.exists() and not self.request.overwrite:
@@ -171,21 +167,26 @@ class Outputs:
 
 
 def _is_folder(inputs: Sequence[Input], request: Request) -> bool:
-    output = request.output
-    if output is None:
+    """`--output` is a file for one input; for more, or for a folder's, it is a folder."""
+    if request.output is None:
         return False
-    is_folder = output.is_dir() or str(output).endswith(("/", "\\"))
-    if is_folder or len(inputs) == 1:
-        return is_folder
-    if output.exists() or output.suffix.lower() in PICTURE_SUFFIXES | CLIP_SUFFIXES:
+    output = Path(request.output)
+    if output.is_dir() or request.output.endswith(("/", "\\")):
+        return True
+    is_one = len(inputs) == 1 and not inputs[0].is_member
+    is_file = output.exists() or output.suffix.lower() in PICTURE_SUFFIXES | CLIP_SUFFIXES
+    if len(inputs) > 1 and is_file:
         raise UsageError(f"--output {output}: one file for {len(inputs)} inputs; expected a folder")
-    return True
+    return not is_one and not is_file
 
 
-def _kind_by_name(source: Input) -> Kind | None:
-    if source.suffix in PICTURE_SUFFIXES:
-        return "picture"
-    return "clip" if source.suffix in CLIP_SUFFIXES else None
+def _kinds_by_name(source: Input) -> Sequence[Kind]:
+    """What an input is by its name; both kinds where only its content will tell."""
+    if source.problem is not None:
+        return ()
+    if source.suffix in PICTURE_SUFFIXES or source.name == "-":
+        return ("picture",)
+    return ("clip",) if source.suffix in CLIP_SUFFIXES else ("picture", "clip")
 
 
 def annotate(
@@ -242,9 +243,9 @@ def _annotate_clip(
             progress = stack.enter_context(Progress(done.name, total, "frames"))
             for frame in clip:
                 faces = line(frame)
-                sink.write(frame, faces)
                 if table is not None:
                     table.write(done.name, frame, faces)
+                sink.write(frame, faces)
                 done.see(frame, faces)
                 progress.step()
                 if sink.is_full and table is None:

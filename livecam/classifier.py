@@ -17,7 +17,7 @@ from livecam.ages import sharpened
 from livecam.crops import resized
 from livecam.datatypes import AGES, AgeGender, Array, Image
 from livecam.errors import LivecamError, UsageError
-from livecam.extras import require
+from livecam.extras import import_keras
 from livecam.inference import session
 from livecam.shipped import shipped_file
 
@@ -85,9 +85,7 @@ def _onnx_net(path: Path, threads: int, providers: Sequence[str]) -> tuple[_Net,
 
 
 def _keras_net(path: Path) -> tuple[_Net, int]:
-    require("keras", "train")
-    import keras
-
+    keras = import_keras()
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its file libraries raise

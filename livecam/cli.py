@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -32,23 +33,35 @@ SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)  # kill finalises files as Ctrl-C does
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
     except LivecamError as error:
         _say(f"livecam: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:  # the reader of stdout has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return 1
     except KeyboardInterrupt:
         _say("livecam: interrupted")
         return 130
     except OSError as error:
         _say(f"livecam: {error.filename or 'output'}: {error.strerror or error}")
+        _leave_stdout()
         return 1
     except ImportError as error:
         _say(f"livecam: {_import_advice(error)}")
         return 1
+
+
+def _leave_stdout() -> None:
+    """Python writes what is left to stdout when it ends, and must not fail at it again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
@@ -123,7 +136,8 @@ def _labelling() -> argparse.ArgumentParser:
 
 def _add_demo(commands: Any, common: argparse.ArgumentParser) -> None:
     demo = commands.add_parser(
-        "demo", parents=[common], help="label a built-in clip, without a camera",
+        "demo", parents=[common], allow_abbrev=False,
+        help="label a built-in clip, without a camera",
         description="Make a short moving clip from a public-domain portrait, label it, show it "
         "if there is a display, and write livecam_demo.mp4 and livecam_demo.gif.",
     )  # fmt: skip
@@ -137,7 +151,8 @@ def _add_annotate(
     commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
 ) -> None:
     annotate = commands.add_parser(
-        "annotate", parents=[common, labelling], help="label pictures and clips",
+        "annotate", parents=[common, labelling], allow_abbrev=False,
+        help="label pictures and clips",
         description="Label every frame of clips and pictures, into NAME_livecam.mp4, .gif, .jpg … "
         "beside each input.",
     )  # fmt: skip
@@ -146,9 +161,7 @@ def _add_annotate(
         nargs="+",
         help="picture, clip, folder, glob, http(s) URL, or - for a picture on stdin",
     )
-    annotate.add_argument(
-        "--output", type=Path, metavar="PATH", help="a file for one input, else a folder"
-    )
+    annotate.add_argument("--output", metavar="PATH", help="a file for one input, else a folder")
     annotate.add_argument(
         "--format", choices=("mp4", "gif"), help="what clips become (mp4, or --output's suffix)"
     )
@@ -174,7 +187,8 @@ def _add_predict(
     commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
 ) -> None:
     predict = commands.add_parser(
-        "predict", parents=[common, labelling], help="print the ages in pictures",
+        "predict", parents=[common, labelling], allow_abbrev=False,
+        help="print the ages in pictures",
         description="Print the faces in pictures, from left to right, with their ages.",
     )  # fmt: skip
     predict.add_argument(
@@ -195,14 +209,20 @@ def _add_predict(
 
 def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
     config = commands.add_parser(
-        "config", parents=[common], help="print the settings in force and where each is from"
+        "config",
+        parents=[common],
+        allow_abbrev=False,
+        help="print the settings in force and where each is from",
     )
     config.set_defaults(run=_config)
 
 
 def _add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
     doctor = commands.add_parser(
-        "doctor", parents=[common], help="check the installation, and say what is missing"
+        "doctor",
+        parents=[common],
+        allow_abbrev=False,
+        help="check the installation, and say what is missing",
     )
     doctor.set_defaults(run=_doctor)
 
@@ -287,7 +307,7 @@ def _annotate(args: argparse.Namespace) -> int:
                 done = annotate(source, outputs, models, config, table)
             except UsageError:
                 raise
-            except LivecamError as error:
+            except (LivecamError, OSError) as error:
                 done = Done(source.name, error=str(error))
             _report(done, config)
             has_failed |= done.error is not None
@@ -338,6 +358,8 @@ def _count(n: int, thing: str) -> str:
 
 def _predict(args: argparse.Namespace) -> int:
     config = _settings(args)
+    if args.csv is not None and args.csv.is_dir():
+        raise UsageError(f"{args.csv}: is a folder; expected a file")
     if args.csv is not None and args.csv.exists() and not args.overwrite:
         raise UsageError(f"{args.csv}: exists; give --overwrite to replace it, or another name")
     from livecam.pipeline import Models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 from livecam.errors import LivecamError
 from livecam.shipped import PACKAGE
@@ -12,6 +13,18 @@ def require(module: str, extra: str) -> None:
     """Raises LivecamError with the install command unless `module` can be imported."""
     if importlib.util.find_spec(module) is None:
         raise LivecamError(f"{module} is not installed; install it: {install_command(extra)}")
+
+
+def import_keras() -> Any:
+    """Keras with its backend. Raises LivecamError with the install command without them."""
+    require("keras", "train")
+    try:
+        import keras
+    except ImportError as error:
+        raise LivecamError(
+            f"Keras cannot start ({error}); install it: {install_command('train')}"
+        ) from error
+    return keras
 
 
 def install_command(extra: str) -> str:

@@ -20,7 +20,7 @@ from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
 from livecam.errors import LivecamError
 from livecam.pipeline import Models
-from livecam.source import Input, Opened, is_url, read_picture
+from livecam.source import CLIP_SUFFIXES, Input, Opened, is_url, read_picture
 
 Row = dict[str, Any]
 
@@ -86,7 +86,7 @@ def _as_bgr(source: str | Path | np.ndarray) -> Image:
 
 def _picture(opened: Opened) -> Image:
     name = opened.input.name
-    if opened.kind == "clip" and opened.input.suffix:
+    if opened.input.suffix in CLIP_SUFFIXES:
         raise LivecamError(f"{name}: not a picture; label clips with: livecam annotate {name}")
     return read_picture(name, opened.path)
 

@@ -20,6 +20,7 @@ from typing import Self
 import av
 import cv2
 
+from livecam.clock import OneClock
 from livecam.config import VideoConfig
 from livecam.datatypes import Frame, Image, TrackedFace
 from livecam.errors import LivecamError
@@ -64,7 +65,6 @@ class VideoSink:
         self._audio: _AudioCopy | None = None
         self._failed = False
         self._frames = 0
-        self._first_dts: int | None = None  # in ticks; below 0 where the encoder looks ahead
         self._last_tick = -1
 
     def __enter__(self) -> VideoSink:
@@ -80,10 +80,7 @@ class VideoSink:
             picture = picture.reformat(format="yuv420p", **_colours(bgr))
             picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
             picture.time_base = Fraction(1, CLOCK)
-            packets = self._stream.encode(picture)
-            if packets and self._first_dts is None:
-                self._first_dts = packets[0].dts
-            self._container.mux(packets)
+            self._container.mux(self._stream.encode(picture))
             self._frames += 1
             if self._audio is not None:
                 self._audio.copy_until(frame.time_s)
@@ -101,7 +98,8 @@ class VideoSink:
         height, width = _even(bgr).shape[:2]
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, CLOCK)
-        stream.options = {"crf": str(self.config.crf), "preset": self.config.preset}
+        # without B-frames: with them an mp4 file of varying rate ends before its last picture
+        stream.options = {"crf": str(self.config.crf), "preset": self.config.preset, "bf": "0"}
         stream.codec_context.thread_type = "AUTO"
         colours = _colours(bgr)
         stream.codec_context.colorspace = int(colours["dst_colorspace"])
@@ -109,19 +107,6 @@ class VideoSink:
         self._stream = stream
         if audio is not None:
             self._audio = _AudioCopy.into(self._container, audio)
-
-    def _flush(self, stream: av.VideoStream) -> None:
-        """The encoder's last packets. The very last one fills the time until the last picture
-        has been shown: a player adds up packets, and these are in the order of decoding."""
-        packets = stream.encode()
-        if packets:
-            end = self._last_tick + round(CLOCK / self.rate)
-            before = (packets[-1].dts or 0) - (
-                packets[0].dts or 0 if self._first_dts is None else self._first_dts
-            )
-            packets[-1].duration = max(end - before, 1)
-        assert self._container is not None
-        self._container.mux(packets)
 
     def __exit__(
         self,
@@ -137,7 +122,7 @@ class VideoSink:
             if self._stream is not None and not self._failed:
                 if self._audio is not None:
                     self._audio.copy_until(self._last_tick / CLOCK + 1 / float(self.rate))
-                self._flush(self._stream)
+                self._container.mux(self._stream.encode())
         except (av.error.FFmpegError, OSError) as flush_error:
             problem = flush_error
         try:
@@ -194,13 +179,21 @@ class AudioSource:
         source.container.close()
         return None
 
+    def is_mp4_kind(self) -> bool:
+        """Whether an mp4 file holds it as it is. AAC of a broadcast has its header in every
+        packet, and not where mp4 has it."""
+        given = self.container.streams.audio[0].codec_context
+        if given is None or given.name not in MP4_AUDIO:
+            return False
+        return given.name != "aac" or bool(given.extradata)
+
     def is_usable(self) -> bool:
         """Whether mp4 takes it as it is, or AAC can be made of it."""
+        if self.is_mp4_kind():
+            return True
         given = self.container.streams.audio[0].codec_context
         if given is None:  # of a kind that FFmpeg does not know
             return False
-        if given.name in MP4_AUDIO:
-            return True
         encoder = av.CodecContext.create("aac", "w")
         assert isinstance(encoder, av.AudioCodecContext)
         try:
@@ -232,8 +225,7 @@ class _AudioCopy:
     @classmethod
     def into(cls, output: av.container.OutputContainer, source: AudioSource) -> _AudioCopy:
         given = source.container.streams.audio[0]
-        name = given.codec_context.name
-        if name in MP4_AUDIO:
+        if source.is_mp4_kind():
             stream = output.add_stream_from_template(given)
         else:
             stream = output.add_stream("aac")
@@ -246,7 +238,10 @@ class _AudioCopy:
                 self._waiting = next(self._packets, None)
             if self._waiting is None or self._waiting[0] > time_s:
                 return
-            self._output.mux(self._waiting[1])
+            try:
+                self._output.mux(self._waiting[1])
+            except (av.error.InvalidDataError, av.error.ArgumentError):
+                self._packets = iter(())  # a damaged sound ends, and the video goes on
             self._waiting = None
 
     def close(self) -> None:
@@ -255,33 +250,33 @@ class _AudioCopy:
     def _moved(self) -> Iterator[tuple[float, av.Packet]]:
         """(time of the video, packet) from the start on. A damaged end only ends the sound."""
         given = self._source.container.streams.audio[0]
-        offset = self._source.start_s
-        if offset > 0:
-            self._source.container.seek(int(offset * av.time_base))
-        is_copy = self._stream.codec_context.name == given.codec_context.name
+        if self._source.start_s > 0:
+            self._source.container.seek(int(self._source.start_s * av.time_base))
         with contextlib.suppress(av.error.FFmpegError):
-            yield from self._copied(given, offset) if is_copy else self._encoded(given, offset)
+            yield from self._copied(given) if self._source.is_mp4_kind() else self._encoded(given)
 
-    def _copied(self, given: av.AudioStream, offset: float) -> Iterator[tuple[float, av.Packet]]:
-        last_s = -1.0
+    def _copied(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
+        clock = OneClock()
         for packet in self._source.container.demux(given):
             if packet.pts is None or packet.time_base is None:
                 continue
-            time_s = float(packet.pts * packet.time_base) - offset
-            if time_s < 0 or time_s <= last_s:  # before the start, or a clock set back
+            step_s = float((packet.duration or 0) * packet.time_base)
+            stamp_s = float(packet.pts * packet.time_base) - self._source.start_s
+            time_s = clock(stamp_s, step_s)
+            if time_s < 0:
                 continue
-            last_s = time_s
-            shift = round(offset / packet.time_base)
-            packet.pts -= shift
-            packet.dts = packet.pts
+            packet.pts = packet.dts = round(time_s / packet.time_base)
             packet.stream = self._stream
             yield time_s, packet
 
-    def _encoded(self, given: av.AudioStream, offset: float) -> Iterator[tuple[float, av.Packet]]:
+    def _encoded(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
+        clock = OneClock()
         for sound in self._source.container.decode(given):
-            if sound.time is None or sound.time < offset or sound.time_base is None:
+            if sound.time is None or sound.time_base is None:
                 continue
-            time_s = sound.time - offset
+            time_s = clock(sound.time - self._source.start_s, sound.samples / sound.sample_rate)
+            if time_s < 0:
+                continue
             sound.pts = round(time_s / sound.time_base)
             for packet in self._stream.encode(sound):
                 yield time_s, packet

@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from imutils.paths import image_types
 
+from livecam.clock import OneClock
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError
 
@@ -330,14 +331,16 @@ class Clip:
 
     def _video_duration_s(self) -> float | None:
         """Of the pictures alone; None if the file does not say it."""
-        if self.stream.duration and self.stream.time_base:
+        if self.stream.frames and self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
         tag = self.stream.metadata.get("DURATION")  # of Matroska
         if tag is not None:
             with contextlib.suppress(ValueError):
                 hours, minutes, seconds = tag.split(":")
                 return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        if len(self._container.streams) == 1 and self._container.duration:
+        # other formats guess it, from the last time stamp or the size of the file
+        is_said = "matroska" in self._container.format.name
+        if is_said and len(self._container.streams) == 1 and self._container.duration:
             return self._container.duration / av.time_base
         return None
 
@@ -355,7 +358,7 @@ class Clip:
             # a stamp that does not advance could not be encoded
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
-            yield Frame(self.frames_read, time_s, _upright(decoded))
+            yield Frame(self.frames_read, time_s, self._upright(decoded))
             self.frames_read += 1
         self._require_whole(end_s)
 
@@ -384,18 +387,28 @@ class Clip:
 
     def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
         step_s = 1 / float(self.rate)
+        clock = OneClock()
         media_s = -step_s
         for decoded in self._decoded():
             # raw streams have no time stamps
             has_stamp = decoded.time is not None
             media_s = decoded.time - self._origin_s if has_stamp else media_s + step_s
-            yield media_s, decoded
+            yield clock(media_s, step_s), decoded
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         try:
             yield from self._container.decode(self.stream)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._stopped(_reason(error)) from error
+
+    def _upright(self, decoded: av.VideoFrame) -> Image:
+        """As it is meant to be seen: turned, and with square pixels."""
+        aspect = self.stream.sample_aspect_ratio
+        is_wide = aspect is not None and aspect > 0 and abs(aspect - 1) > 0.01
+        width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
+        bgr = decoded.to_ndarray(format="bgr24", width=width, height=decoded.height)
+        turns = round(decoded.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
 
     def _lacks_riff_bytes(self) -> bool:
         """Of an AVI file FFmpeg reads what is there, and believes that this is all."""
@@ -420,12 +433,6 @@ class Clip:
             is_short = is_short and self.frames_read < self.stream.frames
         if is_short or self._lacks_riff_bytes():
             raise self._stopped("the file ends before its time")
-
-
-def _upright(decoded: av.VideoFrame) -> Image:
-    bgr = decoded.to_ndarray(format="bgr24")
-    turns = round(decoded.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
 
 
 def _reason(error: Exception) -> str:

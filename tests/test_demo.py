@@ -140,7 +140,8 @@ def display() -> Iterator[str]:
         unavailable("Xvfb")
     read, write = os.pipe()
     child = subprocess.Popen(
-        [server, "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
+        # without -noreset the server starts anew, deaf for a moment, when its last window closes
+        [server, "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24"],
         pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(write)

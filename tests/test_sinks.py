@@ -77,6 +77,15 @@ def test_a_video_is_h264_and_every_frame_keeps_its_time(tmp_path: Path) -> None:
     assert clips.files_of(tmp_path) == ["a.mp4"]
 
 
+def test_no_frame_is_lost_whatever_their_number(tmp_path: Path, astronaut: np.ndarray) -> None:
+    """An encoder that puts pictures out of order must not cost the last of them."""
+    moving = clips.faces(astronaut, 20)
+    for n in range(1, 21):
+        played = clips.play(write(tmp_path / f"{n}.mp4", moving[:n]))
+        assert played.times_s == pytest.approx([i / 10 for i in range(n)], abs=1e-3)
+        assert played.duration_s == pytest.approx(n / 10, abs=0.02)
+
+
 VARIABLE_S = [0, 0.1, 0.15, 0.4, 1.0, 1.0335, 1.2, 3.0]
 
 

@@ -17,7 +17,7 @@ import yaml
 from livecam.ages import RANGE_SHARE, central_range, sharpened
 from livecam.crops import resized
 from livecam.errors import LivecamError
-from livecam.extras import require
+from livecam.extras import import_keras, require
 from train import faces
 from train.cli import run
 
@@ -37,10 +37,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _export(args: argparse.Namespace) -> None:
-    for module in ("keras", "tensorflow", "tf2onnx"):
+    for module in ("tensorflow", "tf2onnx"):
         require(module, "train")
-    import keras
-
+    keras = import_keras()
     source = args.run / f"{NAME}.keras"
     if not source.is_file():
         raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")

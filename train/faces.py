@@ -42,7 +42,7 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
     with _opened(path) as h5:
         where = _rows(h5, split, dataset)
         if not len(where):
-            part = split if dataset is None else f"{split} part of {dataset}"
+            part = f"{split} part" + (f" of {dataset}" if dataset is not None else "")
             raise LivecamError(f"{path}: no face in its {part}; see python -m train.prepare -h")
         return FaceSet(
             crops=h5["crops"][where],

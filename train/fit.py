@@ -12,7 +12,7 @@ from pathlib import Path
 
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
-from livecam.extras import require
+from livecam.extras import import_keras
 from train.cli import run
 from train.recipe import Recipe, read_recipe
 
@@ -58,7 +58,7 @@ def _fit(args: argparse.Namespace) -> None:
             raise UsageError(HOW_TO_PREPARE)
         data = Path(configured)
     recipe = _recipe(args)
-    require("keras", "train")
+    import_keras()
     from train.loop import fit  # Keras and its backend are imported here
 
     fit(recipe, data, args.out, resume=args.resume)
@@ -71,7 +71,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
         raise UsageError("--epochs and --batch: expected at least 1")
     saved = args.out / "recipe.json"
     if args.resume:
-        if not (args.out / "last.weights.h5").is_file():
+        if not saved.is_file():
             raise LivecamError(f"{args.out}: no run to resume; start one without --resume")
         return read_recipe(saved)
     if saved.exists():

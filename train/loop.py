@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from livecam.errors import LivecamError
 from livecam.progress import Progress
 from train import architectures, faces
 from train.augment import augmented
-from train.recipe import Recipe, append_log, write_recipe
+from train.recipe import Recipe, append_log, keep_log, write_recipe
 
 LAST = "last.weights.h5"
+LOG = "log.csv"
 
 
 class Batches(keras.utils.PyDataset):
@@ -94,7 +94,7 @@ def fit(recipe: Recipe, data_path: Path, out: Path, *, resume: bool) -> None:
         jit_compile=keras.backend.backend() == "jax",  # XLA is slower than oneDNN on a CPU
     )
     net.optimizer.build(net.trainable_variables)
-    first_epoch = _resume(net, out) if resume else 0
+    first_epoch = _resume(net, out, steps) if resume else 0
     write_recipe(recipe, out / "recipe.json", data_hash=train.data_hash, faces=len(train))
     after = AfterEpoch(recipe, out, dev, steps, first_epoch)
     for size_px, end in _stages(recipe):
@@ -102,7 +102,9 @@ def fit(recipe: Recipe, data_path: Path, out: Path, *, resume: bool) -> None:
             continue
         batches = Batches(train, recipe, size_px, first_epoch)
         net.fit(batches, initial_epoch=first_epoch, epochs=end, verbose=0, callbacks=[after])
-        first_epoch = _resume(net, out)  # Keras leaves a fit with averaged weights; go on without
+        first_epoch = _resume(
+            net, out, steps
+        )  # Keras leaves a fit with averaged weights; go on without
     net.optimizer.finalize_variable_values(net.trainable_variables)
     save_master(net, recipe, out / "age_gender.keras")
 
@@ -161,7 +163,6 @@ class AfterEpoch(keras.callbacks.Callback):
         mae, gender_accuracy = self._dev_scores()
         for variable, value in zip(net.trainable_variables, current, strict=True):
             variable.assign(value)
-        _save_weights(net, self.out / LAST)
         row = {
             "epoch": epoch + 1,
             "loss": round(float(loss), 4),
@@ -169,7 +170,8 @@ class AfterEpoch(keras.callbacks.Callback):
             "dev_gender_accuracy": round(gender_accuracy, 4),
             "seconds": round(time.monotonic() - self.start_s),
         }
-        append_log(self.out / "log.csv", row)
+        append_log(self.out / LOG, row)
+        _save_weights(net, self.out / LAST)  # after its row: what resumes cuts rows, not weights
         scores = f"loss {loss:.3f}  dev MAE {mae:.2f}  dev gender {100 * gender_accuracy:.1f} %"
         self.progress.note(f"epoch {epoch + 1}/{self.recipe.epochs}  {scores}")
 
@@ -190,14 +192,21 @@ def _save_weights(net: keras.Model, path: Path) -> None:
     partial.replace(path)
 
 
-def _resume(net: keras.Model, out: Path) -> int:
-    """Load the last checkpoint; returns the epoch to go on with."""
+def _resume(net: keras.Model, out: Path, steps: int) -> int:
+    """Load the last checkpoint; returns the epoch to go on with, and cuts the log there.
+
+    A run that was stopped before its first checkpoint begins anew.
+    """
+    if not (out / LAST).exists():
+        keep_log(out / LOG, 0)
+        return 0
     try:
         net.load_weights(out / LAST)
     except (OSError, ValueError) as error:
         raise LivecamError(f"{out / LAST}: not a checkpoint of this recipe ({error})") from error
-    with (out / "log.csv").open() as log:
-        return sum(1 for line in itertools.islice(log, 1, None) if line.strip())
+    epoch = int(net.optimizer.iterations) // steps
+    keep_log(out / LOG, epoch)
+    return epoch
 
 
 def save_master(net: keras.Model, recipe: Recipe, path: Path) -> None:

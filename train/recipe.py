@@ -56,3 +56,11 @@ def append_log(path: Path, row: Mapping[str, object]) -> None:
         if is_new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def keep_log(path: Path, epochs: int) -> None:
+    """Cut the log after so many epochs: a killed run may have written a row too many."""
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: 1 + epochs]))
