@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 from typing import Any
 
@@ -28,7 +29,12 @@ def import_keras() -> Any:
 
 
 def install_command(extra: str) -> str:
-    """In a checkout the command names its folder, so that it works from anywhere."""
+    """In a checkout the command names its folder, so that it works from anywhere; elsewhere it
+    names the packages themselves, so that it needs no index that knows livecam."""
     checkout = PACKAGE.parent
-    project = checkout if (checkout / "setup.cfg").is_file() else "livecam"
-    return f'pip install "{project}[{extra}]"'
+    if (checkout / "setup.cfg").is_file():
+        return f'pip install "{checkout}[{extra}]"'
+    wanted = (line.partition(";") for line in importlib.metadata.requires("livecam") or ())
+    return " ".join(
+        ["pip install", *(f'"{package}"' for package, _, when in wanted if f'"{extra}"' in when)]
+    )

@@ -769,7 +769,7 @@ def test_keras_that_is_not_installed(
 ) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)
     line = livecam("predict", "album/one.png", "--runtime", "keras").failure(1)
-    assert re.search(r'pip install ".*\[train\]"$', line)
+    assert re.search(r'pip install ".*(\[train\]|tensorflow>=).*"$', line)
 
 
 def test_keras_without_tensorflow(album: Path) -> None:
@@ -780,7 +780,7 @@ def test_keras_without_tensorflow(album: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
-    assert re.search(r'pip install ".*\[train\]"', done.stderr)
+    assert re.search(r'pip install ".*(\[train\]|tensorflow>=).*"', done.stderr)
 
 
 # Streams

@@ -68,6 +68,15 @@ def test_an_installed_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -
     assert "age_gender.onnx" in _run_in(tmp_path, site, "-m", "livecam", "doctor")
 
 
+def test_an_installed_wheel_names_the_packages_it_lacks(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    code = "import livecam.extras as e; print(e.install_command('train'))"
+    command = _run_in(tmp_path, site, "-c", code)
+    assert command.startswith('pip install "tensorflow>=')
+    assert '"h5py>=' in command
+
+
 def test_a_bare_checkout_works_from_any_folder(tmp_path: Path) -> None:
     _, model = _run_in(tmp_path, ROOT, "-c", WHERE).split()
     assert Path(model) == ROOT / "models/age_gender.onnx"
