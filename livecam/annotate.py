@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 
 from livecam.config import Config
 from livecam.datatypes import Frame, TrackedFace
-from livecam.errors import LivecamError, UsageError
+from livecam.errors import LivecamError, StoppedError, UsageError
 from livecam.overlay import Overlay
 from livecam.pipeline import Models
 from livecam.progress import Progress
@@ -64,7 +64,7 @@ class Done:
     error: str | None = None
     is_interrupted: bool = False
     tracks: dict[int, TrackSummary] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    is_cut_short: bool = False  # a GIF holds only the beginning of a long clip
     _begin_s: float = 0.0
     _end_s: float = 0.0
 
@@ -101,8 +101,8 @@ class Outputs:
         if request.tracks is not None:
             self._check_tracks(request.tracks)
         for source in inputs if request.write_video else ():
-            for kind in _kinds_by_name(source):
-                self._claim(self.of(source, kind), source.name)
+            for path in {self.of(source, kind) for kind in self._kinds(source)}:
+                self._claim(path, source.name)
 
     def of(self, source: Input, kind: Kind) -> Path:
         """Where this input's labelled picture or clip goes."""
@@ -113,6 +113,15 @@ class Outputs:
             return self.output / self._name(source, kind)
         self._check_suffix(self.output, source, kind)
         return self.output
+
+    def _kinds(self, source: Input) -> Sequence[Kind]:
+        """What an input may be: its name says so, or the output's, or only its content will."""
+        if source.problem is not None:
+            return ()
+        named = _kind_by_suffix(source.suffix) or ("picture" if source.name == "-" else None)
+        if named is None and self.output is not None and not self.is_folder:
+            named = _kind_by_suffix(self.output.suffix.lower())
+        return (named,) if named else ("picture", "clip")
 
     def prepare(self) -> None:
         """Make the output folder, once everything is checked."""
@@ -180,13 +189,10 @@ def _is_folder(inputs: Sequence[Input], request: Request) -> bool:
     return not is_one and not is_file
 
 
-def _kinds_by_name(source: Input) -> Sequence[Kind]:
-    """What an input is by its name; both kinds where only its content will tell."""
-    if source.problem is not None:
-        return ()
-    if source.suffix in PICTURE_SUFFIXES or source.name == "-":
-        return ("picture",)
-    return ("clip",) if source.suffix in CLIP_SUFFIXES else ("picture", "clip")
+def _kind_by_suffix(suffix: str) -> Kind | None:
+    if suffix in PICTURE_SUFFIXES:
+        return "picture"
+    return "clip" if suffix in CLIP_SUFFIXES else None
 
 
 def annotate(
@@ -233,114 +239,72 @@ def _annotate_clip(
 ) -> Done:
     """Every frame of a clip. A failure after the first frame is `error` of what is returned."""
     done = Done(opened.input.name)
+    sink: VideoSink | GifSink | None = None
     total = None
     try:
         with contextlib.ExitStack() as stack:
             clip = stack.enter_context(Clip(done.name, opened.path, request.start_s, request.end_s))
             total = clip.total
-            line = models.pipeline()
-            sink = stack.enter_context(_sink(path, clip, config))
+            line = models.pipeline(total)
+            overlay = Overlay(config.overlay)
+            sink = _sink(path, clip, config)
+            if sink is not None:
+                stack.enter_context(sink)
             progress = stack.enter_context(Progress(done.name, total, "frames"))
             for frame in clip:
                 faces = line(frame)
                 if table is not None:
                     table.write(done.name, frame, faces)
-                sink.write(frame, faces)
+                _draw(sink, overlay, clip, frame, faces)
                 done.see(frame, faces)
                 progress.step()
-                if sink.is_full and table is None:
+                if sink is not None and sink.is_full and table is None:
                     break
-            done.remarks += sink.remarks
     except LivecamError as error:
         if not done.frames:
             raise
-        done.error = _stopped(done, total, str(error))
+        is_told = isinstance(error, StoppedError)
+        done.error = str(error) if is_told else _stopped(done, total, str(error))
     except KeyboardInterrupt:
         done.error = _stopped(done, total, "interrupted")
         done.is_interrupted = True
     if not done.frames and not done.is_interrupted:
         raise LivecamError(f"{done.name}: no frame in it from --start to --end")
-    if path is not None and path.exists():
+    if path is not None and sink is not None and sink.is_kept:
         done.outputs.append(path)
+        done.is_cut_short = sink.is_full
     return done
 
 
 def _stopped(done: Done, total: int | None, why: str) -> str:
-    if "stopped at frame" in why:
-        return why
     of = f" of {total}" if total else ""
     return f"{done.name}: stopped at frame {done.frames}{of}: {why}"
 
 
-class _NoVideo:
-    """Takes frames and keeps none of them."""
-
-    is_full = False
-    remarks: Sequence[str] = ()
-
-    def __enter__(self) -> _NoVideo:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        pass
-
-    def write(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
-        pass
+def _sink(path: Path | None, clip: Clip, config: Config) -> VideoSink | GifSink | None:
+    if path is None:
+        return None
+    if path.suffix.lower() == ".gif":
+        return GifSink(path, config.video)
+    return VideoSink(path, config.video, clip.rate)
 
 
-class _DrawnVideo(_NoVideo):
-    """Draws the faces onto every frame and encodes it, with the clip's sound."""
-
-    def __init__(self, path: Path, clip: Clip, config: Config) -> None:
-        self._clip = clip
-        self._overlay = Overlay(config.overlay)
-        self._sink = VideoSink(path, config.video, clip.rate)
-
-    def __exit__(self, *exc: Any) -> None:
-        self._sink.__exit__(*exc)
-
-    def write(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
+def _draw(
+    sink: VideoSink | GifSink | None,
+    overlay: Overlay,
+    clip: Clip,
+    frame: Frame,
+    faces: Sequence[TrackedFace],
+) -> None:
+    """One frame with its labels into the sink. A GIF takes some of the frames; they are shrunk
+    before they are drawn on, so that text stays legible."""
+    if isinstance(sink, VideoSink):
         sound = None
         if frame.index == 0:
-            sound = AudioSource.of(self._clip.path, self._clip.first_s or 0.0)
-        self._sink.write(frame, self._overlay(frame.bgr, faces), sound)
-
-
-class _DrawnGif(_NoVideo):
-    """Shrinks some of the frames and draws onto those, so that text stays legible."""
-
-    def __init__(self, path: Path, config: Config) -> None:
-        self._overlay = Overlay(config.overlay)
-        self._sink = GifSink(path, config.video)
-
-    def __exit__(self, *exc: Any) -> None:
-        self._sink.__exit__(*exc)
-
-    @property
-    def is_full(self) -> bool:  # type: ignore[override]
-        return self._sink.is_full
-
-    @property
-    def remarks(self) -> Sequence[str]:  # type: ignore[override]
-        if not self._sink.is_full:
-            return ()
-        return (
-            f"the GIF holds the first {self._sink.config.gif_max_s:g} s; "
-            "video.gif_max_s sets how much",
-        )
-
-    def write(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
-        if not self._sink.wants(frame):
-            return
-        factor = self._sink.factor(frame.bgr)
+            sound = AudioSource.of(clip.path, clip.first_s or 0.0)
+        sink.write(frame, overlay(frame.bgr, faces), sound)
+    elif sink is not None and sink.wants(frame):
+        factor = sink.factor(frame.bgr)
         height, width = (max(1, round(side * factor)) for side in frame.bgr.shape[:2])
         small = cv2.resize(frame.bgr, (width, height), interpolation=cv2.INTER_AREA)
-        self._sink.write(frame, self._overlay(small, faces, factor))
-
-
-def _sink(path: Path | None, clip: Clip, config: Config) -> _NoVideo:
-    if path is None:
-        return _NoVideo()
-    if path.suffix.lower() == ".gif":
-        return _DrawnGif(path, config)
-    return _DrawnVideo(path, clip, config)
+        sink.write(frame, overlay(small, faces, factor))

@@ -126,6 +126,9 @@ def _age_power(path: Path) -> float:
     if not path.is_file():
         return 1.0
     try:
-        return float(yaml.safe_load(path.read_text(encoding="utf-8"))["age_power"])
+        power = float(yaml.safe_load(path.read_text(encoding="utf-8"))["age_power"])
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise LivecamError(f"{path}: expected a number as age_power ({error!r})") from error
+    if not 0 < power < 100:
+        raise LivecamError(f"{path}: age_power: expected a number above 0, received {power}")
+    return power

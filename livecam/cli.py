@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     common = _common()
     labelling = _labelling()
-    _add_demo(commands, common)
+    _add_demo(commands, common, labelling)
     _add_annotate(commands, common, labelling)
     _add_predict(commands, common, labelling)
     _add_config(commands, common)
@@ -134,9 +135,11 @@ def _labelling() -> argparse.ArgumentParser:
     return flags
 
 
-def _add_demo(commands: Any, common: argparse.ArgumentParser) -> None:
+def _add_demo(
+    commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
+) -> None:
     demo = commands.add_parser(
-        "demo", parents=[common], allow_abbrev=False,
+        "demo", parents=[common, labelling], allow_abbrev=False,
         help="label a built-in clip, without a camera",
         description="Make a short moving clip from a public-domain portrait, label it, show it "
         "if there is a display, and write livecam_demo.mp4 and livecam_demo.gif.",
@@ -322,8 +325,9 @@ def _report(done: Done, config: Config) -> None:
     """What became of one input: outputs on stdout, the rest on stderr."""
     if done.tracks:
         _say(_track_table(done, config))
-    for remark in done.remarks:
-        _say(f"{done.name}: {remark}")
+    if done.is_cut_short:
+        limit_s = config.video.gif_max_s
+        _say(f"{done.name}: the GIF holds the first {limit_s:g} s; video.gif_max_s sets how much")
     if done.frames > 1 and done.rate:
         _say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
     elif done.frames == 1:
@@ -371,7 +375,7 @@ def _predict(args: argparse.Namespace) -> int:
     inputs = expand(args.input, PICTURE_SUFFIXES)
     options = Options(args.assume_face, config.overlay.gender, tuple(args.over))
     models = Models(config)
-    write: Callable[[Any], Iterator[str]] = as_json if args.json else as_lines
+    write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
     has_failed = False
     with contextlib.ExitStack() as stack:
         is_shown = not sys.stdout.isatty()

@@ -73,6 +73,11 @@ class OverlayConfig:
     gender_min_prob: float
     scale: float
 
+    def shows_gender(self, age: float, female_prob: float) -> bool:
+        """Not for small children, nor where it is uncertain: it would be wrong too often."""
+        prob = max(female_prob, 1 - female_prob)
+        return self.gender and age >= self.gender_min_age and prob >= self.gender_min_prob
+
 
 @dataclass(frozen=True, slots=True)
 class VideoConfig:

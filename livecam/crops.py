@@ -1,6 +1,7 @@
 """Aligned face crops: the one place where a face becomes what the network sees.
 
-Training and run time call the same two functions, so that they cannot drift apart.
+Training stores what `aligned_crops` gives and changes it at random; scoring and run time shrink
+it with `resized`. Both start from the same pixels, so that they cannot drift apart.
 """
 
 from __future__ import annotations

@@ -90,9 +90,9 @@ class AgeGender:
 class TrackedFace:
     """A confirmed track as one frame shows it; the age fields are smoothed over the track.
 
-    `age_low`..`age_high` is the central 80 % range in whole years, inclusive.
+    `age_low`..`age_high` is the central 80 % range of `age_probs` in whole years, inclusive.
     `coasting_s` is 0 when the box was measured in this frame, else how long it is predicted.
-    `samples` counts the classifications behind the age fields; with 0 they are a flat prior.
+    `samples` counts the classifications behind the age fields.
     """
 
     track_id: int

@@ -1,12 +1,17 @@
 """What goes wrong, as one line for the person at the keyboard.
 
 LivecamError            a failure at run time: an input, a device, a model, a disk   exit code 1
+├── StoppedError        a clip that ends before its time; its text says at which frame
 └── UsageError          a command or a configuration that cannot be meant            exit code 2
 """
 
 
 class LivecamError(Exception):
     """Its text says what, what was expected, and what to do."""
+
+
+class StoppedError(LivecamError):
+    """The frames until then were good."""
 
 
 class UsageError(LivecamError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -58,15 +58,10 @@ class Overlay:
         return "  ".join(parts)
 
     def gender(self, face: TrackedFace) -> str:
-        """`♀ 93%`, or nothing: not for small children, nor below the wanted probability."""
-        prob = max(face.female_prob, 1 - face.female_prob)
-        is_shown = (
-            self.config.gender
-            and face.age >= self.config.gender_min_age
-            and prob >= self.config.gender_min_prob
-        )
-        if not is_shown:
+        """`♀ 93%`, or nothing where it is not to be shown."""
+        if not self.config.shows_gender(face.age, face.female_prob):
             return ""
+        prob = max(face.female_prob, 1 - face.female_prob)
         sign = "\N{FEMALE SIGN}" if face.female_prob >= 0.5 else "\N{MALE SIGN}"
         return f"{sign} {min(round(100 * prob), 99)}%"
 
@@ -86,7 +81,7 @@ def _font() -> cv2.FontFace:
     return cv2.FontFace("sans")
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _text_size(text: str, text_px: int) -> tuple[int, int]:
     """Width and height of the label that holds the text, with its margins."""
     _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), text_px, 500)

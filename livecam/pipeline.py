@@ -35,36 +35,49 @@ class Pipeline:
         self.detector, self.classifier, self.tracker = detector, classifier, tracker
         self.detect_every = detect_every
         self._since_full = detect_every  # frames
-        self._glance: np.ndarray | None = None
+        self._glance: np.ndarray | None = None  # of the frame before
+        self._left: np.ndarray | None = None  # of the last frame before the last cut
 
     def __call__(self, frame: Frame) -> list[TrackedFace]:
         time_s = frame.time_s
-        if self._needs_full_detection(frame.bgr):
+        is_cut, is_back = self._scene(frame.bgr)
+        if self._needs_full_detection(is_cut):
             faces = self.detector.find(frame.bgr)
         else:
             faces = self.detector.refine(frame.bgr, self.tracker.predict(time_s))
+        if is_cut and not is_back and len(faces):
+            self.tracker.forget()  # whoever is in the same place now is somebody else
         self.tracker.update(time_s, faces)
         due = self.tracker.due(time_s)
         crops = aligned_crops(frame.bgr, due.landmarks)
         self.tracker.learn(time_s, self.classifier(crops), quality(due, crops))
         return self.tracker.tracks(time_s)
 
-    def _needs_full_detection(self, bgr: Image) -> bool:
+    def _needs_full_detection(self, is_cut: bool) -> bool:
         """Every so many frames, at a scene cut, and when a face was lost in the last frame."""
-        is_cut = self._is_cut(bgr)
         self._since_full += 1
         if self._since_full < self.detect_every and not is_cut and not self.tracker.just_lost:
             return False
         self._since_full = 0
         return True
 
-    def _is_cut(self, bgr: Image) -> bool:
+    def _scene(self, bgr: Image) -> tuple[bool, bool]:
+        """Whether the scene is cut here, and whether the cut goes back to where the last one
+        came from, as after a flash or a moment of black."""
         rows, columns = (max(1, side // CUT_SAMPLES) for side in bgr.shape[:2])
         glance = bgr[::rows, ::columns].astype(np.int16)
         before, self._glance = self._glance, glance
-        if before is None or before.shape != glance.shape:
-            return True
-        return float(np.abs(glance - before).mean()) > CUT_DIFFERENCE
+        if before is None or not _differ(before, glance):
+            return before is None, False
+        is_back = self._left is not None and not _differ(self._left, glance)
+        self._left = before
+        return True, is_back
+
+
+def _differ(glance: np.ndarray, other: np.ndarray) -> bool:
+    if glance.shape != other.shape:
+        return True
+    return float(np.abs(glance - other).mean()) > CUT_DIFFERENCE
 
 
 class Models:
@@ -86,14 +99,16 @@ class Models:
             providers,
         )
 
-    def pipeline(self) -> Pipeline:
-        """A fresh line for one source: track ids start at 1."""
-        tracker = Tracker(self.config.tracker, self.config.scheme)
+    def pipeline(self, frames: int | None = None) -> Pipeline:
+        """A fresh line for one source: track ids start at 1. A source of few `frames` has its
+        faces confirmed by its end."""
+        config = self.config.tracker
+        if frames:
+            confirm_after = min(config.confirm_after, frames)
+            config = dataclasses.replace(config, confirm_after=confirm_after)
+        tracker = Tracker(config, self.config.scheme)
         return Pipeline(self.detector, self.classifier, tracker, self.config.detector.detect_every)
 
     def look(self, bgr: Image) -> list[TrackedFace]:
         """The faces of one picture: confirmed at once, numbered by confidence."""
-        at_once = dataclasses.replace(self.config.tracker, confirm_after=1)
-        tracker = Tracker(at_once, self.config.scheme)
-        line = Pipeline(self.detector, self.classifier, tracker, detect_every=1)
-        return line(Frame(0, 0.0, bgr))
+        return self.pipeline(frames=1)(Frame(0, 0.0, bgr))

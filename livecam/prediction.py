@@ -5,12 +5,13 @@ A row is a dict with the keys of `livecam predict --json`; README lists them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,9 +24,10 @@ from livecam.pipeline import Models
 from livecam.source import CLIP_SUFFIXES, Input, Opened, is_url, read_picture
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 BATCH = 64
-BATCH_BYTES = 8_000_000  # of encoded pictures: bounds what is decoded at a time
+BATCH_BYTES = 64_000_000  # of decoded pictures
 READERS = 4  # threads; decoding and network wait outside of Python's lock
 
 
@@ -64,11 +66,9 @@ def predict(
         return predict([source], assume_face=assume_face, over=over, scheme=scheme)[0]
     options = Options(assume_face, True, tuple(over))
     models = _models(scheme)
-    answers = []
-    for start in range(0, len(source), BATCH):
-        pictures = [_as_bgr(one) for one in source[start : start + BATCH]]
-        answers += faces_of(pictures, models, options)
-    return answers
+    pictures = (_as_bgr(one) for one in source)
+    batches = _batches(pictures, lambda picture: picture.nbytes)
+    return [rows for batch in batches for rows in faces_of(batch, models, options)]
 
 
 @cache
@@ -111,38 +111,62 @@ def _array_as_bgr(array: np.ndarray) -> Image:
 def answers(inputs: Sequence[Input], models: Models, options: Options) -> Iterator[Answer]:
     """One answer for each input, in order; read by several threads, labelled in batches."""
     with ThreadPoolExecutor(READERS) as pool:
-        for batch in _batches(inputs):
-            read = list(pool.map(_read, batch))
-            pictures = [picture for picture, _ in read if picture is not None]
+        for batch in _batches(_read_ahead(pool, inputs), lambda read: read.size):
+            pictures = [read.picture for read in batch if read.picture is not None]
             found = iter(faces_of(pictures, models, options))
-            for source, (picture, error) in zip(batch, read, strict=True):
-                if picture is None:
-                    yield Answer(source.name, [], error)
+            for read in batch:
+                name = read.source.name
+                if read.picture is None:
+                    yield Answer(name, [], read.error)
                 else:
-                    rows = [{"file": source.name, **row} for row in next(found)]
-                    yield Answer(source.name, rows or [_no_face(source.name, options)])
+                    rows = [{"file": name, **row} for row in next(found)]
+                    yield Answer(name, rows or [_no_face(name, options)])
 
 
-def _batches(inputs: Sequence[Input]) -> Iterator[list[Input]]:
-    batch: list[Input] = []
-    size = 0
-    for source in inputs:
-        batch.append(source)
-        is_local = source.path is not None and source.path.is_file()
-        size += source.path.stat().st_size if is_local and source.path else BATCH_BYTES // 8
-        if len(batch) == BATCH or size >= BATCH_BYTES:
+def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Lists of at most BATCH items that end with the one that makes BATCH_BYTES full."""
+    batch: list[T] = []
+    total = 0
+    for item in items:
+        batch.append(item)
+        total += size(item)
+        if len(batch) == BATCH or total >= BATCH_BYTES:
             yield batch
-            batch, size = [], 0
+            batch, total = [], 0
     if batch:
         yield batch
 
 
-def _read(source: Input) -> tuple[Image | None, str | None]:
+def _read_ahead(pool: ThreadPoolExecutor, inputs: Sequence[Input]) -> Iterator[_Read]:
+    """The pictures in order, with no more than READERS of them decoded and waiting."""
+    waiting: deque[Future[_Read]] = deque()
+    for source in inputs:
+        waiting.append(pool.submit(_read, source))
+        if len(waiting) > READERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An input, and its picture or why there is none."""
+
+    source: Input
+    picture: Image | None = None
+    error: str | None = None
+
+    @property
+    def size(self) -> int:
+        return 0 if self.picture is None else self.picture.nbytes
+
+
+def _read(source: Input) -> _Read:
     try:
         with Opened(source) as opened:
-            return _picture(opened), None
+            return _Read(source, _picture(opened))
     except LivecamError as error:
-        return None, str(error)
+        return _Read(source, error=str(error))
 
 
 def faces_of(pictures: Sequence[Image], models: Models, options: Options) -> list[list[Row]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from livecam.ages import AgeScheme
+from livecam.config import OverlayConfig
 from livecam.prediction import Options, Row
 from livecam.sinks import RowFile, csv_line
 
@@ -19,8 +20,11 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
         yield json.dumps(row, ensure_ascii=False)
 
 
-def as_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """`group.jpg  face 1  31.4 years (24-39)  25-34 62%, 35-44 25%, 18-24 8%  female 97%`"""
+def as_lines(rows: Sequence[Row], overlay: OverlayConfig) -> Iterator[str]:
+    """`group.jpg  face 1  31.4 years (24-39)  25-34 62%, 35-44 25%, 18-24 8%  female 97%`
+
+    The gender stands only where the overlay would show it.
+    """
     for row in rows:
         if row["face"] is None:
             yield f"{row['file']}  no face"
@@ -32,8 +36,8 @@ def as_lines(rows: Sequence[Row]) -> Iterator[str]:
             f"{row['age']:.1f} years ({row['age_low']}-{row['age_high']})",
             ", ".join(f"{label} {_percent(p)}" for label, p in best),
         ]
-        if row["female_prob"] is not None:
-            female = row["female_prob"]
+        female = row["female_prob"]
+        if female is not None and overlay.shows_gender(row["age"], female):
             likelier = min(max(female, 1 - female), 0.99)  # certainty is not to be had
             parts.append(f"{'female' if female >= 0.5 else 'male'} {_percent(likelier)}")
         parts += [f"{age}+ {_percent(p)}" for age, p in row.get("over", {}).items()]

@@ -1,4 +1,4 @@
-"""Where labelled frames go: video, GIF, picture, table, window. All are context managers.
+"""Where labelled frames go: video, GIF, picture, table.
 
 A file is written beside its final name and takes that name when it is closed, so that a failure
 before the first frame leaves nothing and a later one leaves a whole file. What was there before
@@ -52,10 +52,12 @@ def _written(path: Path, error: Exception) -> LivecamError:
 
 
 class VideoSink:
-    """H.264 in mp4, every frame at its own time, with the sound of `audio_from`.
+    """H.264 in mp4, every frame at its own time, with the sound that the first one brings.
 
     The file is made of fragments until it is closed, so that it plays whatever stops it.
     """
+
+    is_full = False  # it takes all frames
 
     def __init__(self, path: Path, config: VideoConfig, rate: Fraction) -> None:
         self.config, self.rate = config, rate
@@ -65,6 +67,7 @@ class VideoSink:
         self._audio: _AudioCopy | None = None
         self._failed = False
         self._frames = 0
+        self.is_kept = False
         self._last_tick = -1
 
     def __enter__(self) -> VideoSink:
@@ -136,6 +139,7 @@ class VideoSink:
             self._file.discard()
         else:
             self._file.keep()
+            self.is_kept = True
         if problem is not None and error is None:
             raise _written(self._file.final, problem)
 
@@ -296,6 +300,7 @@ class GifSink:
         self._graph: av.filter.Graph | None = None
         self._next_s = 0.0
         self.is_full = False
+        self.is_kept = False
 
     def __enter__(self) -> GifSink:
         return self
@@ -334,6 +339,7 @@ class GifSink:
             self._file.discard()
             raise _written(self._file.final, problem) from problem
         self._file.keep()
+        self.is_kept = True
 
     def _encode(self, graph: av.filter.Graph) -> None:
         graph.push(None)
@@ -451,7 +457,8 @@ class RowFile:
                 data = data[self._file.write(data) :]
             self._whole = self._file.tell()
         except OSError as error:
-            self._file.truncate(self._whole)
+            self._file.seek(self._whole)
+            self._file.truncate()
             raise _written(self._partial.final, error) from error
 
     def __exit__(

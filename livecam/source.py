@@ -29,7 +29,7 @@ from imutils.paths import image_types
 
 from livecam.clock import OneClock
 from livecam.datatypes import Frame, Image
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, StoppedError
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 
@@ -417,10 +417,10 @@ class Clip:
             size = file.seek(0, io.SEEK_END)
         return head[:4] == b"RIFF" and size < int.from_bytes(head[4:], "little") + 8
 
-    def _stopped(self, why: str) -> LivecamError:
+    def _stopped(self, why: str) -> StoppedError:
         total = self.total or 0
         of = f" of {total}" if total > self.frames_read else ""
-        return LivecamError(f"{self.name}: stopped at frame {self.frames_read}{of}: {why}")
+        return StoppedError(f"{self.name}: stopped at frame {self.frames_read}{of}: {why}")
 
     def _require_whole(self, end_s: float) -> None:
         """A file cut off at its end may just end: compare with what it says of itself."""

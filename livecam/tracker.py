@@ -27,6 +27,7 @@ class Tracker:
     def __init__(self, config: TrackerConfig, scheme: AgeScheme) -> None:
         self.config, self.scheme = config, scheme
         self._tracks: list[_Track] = []
+        self._due: list[_Track] = []  # of the last call of `due`, for `learn`
         self._ids = itertools.count(1)
 
     def predict(self, time_s: float) -> Array:
@@ -38,6 +39,10 @@ class Tracker:
     def just_lost(self) -> bool:
         """Whether the last update missed a face that the one before it had."""
         return any(track.misses == 1 for track in self._tracks)
+
+    def forget(self) -> None:
+        """Let go of all tracks, at once; ids go on from where they are."""
+        self._tracks = []
 
     def update(self, time_s: float, faces: Faces) -> None:
         """Match the faces of one frame with the tracks; births and deaths."""
@@ -87,7 +92,7 @@ class Tracker:
 
         In the order that `learn` expects. At most `classify_per_s` a second for each track.
         """
-        rows = [track for track in self._tracks if self._is_due(track, time_s)]
+        rows = self._due = [track for track in self._tracks if self._is_due(track, time_s)]
         if not rows:
             return Faces.none()
         return Faces(
@@ -104,8 +109,7 @@ class Tracker:
 
     def learn(self, time_s: float, answers: AgeGender, quality: Array) -> None:
         """Add the answers for the faces that `due` gave, weighted by their quality (n,)."""
-        rows = [track for track in self._tracks if self._is_due(track, time_s)]
-        for i, track in enumerate(rows):
+        for i, track in enumerate(self._due):
             track.views.add(
                 time_s,
                 answers.age_probs[i],
@@ -181,8 +185,8 @@ class _Views:
         self.samples += 1
 
     def age_probs(self, max_narrowing: float) -> Array:
-        """(101,); sharper as agreeing views come in, since frames of one face are not independent
-        by no more than `max_narrowing`."""
+        """(101,), sharper the more views agree; by no more than `max_narrowing`, because the
+        frames of one face share most of their error."""
         effective = self.weight**2 / self.weight2 if self.weight2 else 1.0
         power = 1 + (max_narrowing - 1) * (1 - 1 / max(effective, 1.0))
         return sharpened(np.exp(self.log_probs - self.log_probs.max())[None], power)[0]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import cv2
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    import clips
 
 STRICT = "LIVECAM_TESTS_STRICT"
 
@@ -32,3 +36,23 @@ def detector():  # type: ignore[no-untyped-def]
     from livecam.detector import Mtcnn
 
     return Mtcnn(min_face_px=32)
+
+
+@pytest.fixture(autouse=True)
+def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of the person who runs the tests."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def livecam(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> clips.Command:
+    """The command, run in an empty folder."""
+    import clips
+
+    monkeypatch.chdir(tmp_path)
+    return clips.Command(capfd)

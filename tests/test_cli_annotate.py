@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
 import socket
@@ -25,22 +24,6 @@ FIELDS = (
     "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
     "age", "age_low", "age_high", "age_bin", "female_prob",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def livecam(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> clips.Command:
-    monkeypatch.chdir(tmp_path)
-    return clips.Command(capfd)
 
 
 @pytest.fixture(scope="session")

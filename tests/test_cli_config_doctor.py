@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,22 +21,6 @@ from livecam import doctor
 from livecam.shipped import shipped_file
 
 COMMANDS = ["annotate", "predict", "config", "doctor", "demo"]
-
-
-@pytest.fixture(autouse=True)
-def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def livecam(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> clips.Command:
-    monkeypatch.chdir(tmp_path)
-    return clips.Command(capfd)
 
 
 def printed(answer: clips.Answer) -> dict[str, tuple[object, str]]:
@@ -74,7 +57,7 @@ def test_the_nearer_setting_wins_and_is_named(
         return printed(livecam("config"))["runtime.threads"]
 
     assert threads() == (0, "config.yaml")
-    user = tmp_path / "settings" / "livecam" / "livecam.yaml"
+    user = tmp_path / "nobody" / "livecam" / "livecam.yaml"
     user.parent.mkdir(parents=True)
     user.write_text("runtime: {threads: 1}\n")
     assert threads() == (1, str(user))

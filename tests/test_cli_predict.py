@@ -15,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,22 +36,6 @@ KEYS = (
 )  # fmt: skip
 # The face in conftest's portrait, shrunk to 256 px, as the detector has it
 FACE_XYXY = (89, 30, 133, 86)
-
-
-@pytest.fixture
-def livecam(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> clips.Command:
-    monkeypatch.chdir(tmp_path)
-    return clips.Command(capfd)
-
-
-@pytest.fixture(autouse=True)
-def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
@@ -839,6 +824,10 @@ def test_an_interrupted_predict_closes_its_table(
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert asked.wait(60)
+        partial = tmp_path / ".a.partial.csv"
+        until_s = time.monotonic() + 15
+        while partial.read_text().count("\n") < 65 and time.monotonic() < until_s:
+            time.sleep(0.05)
         child.send_signal(number)
         release.set()
         out, err = child.communicate(timeout=60)

@@ -22,19 +22,8 @@ FRAMES = demo.FPS * demo.SECONDS
 
 
 @pytest.fixture(autouse=True)
-def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
+def no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
-    for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def livecam(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> clips.Command:
-    monkeypatch.chdir(tmp_path)
-    return clips.Command(capfd)
 
 
 @pytest.fixture

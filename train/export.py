@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from livecam.ages import RANGE_SHARE, central_range, sharpened
+from livecam.ages import RANGE_SHARE, sharpened
 from livecam.crops import resized
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
-from train import faces
+from train import faces, metrics
 from train.cli import run
+from train.recipe import require_same_data
 
 NAME = "age_gender"
+SUFFIXES = ("keras", "onnx", "yaml")
 OPSET = 17
 MAX_DIFFERENCE = 1e-4  # in probabilities, between master and export
 POWERS = np.arange(0.5, 3.01, 0.02)
@@ -44,14 +47,25 @@ def _export(args: argparse.Namespace) -> None:
     if not source.is_file():
         raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")
     dev = faces.load(args.data, "dev")
+    require_same_data(args.run / "recipe.json", args.data, dev.data_hash)
     master = keras.models.load_model(source, compile=False)
     round_weights(master)
     args.out.mkdir(parents=True, exist_ok=True)
-    master.save(args.out / f"{NAME}.keras")
-    write_onnx(master, args.out / f"{NAME}.onnx")
+    with tempfile.TemporaryDirectory(dir=args.out) as folder:
+        _write_checked(master, dev, Path(folder))
+        for suffix in SUFFIXES:  # all three are good: only now do they replace others
+            (Path(folder) / f"{NAME}.{suffix}").replace(args.out / f"{NAME}.{suffix}")
+    for suffix in SUFFIXES:
+        print(args.out / f"{NAME}.{suffix}")
+
+
+def _write_checked(master: Any, dev: faces.FaceSet, folder: Path) -> None:
+    """The three files. Raises LivecamError if the ONNX file does not say what the master says."""
+    master.save(folder / f"{NAME}.keras")
+    write_onnx(master, folder / f"{NAME}.onnx")
     crops = resized(dev.crops, master.input.shape[1]).astype(np.float32)
     answers = master.predict(crops, batch_size=64, verbose=0)
-    difference = _difference(args.out / f"{NAME}.onnx", crops[:256], answers)
+    difference = _difference(folder / f"{NAME}.onnx", crops[:256], answers)
     if difference > MAX_DIFFERENCE:
         raise LivecamError(f"{NAME}.onnx differs from the master by {difference:.1e}; not usable")
     power, held = calibrated_power(answers["age_probs"], dev.age)
@@ -60,14 +74,12 @@ def _export(args: argparse.Namespace) -> None:
         "data_hash": dev.data_hash,
         "onnx_difference": float(f"{difference:.1e}"),
     }
-    (args.out / f"{NAME}.yaml").write_text(_HEADER + yaml.safe_dump(record, sort_keys=False))
+    (folder / f"{NAME}.yaml").write_text(_HEADER + yaml.safe_dump(record, sort_keys=False))
     print(
         f"age_power {power:.2f}: the {RANGE_SHARE:.0%} range holds {held:.1%} of {len(dev)} dev "
         f"labels; ONNX differs from the master by {difference:.1e}",
         file=sys.stderr,
     )
-    for suffix in ("keras", "onnx", "yaml"):
-        print(args.out / f"{NAME}.{suffix}")
 
 
 _HEADER = """# Written by `python -m train.export`.
@@ -134,7 +146,7 @@ def _name_outputs(model: Any) -> None:
 
 
 def _halve_weights(model: Any) -> None:
-    """Store float32 constants as float16, where that loses nothing, and cast them back."""
+    """Store the kernels as float16 and cast them back; `round_weights` has made that lossless."""
     import onnx
     from onnx import numpy_helper
 
@@ -169,8 +181,7 @@ def calibrated_power(age_probs: np.ndarray, ages: np.ndarray) -> tuple[float, fl
     share that it then holds."""
     best = (2.0, 1.0, 0.0)
     for power in POWERS:
-        low, high = central_range(sharpened(age_probs, power)).T
-        held = float(((low <= ages) & (ages <= high)).mean())
+        held = float(metrics.held(sharpened(age_probs, power), ages).mean())
         best = min(best, (abs(held - RANGE_SHARE), float(power), held))
     return best[1], best[2]
 

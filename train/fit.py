@@ -34,17 +34,12 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("runs/age_gender"), help="the run's folder"
     )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
-    for name, what in (
-        ("epochs", "passes over the data"),
-        ("batch", "pictures a step"),
-        ("seed", "of weights and augmentation"),
-    ):
-        default = getattr(defaults, name)
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} ({default})")
+    parser.add_argument("--epochs", type=int, help=f"passes over the data ({defaults.epochs})")
+    parser.add_argument("--batch", type=int, help=f"pictures a step ({defaults.batch})")
+    parser.add_argument("--seed", type=int, help=f"of weights and changes ({defaults.seed})")
     parser.add_argument(
         "--precision",
         choices=("float32", "mixed_bfloat16"),
-        default=defaults.precision,
         help=f"of the arithmetic while training ({defaults.precision})",
     )
     return parser
@@ -67,17 +62,20 @@ def _fit(args: argparse.Namespace) -> None:
 
 def _recipe(args: argparse.Namespace) -> Recipe:
     """The recipe of the arguments; of the interrupted run when it is resumed."""
-    if args.epochs < 1 or args.batch < 1:
+    names = ("epochs", "batch", "seed", "precision")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if any(given.get(name, 1) < 1 for name in ("epochs", "batch")):
         raise UsageError("--epochs and --batch: expected at least 1")
     saved = args.out / "recipe.json"
     if args.resume:
+        if given:
+            raise UsageError(f"--resume: the run has its recipe; leave out --{', --'.join(given)}")
         if not saved.is_file():
             raise LivecamError(f"{args.out}: no run to resume; start one without --resume")
         return read_recipe(saved)
     if saved.exists():
         raise UsageError(f"{args.out}: holds a run; give --resume to go on, or another --out")
-    fields = {name: getattr(args, name) for name in ("epochs", "batch", "seed", "precision")}
-    return Recipe(**fields)
+    return Recipe(**given)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from livecam.errors import LivecamError
 from livecam.progress import Progress
 from train import architectures, faces
 from train.augment import augmented
-from train.recipe import Recipe, append_log, keep_log, write_recipe
+from train.recipe import Recipe, append_log, keep_log, require_same_data, write_recipe
 
 LAST = "last.weights.h5"
 LOG = "log.csv"
@@ -28,7 +28,7 @@ class Batches(keras.utils.PyDataset):
     def __init__(
         self, data: faces.FaceSet, recipe: Recipe, size_px: int, first_epoch: int = 0
     ) -> None:
-        super().__init__(workers=1, max_queue_size=4)
+        super().__init__()
         self.data, self.recipe, self.size_px = data, recipe, size_px
         self.epoch = first_epoch
         self._shuffle()
@@ -82,6 +82,8 @@ def fit(recipe: Recipe, data_path: Path, out: Path, *, resume: bool) -> None:
     train, dev = faces.load(data_path, "train"), faces.load(data_path, "dev")
     if len(train) < recipe.batch:
         raise LivecamError(f"{data_path}: {len(train)} faces to train on, fewer than a batch")
+    if resume:
+        require_same_data(out / "recipe.json", data_path, train.data_hash)
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
@@ -101,7 +103,14 @@ def fit(recipe: Recipe, data_path: Path, out: Path, *, resume: bool) -> None:
         if first_epoch >= end:
             continue
         batches = Batches(train, recipe, size_px, first_epoch)
-        net.fit(batches, initial_epoch=first_epoch, epochs=end, verbose=0, callbacks=[after])
+        net.fit(
+            batches,
+            initial_epoch=first_epoch,
+            epochs=end,
+            shuffle=False,  # the batches do it, the same way after a resume
+            verbose=0,
+            callbacks=[after],
+        )
         first_epoch = _resume(
             net, out, steps
         )  # Keras leaves a fit with averaged weights; go on without

@@ -149,7 +149,7 @@ class Rows:
         left_out = split.part == LEFT_OUT
         reasons = Counter(self.dropped)
         reasons["exact copy of another picture"] = int((left_out & split.is_copy).sum())
-        reasons["near-copy of a test picture"] = int((left_out & ~split.is_copy).sum())
+        reasons["copy of a test picture"] = int((left_out & ~split.is_copy).sum())
         lines += [f"  left out: {why:22}{n:>8}" for why, n in sorted(reasons.items()) if n]
         for part, name in ((TRAIN, "train"), (DEV, "dev"), (TEST, "test")):
             ages = split.age[split.part == part]

@@ -64,3 +64,16 @@ def keep_log(path: Path, epochs: int) -> None:
         return
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[: 1 + epochs]))
+
+
+def require_same_data(recipe: Path, data: Path, data_hash: str) -> None:
+    """Raises LivecamError if `data` is not what the run of this recipe was trained on: its dev
+    part may then hold faces that the run has learnt."""
+    try:
+        known = json.loads(recipe.read_text())["data_hash"]
+    except (OSError, ValueError, KeyError) as error:
+        raise LivecamError(f"{recipe}: not a run's recipe ({error})") from error
+    if known != data_hash:
+        raise LivecamError(
+            f"{data}: not the faces of this run: their hash is {data_hash}, expected {known}"
+        )

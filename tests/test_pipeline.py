@@ -1,0 +1,127 @@
+"""The order of the stages, which detection a frame gets, and what a scene cut means."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from livecam.config import load_config
+from livecam.datatypes import AgeGender, Faces, Frame
+from livecam.pipeline import Models, Pipeline
+from livecam.tracker import Tracker
+
+RATE = 25
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models(load_config(environment={}))
+
+
+class Calls:
+    """A detector that notes what it is asked, and finds a face where `has_face` says so."""
+
+    def __init__(self, has_face: bool = True) -> None:
+        self.asked: list[str] = []
+        face = Faces(
+            np.array([[40, 40, 80, 80]], np.float32),
+            np.ones(1, np.float32),
+            np.array([[[50, 52], [70, 52], [60, 62], [53, 70], [67, 70]]], np.float32),
+        )
+        self.faces = face if has_face else Faces.none()
+
+    def find(self, bgr: np.ndarray) -> Faces:
+        self.asked.append("find")
+        return self.faces
+
+    def refine(self, bgr: np.ndarray, xyxy: np.ndarray) -> Faces:
+        self.asked.append("refine")
+        return self.faces[: len(xyxy)]
+
+
+def _answer(crops: np.ndarray) -> AgeGender:
+    n = len(crops)
+    return AgeGender(np.full((n, 101), 1 / 101, np.float32), np.full(n, 0.5, np.float32))
+
+
+def _line(detector: Calls, detect_every: int) -> Pipeline:
+    config = load_config(environment={})
+    tracker = Tracker(config.tracker, config.scheme)
+    return Pipeline(detector, _answer, tracker, detect_every)  # type: ignore[arg-type]
+
+
+def _frames(pictures: list[np.ndarray]) -> list[Frame]:
+    return [Frame(i, i / RATE, picture) for i, picture in enumerate(pictures)]
+
+
+@pytest.mark.parametrize(("every", "finds"), [(1, 12), (4, 3), (100, 1)])
+def test_full_detections_come_every_so_many_frames(every: int, finds: int) -> None:
+    detector = Calls()
+    line = _line(detector, every)
+    for frame in _frames([np.full((120, 160, 3), 90, np.uint8)] * 12):
+        line(frame)
+    assert detector.asked.count("find") == finds
+    assert [i for i, what in enumerate(detector.asked) if what == "find"] == list(
+        range(0, 12, every)
+    )
+
+
+def test_a_scene_cut_and_a_lost_face_bring_a_full_detection() -> None:
+    detector = Calls()
+    line = _line(detector, 100)
+    dark, light = (np.full((120, 160, 3), level, np.uint8) for level in (30, 200))
+    for frame in _frames([dark] * 4 + [light] * 4):
+        line(frame)
+    assert [i for i, what in enumerate(detector.asked) if what == "find"] == [0, 4]
+    detector.faces = Faces.none()
+    for frame in (Frame(8 + i, (8 + i) / RATE, light) for i in range(3)):
+        line(frame)
+    assert detector.asked[8:] == ["refine", "find", "refine"]
+
+
+def _shots(portrait: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same face in a light and in a dark place, and nothing at all."""
+    here = cv2.resize(portrait, (320, 320), interpolation=cv2.INTER_AREA)
+    mirrored = here[:, ::-1]
+    keep = np.zeros((320, 320, 1), np.float32)
+    cv2.circle(keep, (180, 75), 60, 1, -1)
+    there = (mirrored * np.roll(keep, -40, axis=1)).astype(np.uint8)
+    return here, there, np.zeros_like(here)
+
+
+def test_after_a_cut_the_same_place_is_somebody_else(models: Models, astronaut: np.ndarray) -> None:
+    here, there, _ = _shots(astronaut)
+    line = models.pipeline()
+    ids = [[face.track_id for face in line(f)] for f in _frames([here] * 8 + [there] * 8)]
+    assert ids[7] == [1]
+    assert ids[-1] == [2]
+
+
+def test_a_moment_of_black_keeps_the_id(models: Models, astronaut: np.ndarray) -> None:
+    here, _, nothing = _shots(astronaut)
+    line = models.pipeline()
+    pictures = [here] * 8 + [nothing] * 5 + [here] * 8
+    faces = [line(frame) for frame in _frames(pictures)]
+    assert [face.track_id for face in faces[-1]] == [1]
+    assert all(face.coasting_s > 0 for face in faces[10])
+
+
+def test_the_same_clip_gives_the_same_tracks(models: Models, astronaut: np.ndarray) -> None:
+    pictures = [
+        cv2.warpAffine(astronaut, np.float32([[1, 0, 2 * i], [0, 1, i]]), (400, 300))
+        for i in range(15)
+    ]
+    runs = []
+    for _ in range(2):
+        line = models.pipeline()
+        runs.append([(f.track_id, *f.xyxy, f.age) for g in _frames(pictures) for f in line(g)])
+    assert runs[0] == runs[1]
+    assert runs[0]
+
+
+def test_a_picture_needs_no_second_look(models: Models, astronaut: np.ndarray) -> None:
+    (face,) = models.look(astronaut)
+    assert (face.track_id, face.samples, face.coasting_s) == (1, 1, 0.0)
+    assert face.age_low <= face.age <= face.age_high
+    assert models.look(np.zeros((50, 50, 3), np.uint8)) == []
