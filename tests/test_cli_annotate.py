@@ -898,3 +898,21 @@ def test_annotate_is_quiet_on_stdout_and_plain_on_stderr(clip: Path, tmp_path: P
     assert "\r" not in done.stderr
     assert "\x1b" not in done.stderr
     assert len(done.stderr.splitlines()) == 3  # two of the table of tracks, one of speed
+
+
+def test_a_still_gif_is_labelled(livecam: clips.Command, astronaut: np.ndarray) -> None:
+    """A clip of one frame: there is no second one to wait for."""
+    clips.write_gif(Path("still.gif"), [cv2.resize(astronaut, (256, 256))])
+    answer = livecam("annotate", "still.gif", "--tracks", "t.csv", "--format", "gif")
+    assert answer.code == 0
+    assert [row["track_id"] for row in table("t.csv")] == ["1"]
+
+
+@pytest.mark.parametrize(("output", "code"), [("o.jpg", 0), ("o.mp4", 1)])
+def test_an_input_without_a_suffix_takes_its_kind_from_the_output(
+    livecam: clips.Command, picture: Path, output: str, code: int
+) -> None:
+    Path("photo").write_bytes(picture.read_bytes())
+    answer = livecam("annotate", "photo", "--output", output)
+    assert answer.code in (code, 2)
+    assert Path(output).exists() == (code == 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from livecam.sinks import (
     TRACK_FIELDS,
     AudioSource,
     GifSink,
+    RowFile,
     TrackTable,
     VideoSink,
     write_picture,
@@ -593,3 +595,27 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
             table.write("a.mp4", FRAME, [face()])
         (partial,) = tmp_path.iterdir()
         assert len(partial.read_text().splitlines()) == 11  # nothing waits in a buffer
+
+
+def test_rows_after_a_failed_write_follow_the_whole_ones(tmp_path: Path) -> None:
+    class Flaky(io.FileIO):
+        """Takes three bytes of the second row, then no more of it."""
+
+        fails = 0
+
+        def write(self, data) -> int:  # type: ignore[no-untyped-def]
+            if bytes(data).startswith(b"row2"):
+                return super().write(data[:3])
+            if bytes(data).startswith(b"2"):
+                raise OSError(28, "No space left on device")
+            return super().write(data)
+
+    with RowFile(tmp_path / "a.csv") as rows:
+        rows.append("row1\n")
+        assert rows._file is not None
+        rows._file.close()
+        rows._file = Flaky(rows._partial.path, "ab")
+        with pytest.raises(LivecamError, match="No space left"):
+            rows.append("row2\n")
+        rows.append("row3\n")
+    assert (tmp_path / "a.csv").read_bytes() == b"row1\nrow3\n"

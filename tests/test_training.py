@@ -19,6 +19,7 @@ from conftest import unavailable
 from faces_data import write_utkface
 
 from livecam.classifier import AgeGenderClassifier
+from livecam.errors import LivecamError
 from train import prepare
 from train.faces import load
 
@@ -178,3 +179,30 @@ def test_without_keras_the_install_command_is_the_answer(tmp_path: Path) -> None
     assert done.returncode == 1
     assert 'pip install "' in done.stderr
     assert '[train]"' in done.stderr
+
+
+def test_an_export_needs_the_data_of_its_run(run: Path, data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    other.write_bytes(data.read_bytes())
+    with h5py.File(other, "a") as h5:
+        h5.attrs["data_hash"] = "0" * 16
+    out = tmp_path / "models"
+    done = _train("export", run, "--data", other, "--out", out)
+    assert done.returncode == 1
+    assert "other.h5: not the faces of this run" in done.stderr
+    assert not out.exists()
+
+
+def test_a_resumed_run_keeps_its_recipe(run: Path, data: Path) -> None:
+    done = _train("fit", data, "--out", run, "--resume", "--epochs", "9", "--seed", "1")
+    assert done.returncode == 2
+    assert "leave out --epochs, --seed" in done.stderr
+
+
+@pytest.mark.parametrize("power", [".nan", "-3", "0", "words", "1e9"])
+def test_a_calibration_that_is_none(exported: Path, tmp_path: Path, power: str) -> None:
+    model = tmp_path / "a.onnx"
+    model.write_bytes((exported / "age_gender.onnx").read_bytes())
+    model.with_suffix(".yaml").write_text(f"age_power: {power}\n")
+    with pytest.raises(LivecamError, match="age_power"):
+        AgeGenderClassifier(model)
