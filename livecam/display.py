@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from types import TracebackType
 
 import cv2
 
@@ -67,11 +66,6 @@ class Window:
             self.is_open = False
             cv2.destroyWindow(self.title)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self.is_open:
             cv2.destroyWindow(self.title)

@@ -46,7 +46,7 @@ class _PartialFile:
             self.path.unlink()
 
 
-def _written(path: Path, error: Exception) -> LivecamError:
+def _unwritable(path: Path, error: Exception) -> LivecamError:
     reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
     return LivecamError(f"{path}: cannot be written: {reason}")
 
@@ -89,7 +89,7 @@ class VideoSink:
                 self._audio.copy_until(frame.time_s)
         except (av.error.FFmpegError, OSError) as error:
             self._failed = True
-            raise _written(self._file.final, error) from error
+            raise _unwritable(self._file.final, error) from error
 
     def _open(self, bgr: Image, audio: AudioSource | None) -> None:
         # hybrid: fragments while it is written, an ordinary index once it is closed;
@@ -141,7 +141,7 @@ class VideoSink:
             self._file.keep()
             self.is_kept = True
         if problem is not None and error is None:
-            raise _written(self._file.final, problem)
+            raise _unwritable(self._file.final, problem)
 
 
 def _plays(path: Path) -> bool:
@@ -177,7 +177,10 @@ class AudioSource:
     @classmethod
     def of(cls, path: Path, start_s: float) -> AudioSource | None:
         """None where the clip has no sound that can be kept."""
-        source = cls(path, start_s)
+        try:
+            source = cls(path, start_s)
+        except (av.error.FFmpegError, OSError):  # the pictures say what is wrong with the file
+            return None
         if source.container.streams.audio and source.is_usable():
             return source
         source.container.close()
@@ -325,19 +328,14 @@ class GifSink:
         picture.pts, picture.time_base = round(frame.time_s * 100), Fraction(1, 100)
         self._graph.push(picture)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._graph is None:
             return
         try:
             self._encode(self._graph)
         except (av.error.FFmpegError, OSError) as problem:
             self._file.discard()
-            raise _written(self._file.final, problem) from problem
+            raise _unwritable(self._file.final, problem) from problem
         self._file.keep()
         self.is_kept = True
 
@@ -396,7 +394,7 @@ def write_picture(path: Path, bgr: Image) -> None:
         raise LivecamError(f"{path}: cannot be encoded: {error.err}") from error
     except OSError as error:
         file.discard()
-        raise _written(path, error) from error
+        raise _unwritable(path, error) from error
 
 
 def _picture_quality(suffix: str) -> list[int]:
@@ -429,7 +427,7 @@ class RowFile:
             self._file = self._partial.path.open("wb", buffering=0)
             self._put(self.header)
         except OSError as error:
-            raise _written(self._partial.final, error) from error
+            raise _unwritable(self._partial.final, error) from error
         except LivecamError:
             self._close()
             raise
@@ -459,19 +457,14 @@ class RowFile:
         except OSError as error:
             self._file.seek(self._whole)
             self._file.truncate()
-            raise _written(self._partial.final, error) from error
+            raise _unwritable(self._partial.final, error) from error
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         try:
             self._close()
         except OSError as problem:
             self._partial.discard()
-            raise _written(self._partial.final, problem) from problem
+            raise _unwritable(self._partial.final, problem) from problem
 
 
 def csv_line(values: Iterable[object]) -> str:

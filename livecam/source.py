@@ -43,7 +43,8 @@ OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
 LEAST_STEP_S = 0.001
 HAIR_S = 1e-6
-SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged
+SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
+MOST_SPARED_S = 1.0  # but never more than this
 
 Kind = Literal["picture", "clip"]
 
@@ -428,7 +429,8 @@ class Clip:
         if said_s is None or self.end_s is not None or self.start_s >= said_s:
             return
         missing_s = said_s - end_s
-        is_short = missing_s > max(1.5 / float(self.rate), SHORT_SHARE * said_s)
+        spared_s = min(SHORT_SHARE * said_s, MOST_SPARED_S)
+        is_short = missing_s > max(1.5 / float(self.rate), spared_s)
         if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
             is_short = is_short and self.frames_read < self.stream.frames
         if is_short or self._lacks_riff_bytes():

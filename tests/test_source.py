@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -153,7 +152,7 @@ def test_a_download_is_gone_after_use(tmp_path: Path, astronaut: np.ndarray) -> 
 def test_a_name_without_a_suffix_is_looked_into(tmp_path: Path, content: str, kind: str) -> None:
     file = tmp_path / "file"
     if content == "picture":
-        file.write_bytes(png(np.zeros((4, 4, 3), np.uint8)))
+        file.write_bytes(clips.png(np.zeros((4, 4, 3), np.uint8)))
     elif content == "clip":
         clips.write_clip(tmp_path / "c.mp4", clips.greys(2)).rename(file)
     else:
@@ -177,18 +176,6 @@ def test_what_has_no_bytes_is_refused(tmp_path: Path, damage: str) -> None:
 # Pictures
 
 
-def png(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
-
-
-def turned_jpeg(picture: np.ndarray, orientation: int) -> bytes:
-    """A JPEG with EXIF's orientation tag and nothing else in its EXIF."""
-    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
-    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
-    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
-
-
 def decoded(data: bytes) -> np.ndarray:
     return decode_picture("a", np.frombuffer(data, np.uint8))
 
@@ -200,7 +187,7 @@ QUARTERS[20:, :30] = (0, 0, 250)
 
 
 def test_colour_stays() -> None:
-    np.testing.assert_array_equal(decoded(png(QUARTERS)), QUARTERS)
+    np.testing.assert_array_equal(decoded(clips.png(QUARTERS)), QUARTERS)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +204,7 @@ def test_colour_stays() -> None:
 def test_every_depth_and_number_of_channels_becomes_8_bit_colour(
     what: str, stored: np.ndarray
 ) -> None:
-    bgr = decoded(png(stored))
+    bgr = decoded(clips.png(stored))
     assert bgr.dtype == np.uint8
     expected = np.dstack([QUARTERS[..., 0]] * 3) if "grey" in what else QUARTERS
     np.testing.assert_allclose(bgr.astype(int), expected.astype(int), atol=1)
@@ -238,7 +225,7 @@ UPRIGHT = {
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
 def test_exif_orientation_is_applied(orientation: int) -> None:
-    bgr = decoded(turned_jpeg(QUARTERS, orientation))
+    bgr = decoded(clips.turned_jpeg(QUARTERS, orientation))
     expected = UPRIGHT[orientation](QUARTERS)
     assert bgr.shape == expected.shape
     for row in (8, -8):
@@ -255,10 +242,10 @@ def test_every_suffix_is_read(tmp_path: Path, suffix: str) -> None:
 
 
 def test_one_pixel_is_a_picture() -> None:
-    assert decoded(png(np.full((1, 1, 3), 7, np.uint8))).tolist() == [[[7, 7, 7]]]
+    assert decoded(clips.png(np.full((1, 1, 3), 7, np.uint8))).tolist() == [[[7, 7, 7]]]
 
 
-JPEG = turned_jpeg(QUARTERS, 1)
+JPEG = clips.turned_jpeg(QUARTERS, 1)
 
 
 def half_of(suffix: str) -> bytes:
@@ -292,7 +279,7 @@ def test_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refusal before decoding is a matter of the process: see test_cli_predict.py."""
     monkeypatch.setattr("livecam.source.MAX_PIXELS", 40 * 60 - 1)
     with pytest.raises(LivecamError, match=r"a: larger than 0 megapixels; make it smaller"):
-        decoded(png(QUARTERS))
+        decoded(clips.png(QUARTERS))
 
 
 # Clips

@@ -111,9 +111,8 @@ def fit(recipe: Recipe, data_path: Path, out: Path, *, resume: bool) -> None:
             verbose=0,
             callbacks=[after],
         )
-        first_epoch = _resume(
-            net, out, steps
-        )  # Keras leaves a fit with averaged weights; go on without
+        # Keras leaves a fit with averaged weights: the next stage goes on with the checkpoint's
+        first_epoch = _resume(net, out, steps)
     net.optimizer.finalize_variable_values(net.trainable_variables)
     save_master(net, recipe, out / "age_gender.keras")
 
