@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import cv2
-
 from livecam.config import Config
 from livecam.datatypes import Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError, UsageError
+from livecam.filming import film, film_sink
+from livecam.motion import Motion
 from livecam.overlay import Overlay
 from livecam.pipeline import Models
 from livecam.progress import Progress
@@ -219,7 +219,7 @@ def _annotate_picture(
 ) -> Done:
     done = Done(opened.input.name)
     frame = Frame(0, 0.0, read_picture(done.name, opened.path))
-    faces = models.look(frame.bgr)
+    faces = models.look(frame.bgr)  # all of them: the first view confirms
     done.see(frame, faces)
     if table is not None:
         table.write(done.name, frame, faces)
@@ -246,16 +246,20 @@ def _annotate_clip(
             clip = stack.enter_context(Clip(done.name, opened.path, request.start_s, request.end_s))
             total = clip.total
             line = models.pipeline(total)
-            overlay = Overlay(config.overlay)
-            sink = _sink(path, clip, config)
-            if sink is not None:
+            overlay, motion = Overlay(config.overlay), Motion()
+            if path is not None:
+                sink = film_sink(path, config.video, clip.rate)
                 stack.enter_context(sink)
             progress = stack.enter_context(Progress(done.name, total, "frames"))
             for frame in clip:
                 faces = line(frame)
                 if table is not None:
                     table.write(done.name, frame, faces)
-                _draw(sink, overlay, clip, frame, faces)
+                motion.update(frame.time_s, faces)
+                if sink is not None:
+                    shown, hidden = motion.at(frame.time_s), line.boxes(frame.time_s)
+                    sound = _sound(sink, clip, frame)
+                    film(sink, overlay, frame, shown, hidden, sound)
                 done.see(frame, faces)
                 progress.step()
                 if sink is not None and sink.is_full and table is None:
@@ -281,30 +285,8 @@ def _stopped(done: Done, total: int | None, why: str) -> str:
     return f"{done.name}: stopped at frame {done.frames}{of}: {why}"
 
 
-def _sink(path: Path | None, clip: Clip, config: Config) -> VideoSink | GifSink | None:
-    if path is None:
+def _sound(sink: VideoSink | GifSink, clip: Clip, frame: Frame) -> AudioSource | None:
+    """The clip's, which the first frame brings into a video."""
+    if frame.index or isinstance(sink, GifSink):
         return None
-    if path.suffix.lower() == ".gif":
-        return GifSink(path, config.video)
-    return VideoSink(path, config.video, clip.rate)
-
-
-def _draw(
-    sink: VideoSink | GifSink | None,
-    overlay: Overlay,
-    clip: Clip,
-    frame: Frame,
-    faces: Sequence[TrackedFace],
-) -> None:
-    """One frame with its labels into the sink. A GIF takes some of the frames; they are shrunk
-    before they are drawn on, so that text stays legible."""
-    if isinstance(sink, VideoSink):
-        sound = None
-        if frame.index == 0:
-            sound = AudioSource.of(clip.path, clip.first_s or 0.0)
-        sink.write(frame, overlay(frame.bgr, faces), sound)
-    elif sink is not None and sink.wants(frame):
-        factor = sink.factor(frame.bgr)
-        height, width = (max(1, round(side * factor)) for side in frame.bgr.shape[:2])
-        small = cv2.resize(frame.bgr, (width, height), interpolation=cv2.INTER_AREA)
-        sink.write(frame, overlay(small, faces, factor))
+    return AudioSource.of(clip.path, clip.first_s or 0.0)

@@ -30,6 +30,7 @@ _Net = Callable[[Array], tuple[Array, Array]]
 class AgeGenderClassifier:
     """Callable: canonical crops (n, 128, 128, 3) RGB uint8 -> AgeGender of n rows.
 
+    `provider` is what computes: an execution provider of ONNX Runtime, or Keras.
     Raises LivecamError if the model is missing, damaged or of another shape.
     """
 
@@ -43,8 +44,9 @@ class AgeGenderClassifier:
         self.path = _model_path(model, runtime)
         if runtime == "keras":
             self._net, self.input_px = _keras_net(self.path)
+            self.provider = "Keras"
         else:
-            self._net, self.input_px = _onnx_net(self.path, threads, providers)
+            self._net, self.input_px, self.provider = _onnx_net(self.path, threads, providers)
         self.age_power = _age_power(self.path.with_suffix(".yaml"))
 
     def __call__(self, crops: Image) -> AgeGender:
@@ -71,7 +73,7 @@ def _model_path(model: str | Path, runtime: str) -> Path:
     return path
 
 
-def _onnx_net(path: Path, threads: int, providers: Sequence[str]) -> tuple[_Net, int]:
+def _onnx_net(path: Path, threads: int, providers: Sequence[str]) -> tuple[_Net, int, str]:
     net = session(path, threads, providers)
     shapes = {output.name: output.shape for output in net.get_outputs()}
     inputs = net.get_inputs()
@@ -81,7 +83,7 @@ def _onnx_net(path: Path, threads: int, providers: Sequence[str]) -> tuple[_Net,
         age_probs, female_prob = net.run(["age_probs", "female_prob"], {inputs[0].name: crops})
         return age_probs, female_prob
 
-    return call, input_px
+    return call, input_px, net.get_providers()[0].removesuffix("ExecutionProvider")
 
 
 def _keras_net(path: Path) -> tuple[_Net, int]:

@@ -13,7 +13,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,22 +23,33 @@ from livecam.errors import LivecamError, UsageError
 if TYPE_CHECKING:
     from livecam.annotate import Done
     from livecam.config import Config
+    from livecam.live.memory import Memory
+    from livecam.live.outputs import Request, Summary
+    from livecam.stopwatch import Stopwatch
 
 SCHEMES_HELP = (  # without the import that lists them
     "age scheme: marketing, decades, life-stages, megaage-7, utk-12, utk-14, utk-8, actors-3, "
     "or one of your settings"
+)
+GREETING = (  # once
+    "livecam estimates ages and genders of the faces that it sees, on this computer alone; "
+    "no picture is stored or sent unless you record it"
 )
 SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)  # kill finalises files as Ctrl-C does
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
+    with _interruptible():
+        return _exit_code(args)
+
+
+def _exit_code(args: argparse.Namespace) -> int:
     try:
-        code = args.run(args)
+        code = int(args.run(args))
         sys.stdout.flush()
         return code
     except LivecamError as error:
@@ -59,14 +70,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _leave_stdout() -> None:
     """Python writes what is left to stdout when it ends, and must not fail at it again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _import_advice(error: ImportError) -> str:
@@ -95,8 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     common = _common()
     labelling = _labelling()
-    _add_demo(commands, common, labelling)
-    _add_annotate(commands, common, labelling)
+    drawing = _drawing()
+    _add_demo(commands, common, labelling, drawing)
+    _add_run(commands, common, labelling, drawing)
+    _add_annotate(commands, common, labelling, drawing)
     _add_predict(commands, common, labelling)
     _add_config(commands, common)
     _add_doctor(commands, common)
@@ -135,11 +163,24 @@ def _labelling() -> argparse.ArgumentParser:
     return flags
 
 
-def _add_demo(
-    commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
-) -> None:
+def _drawing() -> argparse.ArgumentParser:
+    """Flags of every command that draws on pictures."""
+    flags = argparse.ArgumentParser(add_help=False)
+    group = flags.add_argument_group("drawing")
+    group.add_argument(
+        "--age", dest="overlay.age", metavar="STYLE",
+        help="how ages are shown: full, range, bin, exact or curve",
+    )  # fmt: skip
+    group.add_argument(
+        "--blur", dest="overlay.blur", action="store_const", const=True,
+        help="make faces unrecognisable; every frame is searched for them",
+    )  # fmt: skip
+    return flags
+
+
+def _add_demo(commands: Any, *parents: argparse.ArgumentParser) -> None:
     demo = commands.add_parser(
-        "demo", parents=[common, labelling], allow_abbrev=False,
+        "demo", parents=parents, allow_abbrev=False,
         help="label a built-in clip, without a camera",
         description="Make a short moving clip from a public-domain portrait, label it, show it "
         "if there is a display, and write livecam_demo.mp4 and livecam_demo.gif.",
@@ -150,11 +191,38 @@ def _add_demo(
     demo.set_defaults(run=_demo)
 
 
-def _add_annotate(
-    commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
-) -> None:
+def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
+    run = commands.add_parser(
+        "run", parents=parents, allow_abbrev=False,
+        help="label a camera, a stream or a file while you watch",
+        description="Show a camera with ages and genders drawn on; h in the window lists its keys. "
+        "Nothing is stored but what you name or save by a key.",
+    )  # fmt: skip
+    run.add_argument(
+        "--camera", default="0", metavar="SOURCE",
+        help="number of a camera (0), an rtsp:// or http:// URL, or a file",
+    )  # fmt: skip
+    run.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the labelled film, .mp4 or .gif"
+    )
+    run.add_argument(
+        "--tracks", type=Path, metavar="FILE", help="write a table of faces, .csv or .jsonl"
+    )
+    run.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    run.add_argument("--headless", action="store_true", help="no window; of a file, every frame")
+    run.add_argument("--max-frames", type=_count_of, metavar="N", help="end after so many frames")
+    run.add_argument(
+        "--duration", type=_seconds, metavar="TIME", help="end after 75, 1:15 or 0:01:15"
+    )
+    run.add_argument(
+        "--profile", action="store_true", help="say at the end how long each part took"
+    )
+    run.set_defaults(run=_run)
+
+
+def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
     annotate = commands.add_parser(
-        "annotate", parents=[common, labelling], allow_abbrev=False,
+        "annotate", parents=parents, allow_abbrev=False,
         help="label pictures and clips",
         description="Label every frame of clips and pictures, into NAME_livecam.mp4, .gif, .jpg … "
         "beside each input.",
@@ -247,6 +315,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _count_of(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
 def _age(text: str) -> int:
     if not text.isdecimal() or int(text) > 100:
         raise argparse.ArgumentTypeError(f"expected an age from 0 to 100, got {text!r}")
@@ -281,6 +355,57 @@ def _demo(args: argparse.Namespace) -> int:
     for path in paths:
         print(path)
     return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = _settings(args)
+    from livecam.live.memory import Memory, memory_file
+    from livecam.live.outputs import Request
+    from livecam.live.readers import LiveSource
+    from livecam.stopwatch import Stopwatch
+
+    source = LiveSource.parse(args.camera)
+    request = Request(
+        source, args.record, args.tracks, args.overwrite, args.max_frames, args.duration
+    )
+    request.check()
+    memory = Memory.load(memory_file())
+    if not memory.is_greeted:
+        _say(GREETING)
+        memory.is_greeted = True
+        memory.save(memory_file())
+    watch = Stopwatch()
+    if args.headless:
+        from livecam.live.headless import run_headless
+
+        summary = run_headless(request, config, watch)
+    else:
+        summary = _run_in_window(request, config, watch, memory)
+    _say(summary.line())
+    if args.profile:
+        _say(watch.table())
+    for path in summary.outputs:
+        print(path)
+    if summary.error is not None:
+        _say(f"livecam: {summary.error}")
+    if summary.is_interrupted:
+        return 130
+    return int(summary.error is not None)
+
+
+def _run_in_window(request: Request, config: Config, watch: Stopwatch, memory: Memory) -> Summary:
+    from livecam.display import Window
+    from livecam.live.memory import memory_file
+    from livecam.live.view import SCREEN_WH
+    from livecam.live.viewer import Viewer
+
+    size_wh = memory.window_wh or SCREEN_WH
+    with Window(f"livecam \N{EN DASH} {request.source.name}", size_wh) as window:
+        viewer = Viewer(request, config, window, watch, _say, memory.window_wh)
+        summary = viewer.run()
+        memory.window_wh = viewer.window_wh
+    memory.save(memory_file())
+    return summary
 
 
 def _annotate(args: argparse.Namespace) -> int:

@@ -68,6 +68,9 @@ class AgesConfig:
 
 @dataclass(frozen=True, slots=True)
 class OverlayConfig:
+    age: str
+    ids: bool
+    blur: bool
     gender: bool
     gender_min_age: int
     gender_min_prob: float
@@ -77,6 +80,16 @@ class OverlayConfig:
         """Not for small children, nor where it is uncertain: it would be wrong too often."""
         prob = max(female_prob, 1 - female_prob)
         return self.gender and age >= self.gender_min_age and prob >= self.gender_min_prob
+
+
+@dataclass(frozen=True, slots=True)
+class CameraConfig:
+    width_px: int
+    height_px: int
+    fps: int
+    stall_after_s: float
+    frozen_after_s: float
+    label_wait_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,7 @@ class Config:
     tracker: TrackerConfig
     ages: AgesConfig
     overlay: OverlayConfig
+    camera: CameraConfig
     video: VideoConfig
     train: TrainConfig
     sources: Mapping[str, str]
@@ -151,6 +165,12 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "overlay.gender_min_age": (0, 101),
     "overlay.gender_min_prob": (0.5, 1),
     "overlay.scale": (0.25, 8),
+    "camera.width_px": (16, 16_384),
+    "camera.height_px": (16, 16_384),
+    "camera.fps": (1, 1000),
+    "camera.stall_after_s": (0.5, 3600),
+    "camera.frozen_after_s": (0.5, 3600),
+    "camera.label_wait_s": (0, 1),
     "video.crf": (0, 51),
     "video.gif_width_px": (16, 4096),
     "video.gif_fps": (1, 50),
@@ -158,6 +178,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 CHOICES = {
     "classifier.runtime": ("onnx", "keras"),
+    "overlay.age": ("full", "range", "bin", "exact", "curve"),
     "video.preset": (
         "ultrafast", "superfast", "veryfast", "faster", "fast",
         "medium", "slow", "slower", "veryslow",

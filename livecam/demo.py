@@ -17,6 +17,8 @@ from livecam.config import Config
 from livecam.datatypes import Frame, Image
 from livecam.display import Window
 from livecam.extras import require
+from livecam.filming import film
+from livecam.motion import Motion
 from livecam.overlay import Overlay
 from livecam.pipeline import Models
 from livecam.progress import Progress
@@ -34,7 +36,7 @@ def run(config: Config, folder: Path, window: Window | None) -> list[Path]:
     Files of the same names are replaced: they are this command's own.
     """
     line = Models(config).pipeline()
-    overlay = Overlay(config.overlay)
+    overlay, small_overlay, motion = Overlay(config.overlay), Overlay(config.overlay), Motion()
     paths = [folder / name for name in NAMES]
     with (
         VideoSink(paths[0], config.video, Fraction(FPS)) as video,
@@ -43,14 +45,15 @@ def run(config: Config, folder: Path, window: Window | None) -> list[Path]:
     ):
         begin_s = time.monotonic()
         for frame in frames():
-            labelled = overlay(frame.bgr, line(frame))
+            motion.update(frame.time_s, line(frame))
+            shown, hidden = motion.at(frame.time_s), line.boxes(frame.time_s)
+            labelled = overlay(frame.bgr, shown, hidden=hidden)
             video.write(frame, labelled)
-            if gif.wants(frame):
-                factor = gif.factor(labelled)
-                gif.write(frame, cv2.resize(labelled, None, fx=factor, fy=factor))
+            film(gif, small_overlay, frame, shown, hidden)
             if window is not None:
                 ahead_s = frame.time_s - (time.monotonic() - begin_s)
-                window.show(labelled, max(ahead_s, 0.001))
+                window.show(labelled)
+                window.key(ahead_s)
             progress.step()
     return paths
 

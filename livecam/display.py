@@ -12,7 +12,8 @@ from livecam.datatypes import Image
 from livecam.errors import LivecamError
 
 QT_NEEDS = ("libX11.so.6", "libSM.so.6", "libXext.so.6")  # by OpenCV's windows, not in its wheel
-QUIT_KEYS = frozenset({ord("q"), 27})
+NAME = "livecam"  # of the one window, for OpenCV, which cannot find other than ASCII
+QUIT_KEYS = frozenset("q\x1b")
 
 
 def problem() -> str | None:
@@ -37,35 +38,83 @@ def problem() -> str | None:
 
 
 class Window:
-    """A window that shows pictures. A context manager; raises LivecamError without a display."""
+    """A window that shows pictures. A context manager; raises LivecamError without a display.
 
-    def __init__(self, title: str) -> None:
+    It opens at `size_wh`, or at the size of its first picture. `mouse` is where the pointer was
+    last, in pixels of the picture shown.
+    """
+
+    def __init__(self, title: str, size_wh: tuple[int, int] | None = None) -> None:
         reason = problem()
         if reason is not None:
-            raise LivecamError(f"no window: {reason}; commands that write files need none")
+            raise LivecamError(
+                f"no window: {reason}; livecam run --headless and annotate need none"
+            )
         # Qt complains about fonts that it does not need
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         self.title = title
         self.is_open = True
-        self._is_sized = False  # a window opens at the size of its first picture
+        self.is_full_screen = False
+        self.mouse: tuple[int, int] | None = None
+        self._size_wh = size_wh
+        self._is_shown = False
 
     def __enter__(self) -> Window:
-        cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+        cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+        cv2.setWindowTitle(NAME, self.title)
+        cv2.setMouseCallback(NAME, self._on_mouse)
         return self
 
-    def show(self, bgr: Image, wait_s: float = 0.001) -> None:
-        """Show one picture for at least `wait_s`; q, ESC or the window's button close it."""
+    def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
+        self.mouse = (x, y)
+
+    def show(self, bgr: Image) -> None:
+        """Give it a picture; it is on the screen after the next `key`."""
         if not self.is_open:
             return
-        if not self._is_sized:
-            cv2.resizeWindow(self.title, bgr.shape[1], bgr.shape[0])
-            self._is_sized = True
-        cv2.imshow(self.title, bgr)
-        key = cv2.waitKey(max(1, round(1000 * wait_s))) & 0xFF
-        if key in QUIT_KEYS or cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1:
+        cv2.imshow(NAME, bgr)
+        if not self._is_shown:
+            self.resize(self._size_wh or (bgr.shape[1], bgr.shape[0]))
+            self._is_shown = True
+
+    def key(self, wait_s: float = 0.001) -> str:
+        """The key pressed, as a small letter or sign, or nothing; waits at most that long.
+
+        q, ESC and the window's button close it.
+        """
+        if not self.is_open:
+            return ""
+        code = cv2.waitKeyEx(max(1, round(1000 * wait_s)))
+        # arrows and the like have larger codes, which would look like letters if cut to a byte
+        pressed = chr(code).lower() if 0 <= code < 256 else ""
+        is_closed = cv2.getWindowProperty(NAME, cv2.WND_PROP_VISIBLE) < 1
+        if pressed in QUIT_KEYS or is_closed:
             self.is_open = False
-            cv2.destroyWindow(self.title)
+            cv2.destroyWindow(NAME)
+            return ""
+        return pressed
+
+    @property
+    def size_wh(self) -> tuple[int, int] | None:
+        """Of the picture in the window; None before there is one."""
+        if not self.is_open or not self._is_shown:
+            return None
+        _, _, width, height = cv2.getWindowImageRect(NAME)
+        return (width, height) if width > 0 and height > 0 else None
+
+    def resize(self, size_wh: tuple[int, int]) -> None:
+        if not self.is_full_screen:
+            cv2.resizeWindow(NAME, *size_wh)
+
+    def set_title(self, text: str) -> None:
+        cv2.setWindowTitle(NAME, text)
+
+    def toggle_full_screen(self) -> None:
+        self.is_full_screen = not self.is_full_screen
+        wanted = cv2.WINDOW_FULLSCREEN if self.is_full_screen else cv2.WINDOW_NORMAL
+        cv2.setWindowProperty(NAME, cv2.WND_PROP_FULLSCREEN, wanted)
 
     def __exit__(self, *exc: object) -> None:
         if self.is_open:
-            cv2.destroyWindow(self.title)
+            self.is_open = False
+            cv2.destroyWindow(NAME)

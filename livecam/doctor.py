@@ -37,6 +37,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _model(config)
     yield _detector()
     yield _display()
+    yield from _cameras(config)
 
 
 def _package(name: str, extra: str = "") -> Finding:
@@ -88,3 +89,36 @@ def _display() -> Finding:
     if reason is None:
         return Finding("display", "answers", is_needed=False)
     return Finding("display", f"no window: {reason}", is_ok=False, is_needed=False)
+
+
+def _cameras(config: Config) -> Iterator[Finding]:
+    """A line for each camera that is listed or opens, else one that says why there is none."""
+    try:
+        from livecam.live.cameras import has_list, indices, why_not
+    except ImportError as error:
+        yield Finding("cameras", str(error), is_ok=False, is_needed=False)
+        return
+    is_empty = True
+    for index in indices():
+        finding = _camera(index, config)
+        if finding.is_ok or has_list():
+            is_empty = False
+            yield finding
+    if is_empty:
+        yield Finding("cameras", why_not(0), is_ok=False, is_needed=False)
+
+
+def _camera(index: int, config: Config) -> Finding:
+    from livecam.live.cameras import CameraFormat, open_camera
+
+    what = f"camera {index}"
+    wanted = CameraFormat(config.camera.width_px, config.camera.height_px, config.camera.fps)
+    try:
+        with open_camera(index, wanted) as camera:
+            width, height = camera.size_wh
+            rate = f" at {camera.fps:.4g} fps" if camera.fps else ""
+            found = f"{camera.name}, {width}x{height}{rate} ({camera.backend})"
+            return Finding(what, found, is_needed=False)
+    except LivecamError as error:
+        reason = str(error).removeprefix(f"{what}: ")
+        return Finding(what, reason, is_ok=False, is_needed=False)

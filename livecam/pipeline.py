@@ -9,9 +9,10 @@ import numpy as np
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import Config
 from livecam.crops import aligned_crops
-from livecam.datatypes import Frame, Image, TrackedFace
+from livecam.datatypes import Array, Frame, Image, TrackedFace
 from livecam.detector import Mtcnn
 from livecam.quality import quality
+from livecam.stopwatch import Stopwatch
 from livecam.tracker import Tracker
 
 CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
@@ -31,9 +32,11 @@ class Pipeline:
         classifier: AgeGenderClassifier,
         tracker: Tracker,
         detect_every: int,
+        watch: Stopwatch | None = None,
     ) -> None:
         self.detector, self.classifier, self.tracker = detector, classifier, tracker
         self.detect_every = detect_every
+        self._watch = watch or Stopwatch()
         self._since_full = detect_every  # frames
         self._glance: np.ndarray | None = None  # of the frame before
         self._left: np.ndarray | None = None  # of the last frame before the last cut
@@ -42,16 +45,26 @@ class Pipeline:
         time_s = frame.time_s
         is_cut, is_back = self._scene(frame.bgr)
         if self._needs_full_detection(is_cut):
-            faces = self.detector.find(frame.bgr)
+            with self._watch("detect"):
+                faces = self.detector.find(frame.bgr)
         else:
-            faces = self.detector.refine(frame.bgr, self.tracker.predict(time_s))
+            with self._watch("refine"):
+                faces = self.detector.refine(frame.bgr, self.tracker.predict(time_s))
         if is_cut and not is_back and len(faces):
             self.tracker.forget()  # whoever is in the same place now is somebody else
-        self.tracker.update(time_s, faces)
-        due = self.tracker.due(time_s)
-        crops = aligned_crops(frame.bgr, due.landmarks)
-        self.tracker.learn(time_s, self.classifier(crops), quality(due, crops))
-        return self.tracker.tracks(time_s)
+        with self._watch("track"):
+            self.tracker.update(time_s, faces)
+            due = self.tracker.due(time_s)
+        if len(due):
+            with self._watch("classify"):
+                crops = aligned_crops(frame.bgr, due.landmarks)
+                self.tracker.learn(time_s, self.classifier(crops), quality(due, crops))
+        with self._watch("read out"):
+            return self.tracker.tracks(time_s)
+
+    def boxes(self, time_s: float) -> Array:
+        """(n, 4) px where faces are or may be: of tracks not yet confirmed or out of sight too."""
+        return self.tracker.predict(time_s)
 
     def _needs_full_detection(self, is_cut: bool) -> bool:
         """Every so many frames, at a scene cut, and when a face was lost in the last frame."""
@@ -99,15 +112,16 @@ class Models:
             providers,
         )
 
-    def pipeline(self, frames: int | None = None) -> Pipeline:
+    def pipeline(self, frames: int | None = None, watch: Stopwatch | None = None) -> Pipeline:
         """A fresh line for one source: track ids start at 1. A source of few `frames` has its
-        faces confirmed by its end."""
+        faces confirmed by its end. Where faces are hidden, every frame is searched for them."""
         config = self.config.tracker
         if frames:
             confirm_after = min(config.confirm_after, frames)
             config = dataclasses.replace(config, confirm_after=confirm_after)
         tracker = Tracker(config, self.config.scheme)
-        return Pipeline(self.detector, self.classifier, tracker, self.config.detector.detect_every)
+        detect_every = 1 if self.config.overlay.blur else self.config.detector.detect_every
+        return Pipeline(self.detector, self.classifier, tracker, detect_every, watch)
 
     def look(self, bgr: Image) -> list[TrackedFace]:
         """The faces of one picture: confirmed at once, numbered by confidence."""

@@ -288,7 +288,7 @@ class Clip:
         try:
             self._container = av.open(str(self.path))
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise LivecamError(f"{self.name}: not a readable clip ({_reason(error)})") from error
+            raise LivecamError(f"{self.name}: not a readable clip ({reason(error)})") from error
         if not self._container.streams.video:
             self.close()
             raise LivecamError(
@@ -359,7 +359,7 @@ class Clip:
             # a stamp that does not advance could not be encoded
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
-            yield Frame(self.frames_read, time_s, self._upright(decoded))
+            yield Frame(self.frames_read, time_s, upright(decoded, self.stream.sample_aspect_ratio))
             self.frames_read += 1
         self._require_whole(end_s)
 
@@ -400,16 +400,7 @@ class Clip:
         try:
             yield from self._container.decode(self.stream)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise self._stopped(_reason(error)) from error
-
-    def _upright(self, decoded: av.VideoFrame) -> Image:
-        """As it is meant to be seen: turned, and with square pixels."""
-        aspect = self.stream.sample_aspect_ratio
-        is_wide = aspect is not None and aspect > 0 and abs(aspect - 1) > 0.01
-        width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
-        bgr = decoded.to_ndarray(format="bgr24", width=width, height=decoded.height)
-        turns = round(decoded.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
+            raise self._stopped(reason(error)) from error
 
     def _lacks_riff_bytes(self) -> bool:
         """Of an AVI file FFmpeg reads what is there, and believes that this is all."""
@@ -437,5 +428,15 @@ class Clip:
             raise self._stopped("the file ends before its time")
 
 
-def _reason(error: Exception) -> str:
+def upright(decoded: av.VideoFrame, aspect: Fraction | None) -> Image:
+    """As it is meant to be seen: turned, and with square pixels."""
+    is_wide = aspect is not None and aspect > 0 and abs(aspect - 1) > 0.01
+    width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
+    bgr = decoded.to_ndarray(format="bgr24", width=width, height=decoded.height)
+    turns = round(decoded.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg or the system says, without what Python adds."""
     return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -286,7 +285,6 @@ class Command:
     def __call__(self, *arguments: object, stdin: bytes | None = None) -> Answer:
         from livecam.cli import main
 
-        before = signal.getsignal(signal.SIGTERM)
         stream = sys.stdin
         if stdin is not None:
             sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
@@ -296,7 +294,6 @@ class Command:
         except SystemExit as stop:  # argparse
             code = int(stop.code or 0)
         finally:
-            signal.signal(signal.SIGTERM, before)
             sys.stdin = stream
         return Answer(code, *self._capfd.readouterr())
 

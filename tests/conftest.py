@@ -42,6 +42,7 @@ def detector():  # type: ignore[no-untyped-def]
 def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings of the person who runs the tests."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     for name in [name for name in os.environ if name.startswith("LIVECAM_") and "__" in name]:
         monkeypatch.delenv(name)

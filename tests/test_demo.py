@@ -178,7 +178,7 @@ def test_with_a_display_it_shows_the_clip_and_ends_by_itself(display: str, tmp_p
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == list(demo.NAMES)
     assert "no window" not in done.stderr
-    assert done.stderr == "shown 50 {'livecam demo'}\n", "the window's library has its say"
+    assert done.stderr == "shown 50 {'livecam'}\n", "the window's library has its say"
     assert len(clips.play(tmp_path / "livecam_demo.mp4").pictures) == 50
 
 

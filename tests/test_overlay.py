@@ -9,12 +9,16 @@ import pytest
 from livecam.config import load_config
 from livecam.crops import TEMPLATE
 from livecam.datatypes import AGES, TrackedFace
+from livecam.drawing import COLOURS, text_px
 from livecam.geometry import iou_matrix
-from livecam.overlay import COLOURS, Overlay, _label_places, _text_size
+from livecam.overlay import Overlay
 from livecam.shipped import shipped_file
 
 CONFIG = dataclasses.replace(
     load_config(shipped_file("config.yaml"), environment={}).overlay,
+    age="full",
+    ids=True,
+    blur=False,
     gender=True,
     gender_min_age=8,
     gender_min_prob=0.7,
@@ -58,10 +62,8 @@ def picture(size_wh: tuple[int, int] = (640, 480)) -> np.ndarray:
 
 def places_of(drawer: Overlay, bgr: np.ndarray, faces: list[TrackedFace]) -> np.ndarray:
     """(n, 4) where the labels go."""
-    text_px = drawer._text_px(bgr)
-    wanted = [_text_size(drawer.label(one), text_px) for one in faces]
     boxes = np.stack([one.xyxy for one in faces])
-    return np.stack(_label_places(boxes, wanted, bgr, text_px))
+    return np.stack(drawer._places(bgr, faces, boxes, text_px(bgr, drawer.config.scale)))
 
 
 def is_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -147,13 +149,13 @@ def test_scale_makes_text_larger() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size_wh", "text_px"),
+    ("size_wh", "wanted"),
     [((1, 1), 12), ((320, 240), 12), ((1920, 1080), 33), ((3840, 2160), 64), ((9000, 4000), 64)],
 )
 def test_text_is_legible_on_a_small_picture_and_bounded_on_a_large_one(
-    size_wh: tuple[int, int], text_px: int
+    size_wh: tuple[int, int], wanted: int
 ) -> None:
-    assert overlay()._text_px(np.empty((size_wh[1], size_wh[0], 3), np.uint8)) == text_px
+    assert text_px(np.empty((size_wh[1], size_wh[0], 3), np.uint8)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -229,8 +231,7 @@ def test_labels_of_faces_at_borders_and_corners_are_in_the_picture(
     bgr = picture(size_wh)
     for one in spread(size_wh, 3, 3, share):
         ((x0, y0, x1, y1),) = places_of(overlay(), bgr, [one])
-        text_px = overlay()._text_px(bgr)
-        assert (x1 - x0, y1 - y0) == pytest.approx(_text_size(overlay().label(one), text_px))
+        assert (x1 - x0, y1 - y0) == pytest.approx(overlay()._label_size(one, text_px(bgr)))
         assert 0 <= x0 < x1 <= size_wh[0]
         assert 0 <= y0 < y1 <= size_wh[1]
 

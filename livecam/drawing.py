@@ -1,0 +1,125 @@
+"""What everything that is drawn shares: colours, text, lines, dark chips behind text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+
+import cv2
+import numpy as np
+
+from livecam.datatypes import Image
+
+Colour = tuple[int, int, int]
+
+# BGR, after the colour-blind safe palette of Okabe and Ito (2008)
+COLOURS: tuple[Colour, ...] = (
+    (0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240),
+    (178, 114, 0), (0, 94, 213), (167, 121, 204),
+)  # fmt: skip
+DARK = (28, 24, 20)
+LIGHT = (255, 255, 255)
+GREY = (190, 185, 180)
+RED = (60, 60, 235)
+CHIP_OPACITY = 0.78
+MIN_TEXT_PX, MAX_TEXT_PX = 12, 64
+WEIGHT = 500  # of the font: between regular and bold
+SUPERSAMPLE = 4  # bits of sub-pixel position in OpenCV's drawing: 1/16 px
+
+
+def text_px(canvas: Image, scale: float = 1.0) -> int:
+    """Legible on a 320 px picture and not lost on a 4K one."""
+    height, width = canvas.shape[:2]
+    return round(min(max(0.011 * (height + width) * scale, MIN_TEXT_PX), MAX_TEXT_PX))
+
+
+@cache
+def _font() -> cv2.FontFace:
+    return cv2.FontFace("sans")
+
+
+@lru_cache(maxsize=1024)
+def text_width(text: str, px: int) -> int:
+    _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), px, WEIGHT)
+    return int(width)
+
+
+def put_text(
+    canvas: Image, text: str, x: float, baseline: float, px: int, colour: Colour = LIGHT
+) -> None:
+    cv2.putText(canvas, text, (round(x), round(baseline)), colour, _font(), px, WEIGHT)
+
+
+def part(canvas: Image, xyxy: Sequence[float] | np.ndarray) -> Image:
+    """The part of the picture in a box, as a view; empty where they do not meet."""
+    height, width = canvas.shape[:2]
+    x0, y0, x1, y1 = (int(v) for v in xyxy)
+    return canvas[max(y0, 0) : max(min(y1, height), 0), max(x0, 0) : max(min(x1, width), 0)]
+
+
+def shade(canvas: Image, xyxy: Sequence[float] | np.ndarray, opacity: float = CHIP_OPACITY) -> None:
+    """Darken a box, so that text on it is legible over anything."""
+    chip = part(canvas, xyxy)
+    if chip.size:
+        dark = np.full_like(chip, DARK)
+        cv2.addWeighted(chip, 1 - opacity, dark, opacity, 0, dst=chip)
+
+
+def _fixed(value: float) -> int:
+    return round(value * (1 << SUPERSAMPLE))
+
+
+def line(
+    canvas: Image,
+    a: tuple[float, float],
+    b: tuple[float, float],
+    colour: Colour,
+    weight: int,
+) -> None:
+    ends = ((_fixed(a[0]), _fixed(a[1])), (_fixed(b[0]), _fixed(b[1])))
+    cv2.line(canvas, *ends, colour, weight, cv2.LINE_AA, SUPERSAMPLE)
+
+
+def arc(
+    canvas: Image,
+    centre: tuple[float, float],
+    radius: float,
+    start_deg: int,
+    colour: Colour,
+    weight: int,
+) -> None:
+    """A quarter of a circle."""
+    cv2.ellipse(
+        canvas, (_fixed(centre[0]), _fixed(centre[1])), (_fixed(radius), _fixed(radius)), 0,
+        start_deg, start_deg + 90, colour, weight, cv2.LINE_AA, SUPERSAMPLE,
+    )  # fmt: skip
+
+
+def disc(canvas: Image, centre: tuple[float, float], radius: float, colour: Colour) -> None:
+    place = (_fixed(centre[0]), _fixed(centre[1]))
+    cv2.circle(canvas, place, _fixed(radius), colour, -1, cv2.LINE_AA, SUPERSAMPLE)
+
+
+def curve(
+    canvas: Image,
+    xyxy: Sequence[float],
+    probs: np.ndarray,
+    low: int,
+    high: int,
+    colour: Colour,
+) -> None:
+    """A distribution over the years as a filled curve, the years low..high in full colour."""
+    x0, y0, x1, y1 = xyxy
+    xs = np.linspace(x0, x1, len(probs))
+    ys = y1 - (y1 - y0) * probs / max(float(probs.max()), 1e-9)
+    dim = tuple(round(0.45 * c + 0.55 * d) for c, d in zip(colour, DARK, strict=True))
+    for first, last, shown in ((0, len(probs) - 1, dim), (low, high, colour)):
+        years = slice(first, last + 1)
+        line_xy = np.stack([xs[years], ys[years]], axis=1)
+        corners = np.array([[xs[last], y1], [xs[first], y1]])
+        outline = np.concatenate([line_xy, corners]) * (1 << SUPERSAMPLE)
+        points = [np.round(outline).astype(np.int32)]
+        cv2.fillPoly(canvas, points, shown, cv2.LINE_AA, SUPERSAMPLE)
+    for year in range(0, len(probs), 20):
+        tick = max(2.0, 0.12 * (y1 - y0))
+        line(canvas, (xs[year], y1), (xs[year], y1 + tick), GREY, 1)

@@ -1,0 +1,40 @@
+"""A frame with its labels into a video or a GIF: the one place that draws for files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+
+from livecam.config import VideoConfig
+from livecam.datatypes import Array, Frame, TrackedFace
+from livecam.overlay import Overlay
+from livecam.sinks import AudioSource, GifSink, VideoSink
+
+
+def film_sink(path: Path, config: VideoConfig, rate: Fraction) -> VideoSink | GifSink:
+    """By the name: .gif, or H.264 in .mp4."""
+    if path.suffix.lower() == ".gif":
+        return GifSink(path, config)
+    return VideoSink(path, config, rate)
+
+
+def film(
+    sink: VideoSink | GifSink,
+    overlay: Overlay,
+    frame: Frame,
+    faces: Sequence[TrackedFace],
+    hidden: Array,
+    sound: AudioSource | None = None,
+) -> None:
+    """A GIF takes some of the frames; they are shrunk before they are drawn on, so that text
+    stays legible."""
+    if isinstance(sink, VideoSink):
+        sink.write(frame, overlay(frame.bgr, faces, hidden=hidden), sound)
+    elif sink.wants(frame):
+        factor = sink.factor(frame.bgr)
+        height, width = (max(1, round(side * factor)) for side in frame.bgr.shape[:2])
+        small = cv2.resize(frame.bgr, (width, height), interpolation=cv2.INTER_AREA)
+        sink.write(frame, overlay(small, faces, factor, hidden))

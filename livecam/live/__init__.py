@@ -1,0 +1,1 @@
+"""The window a person sits in front of: cameras and streams, labelled while they come."""

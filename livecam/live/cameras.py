@@ -1,0 +1,293 @@
+"""The cameras of this computer: which there are, opened, or why not.
+
+Nothing else calls `cv2.VideoCapture`. On Linux camera N is /dev/videoN; elsewhere the system
+gives no list, and a camera is there if it opens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from livecam.datatypes import Image
+from livecam.errors import LivecamError, UsageError
+
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
+# OpenCV reads these when it opens its first camera. V4L2 would wait 10 s for a picture that does
+# not come, and nobody could close it meanwhile; FFmpeg counts the cameras in an order of its own
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+os.environ.setdefault("OPENCV_VIDEOIO_PRIORITY_FFMPEG", "0")
+
+DEV = Path("/dev")
+SYS = Path("/sys/class/video4linux")
+PROC = Path("/proc")
+UNLISTED = range(10)  # what may be there on systems that have no list
+MOST = 100  # from here on OpenCV reads an index as a back end
+FIRST_PICTURE_S = 3.0  # some cameras give nothing at first
+RETRY_S = 0.05
+BUFFERED = 1  # pictures that wait to be read are pictures of the past
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFormat:
+    """What a camera is asked for; it may give something else."""
+
+    width_px: int
+    height_px: int
+    fps: int
+
+
+class Camera:
+    """An opened camera. A context manager.
+
+    `size_wh` is the size of the pictures that come, `fps` is 0 where the device does not say.
+    """
+
+    def __init__(self, index: int, capture: cv2.VideoCapture, first: Image) -> None:
+        self.index, self.name = index, _name(index)
+        self.size_wh = (first.shape[1], first.shape[0])
+        self.backend = capture.getBackendName()
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = float(fps) if math.isfinite(fps) and fps > 0 else 0.0
+        self._capture = capture
+        self._first: Image | None = first
+        self._lock = threading.Lock()  # a release in the middle of a read would end the process
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def read(self) -> Image | None:
+        """The next picture, (H, W, 3) BGR; None if it gave none this time, or is closed."""
+        with self._lock:
+            first, self._first = self._first, None
+            return first if first is not None else _read(self._capture)
+
+    def close(self) -> None:
+        """Let it go, after a read under way in another thread. May be called again."""
+        with self._lock:
+            self._first = None
+            self._capture.release()
+
+
+def open_camera(index: int, wanted: CameraFormat) -> Camera:
+    """The camera with its first picture at hand, in the format nearest to `wanted` that it has.
+
+    Raises LivecamError with the reason and what to do if it does not open or gives no picture.
+    """
+    if not 0 <= index < MOST:
+        raise UsageError(f"camera {index}: expected a number from 0 to {MOST - 1}")
+    refused = {"FFMPEG"}  # where its priority came too late
+    for backend in _backends():
+        camera = _opened(index, backend, wanted, refused)
+        if camera is not None:
+            return camera
+    raise LivecamError(f"camera {index}: {why_not(index)}")
+
+
+def _backends() -> tuple[int, ...]:
+    """In the order in which they are tried."""
+    if sys.platform == "win32":
+        return (cv2.CAP_DSHOW, cv2.CAP_MSMF, cv2.CAP_ANY)  # MSMF may take minutes to open
+    if sys.platform == "darwin":
+        return (cv2.CAP_AVFOUNDATION, cv2.CAP_ANY)
+    return (cv2.CAP_V4L2, cv2.CAP_ANY)
+
+
+def _opened(index: int, backend: int, wanted: CameraFormat, refused: set[str]) -> Camera | None:
+    """None if this back end gives no picture; its name is `refused` from then on."""
+    try:
+        with _silence(), contextlib.ExitStack() as unless_good:
+            capture = cv2.VideoCapture(index, backend)
+            unless_good.callback(capture.release)
+            if not capture.isOpened() or capture.getBackendName() in refused:
+                return None
+            refused.add(capture.getBackendName())
+            _ask(capture, wanted)
+            first = _first_picture(capture)
+            if first is None:
+                return None
+            camera = Camera(index, capture, first)
+            unless_good.pop_all()
+            return camera
+    except cv2.error:
+        return None
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """OpenCV's code for macOS prints to stderr itself, whatever its log level is."""
+    if sys.platform != "darwin":
+        yield
+        return
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _ask(capture: cv2.VideoCapture, wanted: CameraFormat) -> None:
+    # webcams give 720p at 30 fps as JPEG only; first, because a new size is set up with it
+    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, wanted.width_px)
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, wanted.height_px)
+    capture.set(cv2.CAP_PROP_FPS, wanted.fps)
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, BUFFERED)
+
+
+def _first_picture(capture: cv2.VideoCapture) -> Image | None:
+    until_s = time.monotonic() + FIRST_PICTURE_S
+    while True:
+        picture = _read(capture)
+        if picture is not None or time.monotonic() >= until_s:
+            return picture
+        time.sleep(RETRY_S)
+
+
+def _read(capture: cv2.VideoCapture) -> Image | None:
+    try:
+        is_read, picture = capture.read()
+    except cv2.error:  # a JPEG of no bytes: the next one may be whole
+        return None
+    if not is_read or picture is None:
+        return None
+    return _bgr(picture)
+
+
+def _bgr(picture: np.ndarray) -> Image:
+    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) -> (H, W, 3)."""
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    if channels == 1:
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    if channels == 4:
+        return cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR)
+    return picture
+
+
+# Which there are
+
+
+def has_list() -> bool:
+    """Whether this system says which cameras there are."""
+    return sys.platform not in ("win32", "darwin")
+
+
+def indices() -> list[int]:
+    """Cameras that may be there, in numeric order."""
+    if not has_list():
+        return list(UNLISTED)
+    return [number for number in _nodes() if _read_line(number, "index") in ("", "0")]
+
+
+def next_after(index: int | None) -> Iterator[int]:
+    """The other cameras, in cyclic order after this one; all of them after None."""
+    there = indices()
+    start = -1 if index is None else index
+    yield from (other for other in there if other > start)
+    yield from (other for other in there if other < start)
+
+
+def _nodes() -> list[int]:
+    """The numbers of /dev/video*; one camera may have several nodes, the others for metadata."""
+    names = (node.name.removeprefix("video") for node in DEV.glob("video*"))
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def _read_line(index: int, name: str) -> str:
+    """What the kernel says about a camera; empty if it does not."""
+    try:
+        return (SYS / f"video{index}" / name).read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _name(index: int) -> str:
+    name = _read_line(index, "name") if has_list() else ""
+    short, _, again = name.partition(": ")  # the kernel says "Webcam: Webcam", cut to 31 letters
+    return (short if short.startswith(again) else name) or f"camera {index}"
+
+
+# Why one does not open
+
+
+def why_not(index: int) -> str:
+    """Why this camera does not open; what to do."""
+    if sys.platform == "win32":
+        return (
+            "does not open or gives no picture; allow desktop apps in Settings > Privacy & "
+            "security > Camera, and close other programs that use it"
+        )
+    if sys.platform == "darwin":
+        return (
+            "does not open or gives no picture; allow your terminal in System Settings > "
+            "Privacy & Security > Camera, then start it again"
+        )
+    return _why_not_on_linux(index)
+
+
+def _why_not_on_linux(index: int) -> str:
+    node = DEV / f"video{index}"
+    nodes = _nodes()
+    others = _listed([other for other in indices() if other != index])
+    if not nodes:
+        return (
+            "no camera is connected, or this container or virtual machine does not see it; plug "
+            f"one in, or pass it through (docker run --device {node})"
+        )
+    if index not in nodes:
+        return f"there is no {node}; {others}"
+    if not os.access(node, os.R_OK | os.W_OK):
+        return (
+            f"no permission to use {node}; add yourself to the group video: "
+            "sudo usermod -aG video $USER, then log in again"
+        )
+    holder = _holder(node)
+    if holder is not None:
+        return f"{holder} uses it; close it"
+    if index not in indices():
+        return f"{node} gives data about pictures, but no pictures; {others}"
+    return (
+        f"{node} gives no picture; close other programs that may use it, or unplug the camera "
+        "and plug it in again"
+    )
+
+
+def _listed(there: list[int]) -> str:
+    if not there:
+        return "plug in a camera"
+    if len(there) == 1:
+        return f"there is camera {there[0]}"
+    return f"there are cameras {', '.join(map(str, there[:-1]))} and {there[-1]}"
+
+
+def _holder(node: Path) -> str | None:
+    """`program (pid N)` that has the camera open, as far as we may look."""
+    for process in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # of somebody else, or ended meanwhile
+            if any(_target(link) == node for link in (process / "fd").iterdir()):
+                program = (process / "comm").read_text(errors="replace").strip()
+                return f"{program} (pid {process.name})"
+    return None
+
+
+def _target(link: Path) -> Path | None:
+    try:
+        return link.readlink()
+    except OSError:  # closed meanwhile
+        return None

@@ -1,0 +1,90 @@
+"""`livecam run --headless`: labels without a window, for tables and films."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from livecam.config import Config
+from livecam.errors import LivecamError
+from livecam.live.capture import Capture, Shot, Teller
+from livecam.live.labeller import Labels, Line
+from livecam.live.outputs import Outputs, Request, Summary
+from livecam.live.readers import open_clip
+from livecam.motion import Motion
+from livecam.pipeline import Models
+from livecam.progress import Progress
+from livecam.stopwatch import Stopwatch
+
+WAIT_S = 0.1
+
+
+def run_headless(request: Request, config: Config, watch: Stopwatch) -> Summary:
+    """Label a source until it ends, or for as long as was asked. A camera or stream gives its
+    newest picture each time; of a file every picture is labelled, as fast as it goes."""
+    is_file = request.source.path is not None
+    outputs = Outputs(request, config, is_complete=is_file)
+    summary = outputs.summary
+    line = Line(Models(config), watch)
+    motion = Motion()
+    try:
+        with outputs, Progress(summary.name, None, "frames") as progress:
+            shots = _every_frame(request, outputs) if is_file else None
+            for shot in shots or _newest_frames(request, config, outputs, progress):
+                labels = line(shot)
+                outputs.label(labels)
+                _film(outputs, motion, labels, config)
+                progress.step()
+                if outputs.problem is not None:  # nobody watches: the output was what it is for
+                    break
+                if summary.labelled == request.max_frames:
+                    break
+    except KeyboardInterrupt:
+        summary.is_interrupted = True
+    except LivecamError as error:
+        if not summary.labelled:
+            raise
+        summary.error = str(error)
+    outputs.count(None, watch)
+    return summary
+
+
+def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> None:
+    if outputs.recorder is None:
+        return
+    frame = labels.shot.frame
+    motion.update(frame.time_s, labels.faces)
+    outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
+
+
+def _every_frame(request: Request, outputs: Outputs) -> Iterator[Shot]:
+    """Of a file, until its time is `duration_s`."""
+    assert request.source.path is not None
+    with open_clip(request.source.name, request.source.path) as clip:
+        for frame in clip:
+            if request.duration_s is not None and frame.time_s >= request.duration_s:
+                return
+            outputs.summary.captured += 1
+            yield Shot(frame, time.monotonic(), 0)
+
+
+def _newest_frames(
+    request: Request, config: Config, outputs: Outputs, progress: Progress
+) -> Iterator[Shot]:
+    """Of a camera or stream, for `duration_s` from its first picture."""
+    end_s = float("inf")
+    with Capture(request.source, config.camera) as capture:
+        tell = Teller(capture, progress.note)
+        try:
+            while time.monotonic() < end_s and not capture.is_over:
+                shot = capture.newest(WAIT_S)
+                tell()
+                if shot is None:
+                    continue
+                if request.duration_s is not None and end_s == float("inf"):
+                    end_s = time.monotonic() + request.duration_s
+                yield shot
+        finally:
+            outputs.summary.captured, outputs.summary.dropped = capture.captured, capture.dropped
+        if capture.state.phase == "failed":
+            raise LivecamError(capture.state.why)

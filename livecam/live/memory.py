@@ -1,0 +1,50 @@
+"""The little that is remembered from one start to the next: the window's size, and that the first
+start was greeted. No picture, no age, no time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE_NAME = "state.json"
+
+
+@dataclass(slots=True)
+class Memory:
+    window_wh: tuple[int, int] | None = None
+    is_greeted: bool = False
+
+    @classmethod
+    def load(cls, path: Path) -> Memory:
+        """What can be read of it: a missing or damaged file is a first start."""
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8"))
+            width, height = tree.get("window_wh") or (0, 0)
+            has_size = 0 < int(width) < 20_000 and 0 < int(height) < 20_000
+            size = (int(width), int(height)) if has_size else None
+            return cls(size, bool(tree.get("is_greeted")))
+        except (OSError, ValueError, TypeError, AttributeError):
+            return cls()
+
+    def save(self, path: Path) -> None:
+        """As well as it can: nothing depends on it."""
+        tree = {"window_wh": self.window_wh, "is_greeted": self.is_greeted}
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(tree) + "\n", encoding="utf-8")
+
+
+def memory_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where programs of this system keep such things."""
+    if sys.platform == "win32":
+        base = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "livecam" / FILE_NAME

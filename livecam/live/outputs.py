@@ -1,0 +1,175 @@
+"""What `livecam run` was asked for, what it writes, and what it says at its end."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from livecam.config import Config, OverlayConfig
+from livecam.datatypes import Array, Frame, TrackedFace
+from livecam.errors import LivecamError, UsageError
+from livecam.live.capture import Capture
+from livecam.live.labeller import Labels
+from livecam.live.readers import LiveSource
+from livecam.live.recorder import Recorder
+from livecam.sinks import TrackTable
+from livecam.stopwatch import Stopwatch
+
+LATENCY = "to screen"  # the stopwatch's part from the camera to the screen
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked `run` for, apart from the configuration."""
+
+    source: LiveSource
+    record: Path | None = None
+    tracks: Path | None = None
+    overwrite: bool = False
+    max_frames: int | None = None
+    duration_s: float | None = None
+
+    def check(self) -> None:
+        """Refuse clashes before anything is opened. Raises UsageError or LivecamError."""
+        wanted = {"--record": (self.record, (".mp4", ".gif"))}
+        wanted["--tracks"] = (self.tracks, (".csv", ".jsonl"))
+        for flag, (path, suffixes) in wanted.items():
+            if path is not None:
+                self._check_path(flag, path, suffixes)
+
+    def _check_path(self, flag: str, path: Path, suffixes: tuple[str, str]) -> None:
+        if path.suffix.lower() not in suffixes:
+            ends = " or ".join(suffixes)
+            raise UsageError(f"{flag} {path}: expected a name that ends in {ends}")
+        if path.is_dir():
+            raise UsageError(f"{flag} {path}: is a folder; expected a file")
+        if self.source.path is not None and path.resolve() == self.source.path.resolve():
+            raise UsageError(f"{flag} {path}: is what is to be labelled; give it another name")
+        if path.exists() and not self.overwrite:
+            raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
+        if not path.parent.is_dir():
+            raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise LivecamError(f"{path}: cannot be written: the folder may not be written to")
+
+
+@dataclass(slots=True)
+class Summary:
+    """How it went. `error`: why it ended, or lost an output, before its time."""
+
+    name: str
+    seconds: float = 0.0
+    captured: int = 0
+    dropped: int = 0
+    labelled: int = 0
+    tracks: set[int] = field(default_factory=set)
+    outputs: list[Path] = field(default_factory=list)
+    latency_ms: tuple[float, float] | None = None  # median, 95th percentile
+    error: str | None = None
+    is_interrupted: bool = False
+
+    def line(self) -> str:
+        seconds = max(self.seconds, 1e-9)
+        words = [
+            f"{self.captured} frames in {self.seconds:.1f} s",
+            f"{self.labelled} labelled ({self.labelled / seconds:.1f} fps)",
+            f"{self.dropped} dropped",
+            f"{len(self.tracks)} {'track' if len(self.tracks) == 1 else 'tracks'}",
+        ]
+        if self.latency_ms is not None:
+            p50, p95 = self.latency_ms
+            words.append(f"camera to screen {p50:.0f} ms (95 % within {p95:.0f} ms)")
+        return f"{self.name}: {', '.join(words)}"
+
+
+class Outputs:
+    """The table and the film of a run. A context manager.
+
+    A failure of one is not the end of a run that somebody watches: `problem` says it once, the
+    output is closed with what it holds, and the summary has it as its error.
+    """
+
+    def __init__(self, request: Request, config: Config, is_complete: bool) -> None:
+        self.request, self.config, self.is_complete = request, config, is_complete
+        self.summary = Summary(request.source.name)
+        self.problem: str | None = None
+        self.recorder: Recorder | None = None
+        self._table: TrackTable | None = None
+        self._begin_s = 0.0
+
+    def __enter__(self) -> Outputs:
+        if self.request.tracks is not None:
+            table = TrackTable(self.request.tracks, self.config.overlay.gender)
+            self._table = table.__enter__()
+            self._table.append("")  # a run without a face leaves a table too
+        if self.request.record is not None:
+            self.start_recording(self.request.record)
+        self._begin_s = time.monotonic()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.summary.seconds = time.monotonic() - self._begin_s
+        self.stop_recording()
+        self._close_table()
+
+    def start_recording(self, path: Path) -> None:
+        self.recorder = Recorder(path, self.config, self.is_complete).__enter__()
+
+    def stop_recording(self) -> Recorder | None:
+        """The closed recorder, if there was one."""
+        recorder, self.recorder = self.recorder, None
+        if recorder is not None:
+            recorder.__exit__()
+            if recorder.is_kept:
+                self.summary.outputs.append(recorder.path)
+            if recorder.error is not None:
+                self._fail(str(recorder.error))
+        return recorder
+
+    def _close_table(self) -> None:
+        table, self._table = self._table, None
+        if table is None:
+            return
+        try:
+            table.__exit__()
+            assert self.request.tracks is not None
+            self.summary.outputs.append(self.request.tracks)
+        except LivecamError as error:
+            self._fail(str(error))
+
+    def _fail(self, why: str) -> None:
+        self.problem = why
+        self.summary.error = self.summary.error or why
+
+    def label(self, labels: Labels) -> None:
+        """Count one labelled frame, and write its rows."""
+        self.summary.labelled += 1
+        self.summary.tracks.update(face.track_id for face in labels.faces)
+        if self._table is None:
+            return
+        try:
+            self._table.write(self.summary.name, labels.shot.frame, labels.faces)
+        except LivecamError as error:
+            self._fail(str(error))
+            self._close_table()
+
+    def film(
+        self, frame: Frame, faces: list[TrackedFace], hidden: Array, overlay: OverlayConfig
+    ) -> None:
+        """Record one picture, if a recording is on."""
+        if self.recorder is None:
+            return
+        if self.recorder.error is not None:
+            self.stop_recording()
+            return
+        self.recorder.put(frame, faces, hidden, overlay)
+
+    def count(self, capture: Capture | None, watch: Stopwatch) -> None:
+        """What the summary says of the way of the frames."""
+        if capture is not None:
+            self.summary.captured, self.summary.dropped = capture.captured, capture.dropped
+        p50, p95 = (watch.percentile_s(LATENCY, percent) for percent in (50, 95))
+        if p50 is not None and p95 is not None:
+            self.summary.latency_ms = (1000 * p50, 1000 * p95)

@@ -1,0 +1,195 @@
+"""What a live source gives, picture by picture: a camera, a network stream, a file.
+
+A reader is opened by `open_reader`, iterated once, and closed. Iterating ends where a file ends
+and raises LivecamError where a camera or stream is lost.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import av
+
+from livecam.config import CameraConfig
+from livecam.datatypes import Image
+from livecam.errors import LivecamError
+from livecam.live.cameras import CameraFormat, open_camera
+from livecam.source import PICTURE_SUFFIXES, Clip, Input, Opened, reason, upright
+
+MISSES = 30  # pictures in a row that a camera may fail to give…
+MOST_BAD_PACKETS = 100  # …and a stream may damage, before it is lost
+STREAM_OPTIONS = {
+    # newest picture first: no look-ahead beyond what the decoder needs
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+    "analyzeduration": "1000000",  # µs
+    "rtsp_flags": "prefer_tcp",  # without lost packets; UDP where a camera has only that
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """What `--camera` names: a device by its `index`, a `url`, or a `path`."""
+
+    name: str  # as messages show it: without the password of a URL
+    index: int | None = None
+    url: str | None = None
+    path: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> LiveSource:
+        device = re.fullmatch(r"(?:/dev/video)?(\d{1,4})", text)
+        if device:
+            return cls.camera(int(device[1]))
+        if re.match(r"[a-z][a-z0-9+]*://", text, re.IGNORECASE):
+            return cls(_without_secrets(text), url=text)
+        return cls(text, path=Path(text))
+
+    @classmethod
+    def camera(cls, index: int) -> LiveSource:
+        return cls(f"camera {index}", index=index)
+
+
+def _without_secrets(url: str) -> str:
+    """Neither user and password nor the query, which may hold a token."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # no such URL can be; opening it will say so
+        return url.rpartition("@")[2]
+    host = parts.netloc.rpartition("@")[2]
+    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+class Reader(Protocol):
+    """`is_paced`: its pictures have a time of their own, at which they are to be shown."""
+
+    is_paced: bool
+    detail: str  # size, rate and kind, for people
+
+    def __iter__(self) -> Iterator[tuple[float, Image]]:
+        """(media time in s, or 0 for what is not paced; picture)"""
+
+    def close(self) -> None: ...
+
+
+def open_reader(source: LiveSource, config: CameraConfig) -> Reader:
+    """Raises LivecamError: why it does not open, and what to do."""
+    if source.index is not None:
+        return DeviceReader(source.index, config)
+    if source.url is not None:
+        return StreamReader(source.name, source.url, config)
+    assert source.path is not None
+    return FileReader(source.name, source.path)
+
+
+class DeviceReader:
+    is_paced = False
+
+    def __init__(self, index: int, config: CameraConfig) -> None:
+        wanted = CameraFormat(config.width_px, config.height_px, config.fps)
+        self._camera = open_camera(index, wanted)
+        width, height = self._camera.size_wh
+        rate = f" at {self._camera.fps:.0f} fps" if self._camera.fps else ""
+        self.detail = f"{self._camera.name}, {width}x{height}{rate} ({self._camera.backend})"
+
+    def __iter__(self) -> Iterator[tuple[float, Image]]:
+        missed = 0
+        while missed < MISSES:
+            bgr = self._camera.read()
+            if bgr is None:
+                missed += 1
+                continue
+            missed = 0
+            yield 0.0, bgr
+        raise LivecamError("it gives no pictures any more; is it still connected?")
+
+    def close(self) -> None:
+        self._camera.close()
+
+
+class StreamReader:
+    """RTSP, MJPEG over HTTP, and whatever else FFmpeg reads from a URL."""
+
+    def __init__(self, name: str, url: str, config: CameraConfig) -> None:
+        wait_s = config.stall_after_s
+        is_rtsp = url.lower().startswith("rtsp")
+        options = {k: v for k, v in STREAM_OPTIONS.items() if is_rtsp or not k.startswith("rtsp")}
+        try:
+            self._container = av.open(url, timeout=(wait_s, wait_s), options=options)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise LivecamError(f"{name}: cannot be opened: {_why(error, wait_s)}") from error
+        if not self._container.streams.video:
+            self.close()
+            raise LivecamError(f"{name}: no picture in it; expected a video stream")
+        self._wait_s = wait_s
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "SLICE"  # threads by frame would hold frames back
+        # a file on a server has a length and plays at its own speed
+        self.is_paced = not is_rtsp and bool(self._container.duration)
+        size = f"{self._stream.width}x{self._stream.height}"
+        self.detail = f"{size} ({self._stream.codec_context.name})"
+
+    def __iter__(self) -> Iterator[tuple[float, Image]]:
+        origin_s: float | None = None
+        for decoded in self._decoded():
+            stamp_s = decoded.time or 0.0
+            origin_s = stamp_s if origin_s is None else origin_s
+            time_s = max(stamp_s - origin_s, 0.0) if self.is_paced else 0.0
+            yield time_s, upright(decoded, self._stream.sample_aspect_ratio)
+        if not self.is_paced:
+            raise LivecamError("the other side ended it")
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """A damaged packet is passed over: the next key frame makes it good."""
+        bad = 0
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                    bad = 0
+                except av.error.InvalidDataError:
+                    bad += 1
+                    if bad > MOST_BAD_PACKETS:
+                        raise
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise LivecamError(_why(error, self._wait_s)) from error
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def _why(error: Exception, wait_s: float) -> str:
+    if isinstance(error, av.error.ExitError):  # how PyAV says that its timeout is over
+        return f"nothing came for {wait_s:g} s"
+    return reason(error)
+
+
+class FileReader:
+    is_paced = True
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._clip = open_clip(name, path)
+        width, height = self._clip.stream.width, self._clip.stream.height
+        self.detail = f"{width}x{height} at {float(self._clip.rate):.3g} fps (file)"
+
+    def __iter__(self) -> Iterator[tuple[float, Image]]:
+        for frame in self._clip:
+            yield frame.time_s, frame.bgr
+
+    def close(self) -> None:
+        self._clip.close()
+
+
+def open_clip(name: str, path: Path) -> Clip:
+    """A clip on disk. Raises LivecamError for what is none, with what to do instead."""
+    if path.suffix.lower() in PICTURE_SUFFIXES - {".gif"} and path.is_file():
+        raise LivecamError(f"{name}: a picture; livecam annotate labels pictures")
+    if path.is_dir():
+        raise LivecamError(f"{name}: a folder; livecam annotate labels what is in a folder")
+    Opened(Input(name, path)).close()  # says what is wrong with a missing or an empty file
+    return Clip(name, path)

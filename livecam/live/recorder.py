@@ -1,0 +1,110 @@
+"""The thread that draws on pictures and writes them as video, off the way to the window."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from livecam.config import Config, OverlayConfig
+from livecam.datatypes import Array, Frame, Image, TrackedFace
+from livecam.errors import LivecamError
+from livecam.filming import film, film_sink
+from livecam.overlay import Overlay
+
+WAITING = 8  # pictures that may wait for the encoder
+RATE = Fraction(30)  # a hint for the encoder; every picture has its own time
+
+Job = tuple[Frame, Sequence[TrackedFace], Array, OverlayConfig]
+
+
+class Recorder:
+    """Writes labelled pictures at the times at which they were taken. A context manager.
+
+    `put` takes a picture; where the encoder cannot follow a camera, it leaves some out (`missed`)
+    and the film still runs at its true speed. `error` is why it ended before its time.
+    """
+
+    def __init__(self, path: Path, config: Config, is_complete: bool = False) -> None:
+        self.path, self.is_complete = path, is_complete
+        self.missed = 0
+        self.error: LivecamError | None = None
+        self.begin_s: float | None = None  # of the first picture
+        self.last_s = 0.0
+        self._sink = film_sink(path, config.video, RATE)
+        self._overlay = Overlay(config.overlay)
+        self._size_wh: tuple[int, int] | None = None
+        self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
+        self._thread = threading.Thread(target=self._run, name="livecam recorder")
+
+    def __enter__(self) -> Recorder:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._jobs.put(None)
+        self._thread.join()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a file, once it is closed."""
+        return self._sink.is_kept
+
+    @property
+    def is_full(self) -> bool:
+        """A GIF that holds all it may."""
+        return self._sink.is_full
+
+    def put(
+        self, frame: Frame, faces: Sequence[TrackedFace], hidden: Array, overlay: OverlayConfig
+    ) -> None:
+        """Write this picture with what is drawn on it. Waits for room only if the film is to be
+        complete."""
+        if self.begin_s is None:
+            self.begin_s = frame.time_s
+        self.last_s = frame.time_s
+        try:
+            self._jobs.put((frame, faces, hidden, overlay), block=self.is_complete)
+        except queue.Full:
+            self.missed += 1
+
+    def _run(self) -> None:
+        try:
+            with self._sink:
+                while (job := self._jobs.get()) is not None:
+                    self._write(*job)
+        except LivecamError as error:
+            self.error = error
+            while job is not None:  # nobody may wait for room for ever
+                job = self._jobs.get()
+
+    def _write(
+        self, frame: Frame, faces: Sequence[TrackedFace], hidden: Array, overlay: OverlayConfig
+    ) -> None:
+        assert self.begin_s is not None
+        self._overlay.config = overlay
+        height, width = frame.bgr.shape[:2]
+        self._size_wh = self._size_wh or (width, height)
+        time_s = frame.time_s - self.begin_s
+        if (width, height) == self._size_wh:
+            film(self._sink, self._overlay, Frame(frame.index, time_s, frame.bgr), faces, hidden)
+            return
+        # a film has one size: what comes in another is drawn on, then fitted
+        labelled = fitted(self._overlay(frame.bgr, faces, hidden=hidden), self._size_wh)
+        film(self._sink, self._overlay, Frame(frame.index, time_s, labelled), (), hidden[:0])
+
+
+def fitted(bgr: Image, size_wh: tuple[int, int]) -> Image:
+    """The whole picture in that size, with black bars where the sides differ."""
+    height, width = bgr.shape[:2]
+    scale = min(size_wh[0] / width, size_wh[1] / height)
+    inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
+    canvas = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    left, top = (size_wh[0] - inner_w) // 2, (size_wh[1] - inner_h) // 2
+    canvas[top : top + inner_h, left : left + inner_w] = cv2.resize(bgr, (inner_w, inner_h))
+    return canvas

@@ -1,0 +1,128 @@
+"""The picture in the window: a frame in the window's own size, with all that lies on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from livecam.ages import AgeScheme
+from livecam.config import OverlayConfig
+from livecam.datatypes import Array, Image, TrackedFace
+from livecam.live import hud
+from livecam.overlay import SHOWN_COASTING_S, Overlay
+
+SCREEN_WH = (960, 540)  # of the window before there is a picture
+LEAST_WIDTH_PX, MOST_WIDTH_PX, MOST_HEIGHT_PX = 640, 1280, 800  # of a window never sized before
+
+
+@dataclass(slots=True)
+class Look:
+    """What is to be seen besides the frame and its faces."""
+
+    overlay: OverlayConfig
+    is_mirrored: bool = False
+    is_paused: bool = False
+    help: Sequence[tuple[str, str]] = ()
+    figures: list[str] = field(default_factory=list)
+    recording: str = ""
+    trouble: tuple[str, list[str]] | None = None
+    message: str = ""
+    square_px: float = 0.0  # of the frame; an empty box of that size
+    mouse: tuple[int, int] | None = None
+
+
+class View:
+    """Draws what is in the window. Text is drawn in the window's pixels, so that it is sharp and
+    of one size whatever the size of the frames."""
+
+    def __init__(self, config: OverlayConfig, scheme: AgeScheme) -> None:
+        self.scheme = scheme
+        self._overlay = Overlay(config)
+
+    def picture(
+        self,
+        bgr: Image,
+        faces: Sequence[TrackedFace],
+        hidden: Array,
+        look: Look,
+        size_wh: tuple[int, int] | None,
+    ) -> Image:
+        """The frame with everything on it, as large as it can be in `size_wh`."""
+        canvas, factor = _resized(bgr, size_wh or (bgr.shape[1], bgr.shape[0]))
+        if look.is_mirrored:
+            canvas = cv2.flip(canvas, 1)
+            faces = [_mirrored(face, bgr.shape[1]) for face in faces]
+            hidden = _mirrored_boxes(hidden, bgr.shape[1])
+        self._overlay.config = look.overlay
+        canvas = self._overlay(canvas, faces, factor, hidden)
+        self._hover(canvas, faces, factor, look)
+        scale = look.overlay.scale
+        if look.square_px:
+            hud.square(canvas, look.square_px * factor)
+        if look.trouble is not None:
+            hud.banner(canvas, *look.trouble, scale)
+        hud.figures(canvas, look.figures, look.recording, scale)
+        if look.help:
+            hud.table(canvas, look.help, scale)
+        if look.message:
+            hud.message(canvas, look.message, scale)
+        return canvas
+
+    def _hover(
+        self, canvas: Image, faces: Sequence[TrackedFace], factor: float, look: Look
+    ) -> None:
+        """All that is known of the face under the mouse; of the smallest, if they overlap."""
+        if look.mouse is None:
+            return
+        x, y = look.mouse
+        hit = []
+        for face in faces:
+            x0, y0, x1, y1 = box = face.xyxy * factor
+            if x0 <= x <= x1 and y0 <= y <= y1 and face.coasting_s < SHOWN_COASTING_S:
+                hit.append(((x1 - x0) * (y1 - y0), face.track_id, face, box))
+        if hit:
+            _, _, face, box = min(hit)
+            gender = self._overlay.gender(face)
+            hud.face_panel(canvas, face, box, self.scheme, gender, look.overlay.scale)
+
+
+def window_size(
+    frame_wh: tuple[int, int], remembered_wh: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Of a window for frames of that size: the shape of the frame, as large as the window was the
+    last time, else near the frame's own size."""
+    width, height = frame_wh
+    if remembered_wh is not None:
+        area = remembered_wh[0] * remembered_wh[1]
+        scale = math.sqrt(area / (width * height))
+    else:
+        most = min(MOST_WIDTH_PX / width, MOST_HEIGHT_PX / height)
+        scale = min(max(1.0, LEAST_WIDTH_PX / width), most)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _resized(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:
+    """The frame as large as it can be in that size, and its size over what it was."""
+    height, width = bgr.shape[:2]
+    factor = min(size_wh[0] / width, size_wh[1] / height)
+    wanted = max(1, round(width * factor)), max(1, round(height * factor))
+    if wanted == (width, height):
+        return bgr, 1.0
+    # averaging costs time, and pays where many pixels become one
+    method = cv2.INTER_AREA if factor < 0.6 else cv2.INTER_LINEAR
+    return cv2.resize(bgr, wanted, interpolation=method), factor
+
+
+def _mirrored(face: TrackedFace, width: int) -> TrackedFace:
+    return dataclasses.replace(face, xyxy=_mirrored_boxes(face.xyxy[None], width)[0])
+
+
+def _mirrored_boxes(boxes: Array, width: int) -> Array:
+    flipped = boxes.copy()
+    flipped[:, [0, 2]] = width - boxes[:, [2, 0]]
+    return np.asarray(flipped, np.float32)

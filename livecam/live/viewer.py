@@ -1,0 +1,251 @@
+"""The loop that a person watches: the newest picture, its labels, the window, the keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from livecam.config import Config
+from livecam.datatypes import Array, Image, TrackedFace
+from livecam.display import Window
+from livecam.errors import LivecamError
+from livecam.live import hud
+from livecam.live.capture import Capture, Shot, Teller
+from livecam.live.keys import ACTIONS
+from livecam.live.labeller import Labeller, Labels
+from livecam.live.outputs import LATENCY, Outputs, Request, Summary
+from livecam.live.view import SCREEN_WH, Look, View, window_size
+from livecam.motion import Motion
+from livecam.overlay import NOBODY
+from livecam.progress import clock_time
+from livecam.stopwatch import Stopwatch
+
+TICK_S = 0.03  # keys are looked for at least this often…
+REDRAW_S = 0.1  # …and the window is drawn at least this often
+MESSAGE_S = 2.0
+FIGURES_S = 0.5  # figures that change faster cannot be read
+LABELS_LAST_S = 1.0  # labels are not drawn on pictures that are newer by more
+HIDING_WAIT_S = 2.0  # where faces are hidden, no picture is shown without its own labels
+
+
+class Viewer:
+    """One run with a window. `run` returns when the window is closed or the source is over."""
+
+    def __init__(
+        self,
+        request: Request,
+        config: Config,
+        window: Window,
+        watch: Stopwatch,
+        say: Callable[[str], None],
+        remembered_wh: tuple[int, int] | None = None,
+    ) -> None:
+        self.request, self.config, self.window, self.watch = request, config, window, watch
+        self.say = say
+        self.look = Look(config.overlay, is_mirrored=request.source.index is not None)
+        self.capture = Capture(request.source, config.camera)
+        self.labeller = Labeller(config, watch)
+        self.outputs = Outputs(request, config, is_complete=False)
+        self.shot: Shot | None = None  # the one in the window
+        self.labels: Labels | None = None  # the newest
+        self.shown = 0
+        self.window_wh = remembered_wh  # as large as a person made it
+        self._view = View(config.overlay, config.scheme)
+        self._motion = Motion()
+        self._is_new = False  # the shot is not in the window yet
+        self._drawn_s = self._message_s = self._figures_s = 0.0
+        self._titled = ""
+
+    def run(self) -> Summary:
+        summary = self.outputs.summary
+        tell = Teller(self.capture, self.say)
+        try:
+            with self.outputs, self.capture, self.labeller:
+                begin_s = time.monotonic()
+                while self.window.is_open and not self._is_done(begin_s):
+                    tell()
+                    self._turn()
+                    if not self.window.is_full_screen and self._titled:
+                        self.window_wh = self.window.size_wh or self.window_wh
+                if self.capture.state.phase == "failed":
+                    raise LivecamError(self.capture.state.why)
+        except KeyboardInterrupt:
+            summary.is_interrupted = True
+        except LivecamError as error:
+            if not self.shown:
+                raise
+            summary.error = str(error)
+        self.outputs.count(self.capture, self.watch)
+        return summary
+
+    def _is_done(self, begin_s: float) -> bool:
+        most, lasts_s = self.request.max_frames, self.request.duration_s
+        return (
+            self.capture.is_over
+            or (most is not None and self.shown >= most)
+            or (lasts_s is not None and time.monotonic() - begin_s >= lasts_s)
+        )
+
+    def _turn(self) -> None:
+        shot = None if self.look.is_paused else self.capture.newest(TICK_S)
+        if shot is not None:
+            self._take(shot)
+        self._collect()
+        now_s = time.monotonic()
+        if self._is_new or now_s - self._drawn_s >= REDRAW_S:
+            with self.watch("draw"):
+                picture = self._picture(now_s)
+            with self.watch("show"):
+                self.window.show(picture)
+                key = self.window.key()
+            self._drawn_s = now_s
+        else:
+            key = self.window.key(TICK_S if self.look.is_paused else 0.001)
+        if self._is_new and self.shot is not None:
+            self._is_new = False
+            self.watch.add(LATENCY, time.monotonic() - self.shot.taken_s)
+        if key in ACTIONS:
+            ACTIONS[key](self)
+            self._drawn_s = 0.0
+
+    def _take(self, shot: Shot) -> None:
+        """Have a new picture labelled, and show it: with its own labels if they come in time, else
+        with what those of the picture before predict."""
+        self.watch.add("wait", time.monotonic() - shot.taken_s)
+        is_hiding = self.look.overlay.blur
+        line = self.labeller.line
+        self.labeller.offer(shot)
+        if line is not None:
+            line.search_every_frame(is_hiding)
+            with self.watch("labels"):
+                wait_s = HIDING_WAIT_S if is_hiding else self.config.camera.label_wait_s
+                self.labeller.wait(shot.frame.index, wait_s)
+        self._collect()
+        if is_hiding and (self.labels is None or self.labels.shot is not shot):
+            return
+        self.shot, self._is_new = shot, True
+        self.shown += 1
+        self.outputs.film(shot.frame, self.faces(), self.hidden(), self.look.overlay)
+
+    def _collect(self) -> None:
+        """What was labelled since the last time."""
+        for labels in self.labeller.take():
+            self.labels = labels
+            self._motion.update(labels.shot.frame.time_s, labels.faces)
+            self.outputs.label(labels)
+        problem, self.outputs.problem = self.outputs.problem, None
+        if problem is not None:
+            self.message(problem)
+            self.say(f"livecam: {problem}")
+
+    def _is_labelled(self) -> bool:
+        """Whether the newest labels say something about the picture in the window."""
+        if self.shot is None or self.labels is None:
+            return False
+        lag_s = self.shot.frame.time_s - self.labels.shot.frame.time_s
+        return lag_s < LABELS_LAST_S and self.labels.shot.source == self.shot.source
+
+    def faces(self) -> list[TrackedFace]:
+        """Those in the window's picture."""
+        if self.shot is None or not self._is_labelled():
+            return []
+        return self._motion.at(self.shot.frame.time_s)
+
+    def hidden(self) -> Array:
+        """(n, 4) px of the window's picture where any face may be."""
+        return self.labels.hidden if self.labels is not None and self._is_labelled() else NOBODY
+
+    # What is in the window
+
+    def message(self, text: str, square_px: float = 0.0) -> None:
+        """Answer a key, for a moment."""
+        self.look.message, self.look.square_px = text, square_px
+        self._message_s = time.monotonic()
+
+    def set_overlay(self, **changes: object) -> None:
+        self.look.overlay = dataclasses.replace(self.look.overlay, **changes)  # type: ignore[arg-type]
+
+    def _picture(self, now_s: float) -> Image:
+        name = self.capture.source.name
+        if self.shot is None:
+            size_wh = self.window.size_wh or self.window_wh or SCREEN_WH
+            return hud.screen(size_wh, *self._opening(name), self.look.overlay.scale)
+        bgr = self.shot.frame.bgr
+        if self._titled != name:
+            self._titled = name
+            self.window.set_title(f"livecam \N{EN DASH} {name}")
+            self.window.resize(window_size((bgr.shape[1], bgr.shape[0]), self.window_wh))
+        self._describe(now_s)
+        return self._view.picture(bgr, self.faces(), self.hidden(), self.look, self.window.size_wh)
+
+    def _opening(self, name: str) -> tuple[str, list[str]]:
+        """While there is no picture yet."""
+        if self.capture.state.phase == "opening":
+            return f"opening {name}", ["q quits"]
+        if self.labeller.line is None:
+            return "loading the networks", ["a second or two"]
+        return f"waiting for {name}", [self.capture.state.why, "q quits"]
+
+    def _describe(self, now_s: float) -> None:
+        """What lies on the picture besides the faces."""
+        look, capture = self.look, self.capture
+        if now_s - self._figures_s >= FIGURES_S:
+            self._figures_s, look.figures = now_s, self._figures(now_s)
+        look.recording = self._recording()
+        look.trouble = self._trouble(now_s)
+        look.mouse = self.window.mouse
+        while capture.notices:
+            self.message(capture.notices.popleft())
+        if now_s - self._message_s > MESSAGE_S:
+            look.message, look.square_px = self._lasting_message(now_s), 0.0
+
+    def _figures(self, now_s: float) -> list[str]:
+        capture = self.capture
+        line, late_s = self.labeller.line, self.watch.percentile_s(LATENCY, 50)
+        faces = sum(not face.coasting_s for face in self.faces())
+        words = [
+            f"{capture.rate.at(now_s):.0f} fps",
+            f"labels {self.labeller.rate.at(now_s):.0f}",
+            f"{1000 * late_s:.0f} ms" if late_s is not None else "",
+            f"dropped {capture.dropped}",
+            f"{faces} {'face' if faces == 1 else 'faces'}",
+            line.provider if line is not None else "",
+        ]
+        return [word for word in words if word]
+
+    def _recording(self) -> str:
+        recorder = self.outputs.recorder
+        if recorder is None:
+            return ""
+        return clock_time(recorder.last_s - (recorder.begin_s or recorder.last_s))
+
+    def _trouble(self, now_s: float) -> tuple[str, list[str]] | None:
+        """What is wrong with the source, and what to do."""
+        capture, state = self.capture, self.capture.state
+        name = capture.source.name
+        for_s = clock_time(now_s - state.since_s)
+        if state.phase == "lost":
+            again_s = max(state.retry_s - now_s, 0.0)
+            soon = f"trying again in {again_s:.0f} s" if again_s > 0.5 else "trying again"
+            return f"{name} is lost", [state.why, f"for {for_s}; {soon}", self._advice()]
+        if capture.silent_s(now_s):
+            waited = clock_time(capture.silent_s(now_s))
+            return f"{name} sends nothing", [f"for {waited}", self._advice()]
+        return None
+
+    def _lasting_message(self, now_s: float) -> str:
+        """What is said as long as it is so."""
+        if self.labeller.line is None:
+            return "the networks are loading"
+        if self.look.is_paused:
+            return "paused \N{EN DASH} space goes on"
+        frozen_s = self.capture.frozen_s(now_s)
+        if frozen_s:
+            return f"the same picture for {clock_time(frozen_s)}: is the camera still connected?"
+        return ""
+
+    def _advice(self) -> str:
+        if self.capture.source.index is not None:
+            return "is it plugged in, and does no other program use it? c: next camera, q: quit"
+        return "is it switched on, and the network up? q: quit"
