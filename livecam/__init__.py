@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # OpenCV reads this when it loads: a picture that claims to be larger is refused undecoded
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
+# …and this: otherwise a camera on Windows may take minutes to open
+os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 
 __version__ = "0.1.0"
 __all__ = ["LivecamError", "UsageError", "__version__", "predict"]

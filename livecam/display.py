@@ -63,6 +63,8 @@ class Window:
         cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
         cv2.setWindowTitle(NAME, self.title)
         cv2.setMouseCallback(NAME, self._on_mouse)
+        if self._size_wh is not None:
+            self.resize(self._size_wh)
         return self
 
     def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
@@ -73,9 +75,9 @@ class Window:
         if not self.is_open:
             return
         cv2.imshow(NAME, bgr)
-        if not self._is_shown:
-            self.resize(self._size_wh or (bgr.shape[1], bgr.shape[0]))
-            self._is_shown = True
+        if not self._is_shown and self._size_wh is None:
+            self.resize((bgr.shape[1], bgr.shape[0]))
+        self._is_shown = True
 
     def key(self, wait_s: float = 0.001) -> str:
         """The key pressed, as a small letter or sign, or nothing; waits at most that long.

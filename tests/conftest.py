@@ -40,7 +40,8 @@ def detector():  # type: ignore[no-untyped-def]
 
 @pytest.fixture(autouse=True)
 def own_settings_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings of the person who runs the tests."""
+    """No settings and no cameras of the person who runs the tests."""
+    monkeypatch.setattr("livecam.live.cameras.DEV", tmp_path / "nobody" / "dev")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)

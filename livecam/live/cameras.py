@@ -26,6 +26,8 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are 
 # OpenCV reads these when it opens its first camera. V4L2 would wait 10 s for a picture that does
 # not come, and nobody could close it meanwhile; FFmpeg counts the cameras in an order of its own
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+# on macOS OpenCV asks for permission in the main thread only; the system itself asks in any
+os.environ.setdefault("OPENCV_AVFOUNDATION_SKIP_AUTH", "1")
 os.environ.setdefault("OPENCV_VIDEOIO_PRIORITY_FFMPEG", "0")
 
 DEV = Path("/dev")
@@ -35,7 +37,7 @@ UNLISTED = range(10)  # what may be there on systems that have no list
 MOST = 100  # from here on OpenCV reads an index as a back end
 FIRST_PICTURE_S = 3.0  # some cameras give nothing at first
 RETRY_S = 0.05
-BUFFERED = 1  # pictures that wait to be read are pictures of the past
+BUFFERED = 2  # one to read and one to fill: more are pictures of the past, one halves the rate
 
 
 @dataclass(frozen=True, slots=True)

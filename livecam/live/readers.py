@@ -7,6 +7,7 @@ and raises LivecamError where a camera or stream is lost.
 from __future__ import annotations
 
 import re
+import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +18,12 @@ import av
 
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
-from livecam.errors import LivecamError
-from livecam.live.cameras import CameraFormat, open_camera
+from livecam.errors import LivecamError, UsageError
+from livecam.live.cameras import MOST, CameraFormat, open_camera
 from livecam.source import PICTURE_SUFFIXES, Clip, Input, Opened, reason, upright
 
-MISSES = 30  # pictures in a row that a camera may fail to give…
-MOST_BAD_PACKETS = 100  # …and a stream may damage, before it is lost
+MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
+MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
 STREAM_OPTIONS = {
     # newest picture first: no look-ahead beyond what the decoder needs
     "fflags": "nobuffer",
@@ -43,8 +44,10 @@ class LiveSource:
 
     @classmethod
     def parse(cls, text: str) -> LiveSource:
-        device = re.fullmatch(r"(?:/dev/video)?(\d{1,4})", text)
-        if device:
+        device = re.fullmatch(r"(?:/dev/video)?(\d+)", text)
+        if device and not Path(text).is_file():
+            if int(device[1]) >= MOST:
+                raise UsageError(f"--camera {text}: expected a number below {MOST}")
             return cls.camera(int(device[1]))
         if re.match(r"[a-z][a-z0-9+]*://", text, re.IGNORECASE):
             return cls(_without_secrets(text), url=text)
@@ -103,6 +106,7 @@ class DeviceReader:
             bgr = self._camera.read()
             if bgr is None:
                 missed += 1
+                time.sleep(MISS_S)
                 continue
             missed = 0
             yield 0.0, bgr
