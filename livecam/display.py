@@ -89,12 +89,21 @@ class Window:
         code = cv2.waitKeyEx(max(1, round(1000 * wait_s)))
         # arrows and the like have larger codes, which would look like letters if cut to a byte
         pressed = chr(code).lower() if 0 <= code < 256 else ""
-        is_closed = cv2.getWindowProperty(NAME, cv2.WND_PROP_VISIBLE) < 1
-        if pressed in QUIT_KEYS or is_closed:
-            self.is_open = False
-            cv2.destroyWindow(NAME)
+        if pressed in QUIT_KEYS or not self._is_visible():
+            self._close()
             return ""
         return pressed
+
+    def _is_visible(self) -> bool:
+        try:
+            return cv2.getWindowProperty(NAME, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # how Qt says that its last window is gone
+            return False
+
+    def _close(self) -> None:
+        if self.is_open and self._is_visible():
+            cv2.destroyWindow(NAME)
+        self.is_open = False
 
     @property
     def size_wh(self) -> tuple[int, int] | None:
@@ -117,6 +126,4 @@ class Window:
         cv2.setWindowProperty(NAME, cv2.WND_PROP_FULLSCREEN, wanted)
 
     def __exit__(self, *exc: object) -> None:
-        if self.is_open:
-            self.is_open = False
-            cv2.destroyWindow(NAME)
+        self._close()

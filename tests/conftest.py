@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -36,6 +39,29 @@ def detector():  # type: ignore[no-untyped-def]
     from livecam.detector import Mtcnn
 
     return Mtcnn(min_face_px=32)
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """An X server of its own."""
+    server = shutil.which("Xvfb")
+    if server is None:
+        unavailable("Xvfb")
+    read, write = os.pipe()
+    child = subprocess.Popen(
+        # without -noreset the server starts anew, deaf for a moment, when its last window closes
+        [server, "-noreset", "-displayfd", str(write), "-screen", "0", "1024x768x24"],
+        pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(write)
+    with os.fdopen(read) as announced:
+        number = announced.readline().strip()
+    if not number:
+        child.wait()
+        unavailable("a working Xvfb")
+    yield f":{number}"
+    child.terminate()
+    child.wait()
 
 
 @pytest.fixture(autouse=True)

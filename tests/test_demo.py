@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import clips
@@ -121,28 +120,6 @@ def test_without_scikit_image_it_says_how_to_get_it(
 
 
 # A real window on a virtual display
-
-
-@pytest.fixture(scope="module")
-def display() -> Iterator[str]:
-    server = shutil.which("Xvfb")
-    if server is None:
-        unavailable("Xvfb")
-    read, write = os.pipe()
-    child = subprocess.Popen(
-        # without -noreset the server starts anew, deaf for a moment, when its last window closes
-        [server, "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24"],
-        pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(write)
-    with os.fdopen(read) as announced:
-        number = announced.readline().strip()
-    if not number:
-        child.wait()
-        unavailable("a working Xvfb")
-    yield f":{number}"
-    child.terminate()
-    child.wait()
 
 
 def run_demo(

@@ -24,7 +24,7 @@ from livecam.drawing import (
     text_width,
 )
 
-DIM_OPACITY = 0.6  # of what darkens the whole picture
+DIM_OPACITY = 0.75  # of what darkens the whole picture
 BACKGROUND = (38, 33, 29)
 LINE = 1.5  # height of a line of text over the text
 

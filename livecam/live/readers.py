@@ -24,12 +24,9 @@ from livecam.source import PICTURE_SUFFIXES, Clip, Input, Opened, reason, uprigh
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
-STREAM_OPTIONS = {
-    # newest picture first: no look-ahead beyond what the decoder needs
-    "fflags": "nobuffer",
-    "flags": "low_delay",
-    "analyzeduration": "1000000",  # µs
+RTSP_OPTIONS = {
     "rtsp_flags": "prefer_tcp",  # without lost packets; UDP where a camera has only that
+    "analyzeduration": "100000",  # µs: what a stream is, it says itself
 }
 
 
@@ -122,15 +119,17 @@ class StreamReader:
     def __init__(self, name: str, url: str, config: CameraConfig) -> None:
         wait_s = config.stall_after_s
         is_rtsp = url.lower().startswith("rtsp")
-        options = {k: v for k, v in STREAM_OPTIONS.items() if is_rtsp or not k.startswith("rtsp")}
+        options = RTSP_OPTIONS if is_rtsp else {}
+        begin_s = time.monotonic()
         try:
             self._container = av.open(url, timeout=(wait_s, wait_s), options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise LivecamError(f"{name}: cannot be opened: {_why(error, wait_s)}") from error
+            why = _why(error, url, wait_s, time.monotonic() - begin_s)
+            raise LivecamError(f"{name}: cannot be opened: {why}") from error
         if not self._container.streams.video:
             self.close()
             raise LivecamError(f"{name}: no picture in it; expected a video stream")
-        self._wait_s = wait_s
+        self._url, self._wait_s = url, wait_s
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "SLICE"  # threads by frame would hold frames back
         # a file on a server has a length and plays at its own speed
@@ -161,16 +160,18 @@ class StreamReader:
                     if bad > MOST_BAD_PACKETS:
                         raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise LivecamError(_why(error, self._wait_s)) from error
+            raise LivecamError(_why(error, self._url, self._wait_s)) from error
 
     def close(self) -> None:
         self._container.close()
 
 
-def _why(error: Exception, wait_s: float) -> str:
-    if isinstance(error, av.error.ExitError):  # how PyAV says that its timeout is over
+def _why(error: Exception, url: str, wait_s: float, took_s: float = 0.0) -> str:
+    """Never with the URL: it may hold a password."""
+    # PyAV says ExitError when its time is over; for RTSP, sometimes, that the data are invalid
+    if isinstance(error, av.error.ExitError) or took_s >= wait_s:
         return f"nothing came for {wait_s:g} s"
-    return reason(error)
+    return reason(error).replace(url, "the address")
 
 
 class FileReader:

@@ -148,7 +148,7 @@ class Viewer:
 
     def faces(self) -> list[TrackedFace]:
         """Those in the window's picture."""
-        if self.shot is None or not self._is_labelled():
+        if self.shot is None or not self._is_labelled() or self.look.trouble is not None:
             return []
         return self._motion.at(self.shot.frame.time_s)
 
@@ -247,5 +247,5 @@ class Viewer:
 
     def _advice(self) -> str:
         if self.capture.source.index is not None:
-            return "is it plugged in, and does no other program use it? c: next camera, q: quit"
+            return "c: next camera, q: quit"
         return "is it switched on, and the network up? q: quit"
