@@ -90,6 +90,7 @@ class CameraConfig:
     stall_after_s: float
     frozen_after_s: float
     label_wait_s: float
+    search_within_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "camera.stall_after_s": (0.5, 3600),
     "camera.frozen_after_s": (0.5, 3600),
     "camera.label_wait_s": (0, 1),
+    "camera.search_within_s": (0.01, 3600),
     "video.crf": (0, 51),
     "video.gif_width_px": (16, 4096),
     "video.gif_fps": (1, 50),

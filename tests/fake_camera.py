@@ -59,8 +59,8 @@ def _scene(index: int, number: int) -> np.ndarray:
     canvas = np.full((height, width, 3), 60 if index == 0 else 150, np.uint8) + noise
     if index == 0:
         face = _portrait()
-        left = 180 + round(20 * np.sin(number / 15))
-        canvas[40 : 40 + face.shape[0], left : left + face.shape[1]] = face
+        left = 130 + round(20 * np.sin(number / 15))
+        canvas[80 : 80 + face.shape[0], left : left + face.shape[1]] = face
     return canvas
 
 
@@ -72,7 +72,7 @@ def _portrait() -> np.ndarray:
         from skimage import data
 
         bgr = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
-        _PORTRAIT.append(np.ascontiguousarray(bgr[0:280, 80:360]))
+        _PORTRAIT.append(np.ascontiguousarray(bgr[0:190, 80:360]))
     return _PORTRAIT[0]
 
 

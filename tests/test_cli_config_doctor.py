@@ -20,7 +20,7 @@ import livecam as library
 from livecam import doctor
 from livecam.shipped import shipped_file
 
-COMMANDS = ["annotate", "predict", "config", "doctor", "demo"]
+COMMANDS = ["run", "annotate", "predict", "config", "doctor", "demo"]
 
 
 def printed(answer: clips.Answer) -> dict[str, tuple[object, str]]:

@@ -13,6 +13,7 @@ import yaml
 
 from livecam import cli
 from livecam.ages import SCHEMES
+from livecam.live.keys import KEYS as WINDOW_KEYS
 from livecam.prediction import KEYS
 from livecam.sinks import TRACK_FIELDS
 from train import evaluate
@@ -22,7 +23,7 @@ README = (ROOT / "README.md").read_text()
 CARD = (ROOT / "models" / "README.md").read_text()
 CI = (ROOT / ".ci" / "run").read_text()
 SCORES = json.loads((ROOT / "models" / "scores.json").read_text())
-COMMANDS = ("demo", "annotate", "predict", "config", "doctor")
+COMMANDS = ("demo", "run", "annotate", "predict", "config", "doctor")
 
 
 def _help(*command: str) -> str:
@@ -82,6 +83,14 @@ def test_readme_names_the_fields_of_both_tables() -> None:
     assert ", ".join(TRACK_FIELDS) in flat
     for key in KEYS:
         assert f"`{key}`" in README
+
+
+def test_readme_names_every_key() -> None:
+    rows = [line for line in README.splitlines() if line.startswith(("| `", "| the mouse"))]
+    keys = set(re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in rows)))
+    for key in WINDOW_KEYS:
+        for shown in key.shown.split("  "):
+            assert shown in keys or shown == "mouse", f"README has no row for {shown}"
 
 
 def test_the_system_packages_are_the_same_everywhere() -> None:

@@ -25,7 +25,8 @@ def run_headless(request: Request, config: Config, watch: Stopwatch) -> Summary:
     is_file = request.source.path is not None
     outputs = Outputs(request, config, is_complete=is_file)
     summary = outputs.summary
-    line = Line(Models(config), watch)
+    within_s = None if is_file else config.camera.search_within_s  # of a file, the same each time
+    line = Line(Models(config), watch, within_s)
     motion = Motion()
     try:
         with outputs, Progress(summary.name, None, "frames") as progress:

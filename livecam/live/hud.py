@@ -24,7 +24,7 @@ from livecam.drawing import (
     text_width,
 )
 
-DIM_OPACITY = 0.75  # of what darkens the whole picture
+DIM_OPACITY = 0.8  # of what darkens the whole picture: grey text is legible on white then
 BACKGROUND = (38, 33, 29)
 LINE = 1.5  # height of a line of text over the text
 
@@ -77,18 +77,20 @@ def figures(canvas: Image, words: Sequence[str], recording: str, scale: float) -
     y1 = LINE * px
     room = canvas.shape[1] - px
     x = 0.5 * px
-    dot = 1.4 * px + text_width(recording, px) if recording else 0.0
+    dot = 1.9 * px + text_width(recording, px) if recording else 0.0
     text = ""
     for word in words:
         longer = f"{text}   {word}" if text else word
         if x + dot + text_width(longer, px) > room:
             break
         text = longer
+    if not (text or recording):
+        return
     shade(canvas, (0, 0, x + dot + text_width(text, px) + px, y1), 0.6)
     baseline = 1.1 * px
     if recording:
         disc(canvas, (x + 0.4 * px, y1 / 2), 0.36 * px, RED)
-        put_text(canvas, recording, x + px, baseline, px)
+        put_text(canvas, recording, x + 1.2 * px, baseline, px)
         x += dot
     put_text(canvas, text, x, baseline, px, LIGHT)
 
@@ -145,21 +147,22 @@ def face_panel(
     """All that is known of one face, beside it: its curve over the years, and its bins."""
     height, width = canvas.shape[:2]
     labels = scheme.labels
-    px = text_px(canvas, scale)
-    while px > 8 and LINE * px * (len(labels) + 6) > height:
-        px -= 1
     title = f"{face.age:.0f} years, 80 % within {face.age_low}\N{EN DASH}{face.age_high}"
     views = "1 view" if face.samples == 1 else f"{face.samples} views"
+    about = "   ".join(word for word in (f"number {face.track_id}", gender, views) if word)
+    texts = (title, about)
+    px = text_px(canvas, scale)
+    while px > 8 and (
+        _panel_width(texts, labels, px) > width or LINE * px * (len(labels) + 6) > height
+    ):
+        px -= 1
     label_w = max(text_width(label, px) for label in labels)
-    w = max(text_width(title, px), label_w + 9 * px) + 2 * px
-    h = LINE * px * (len(labels) + 5.4)
+    w, h = _panel_width(texts, labels, px), LINE * px * (len(labels) + 5.4)
     x0 = box[2] + px if box[2] + px + w <= width else max(0.0, box[0] - px - w)
     y0 = min(max(0.0, float(box[1])), max(0.0, height - h))
     shade(canvas, (x0, y0, x0 + w, y0 + h), 0.88)
     colour = COLOURS[(face.track_id - 1) % len(COLOURS)]
     put_text(canvas, title, x0 + px, y0 + LINE * px, px)
-    words = [f"number {face.track_id}", gender, views]
-    about = "   ".join(word for word in words if word)
     put_text(canvas, about, x0 + px, y0 + 2 * LINE * px, px, GREY)
     plot = (x0 + px, y0 + 2.4 * LINE * px, x0 + w - px, y0 + 4.2 * LINE * px)
     curve(canvas, plot, face.age_probs, face.age_low, face.age_high, colour)
@@ -170,3 +173,9 @@ def face_panel(
         put_text(canvas, label, x0 + px, baseline, px)
         part(canvas, (bar_x, baseline - 0.7 * px, bar_x + 1 + bar_w * prob, baseline))[:] = colour
         put_text(canvas, f"{100 * prob:.0f} %", x0 + w - 3.2 * px, baseline, px, GREY)
+
+
+def _panel_width(texts: Sequence[str], labels: Sequence[str], px: int) -> int:
+    rows = max(text_width(text, px) for text in texts)
+    bars = max(text_width(label, px) for label in labels) + 9 * px
+    return max(rows, bars) + 2 * px

@@ -115,8 +115,9 @@ def _change_least_face(viewer: Viewer, step: float) -> None:
     if line is None:
         viewer.message("the networks are still loading")
         return
-    line.min_face_px = round(min(max(line.min_face_px * step, MIN_FACE_PX), MAX_FACE_PX))
-    viewer.message(f"smallest face {line.min_face_px} px", square_px=line.min_face_px)
+    px = round(min(max(line.min_face_px * step, MIN_FACE_PX), MAX_FACE_PX))
+    line.min_face_px = px
+    viewer.message(f"smallest face {px} px", square_px=px)
 
 
 def _on(what: str, is_on: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from livecam.pipeline import Models, Pipeline
 
 KEPT = 64  # results that nobody took
+SEARCH = "detect"  # the stopwatch's part
+SLOWER, FASTER = 1.05, 1.5  # the smallest face changes only when it is off by more
+STEP = 2.0  # …and by no more at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,19 +32,30 @@ class Labels:
 
 
 class Line:
-    """Callable: a shot -> its labels. Forgets whom it saw when another camera takes over."""
+    """Callable: a shot -> its labels. Forgets whom it saw when another camera takes over.
 
-    def __init__(self, models: Models, watch: Stopwatch) -> None:
-        self._models = models
+    `min_face_px` is the smallest face that a person wants to be looked for. Where a search takes
+    longer than `search_within_s`, the smallest ones are left out: labels that come a second late
+    are about another picture. `searched_px` is what is looked for then.
+    """
+
+    def __init__(
+        self, models: Models, watch: Stopwatch, search_within_s: float | None = None
+    ) -> None:
+        self._models, self._watch = models, watch
+        self._within_s = search_within_s
         self._line: Pipeline = models.pipeline(watch=watch)
         self._detect_every = self._line.detect_every
         self._source = 0
+        self._searches = 0
+        self._min_face_px = float(models.detector.min_face_px)
 
     def __call__(self, shot: Shot) -> Labels:
         if shot.source != self._source:
             self._line.tracker.forget()
             self._source = shot.source
         faces = self._line(shot.frame)
+        self._adapt()
         return Labels(shot, faces, self._line.boxes(shot.frame.time_s))
 
     @property
@@ -49,16 +64,35 @@ class Line:
         return self._models.classifier.provider
 
     @property
-    def min_face_px(self) -> int:
-        return round(self._models.detector.min_face_px)
+    def min_face_px(self) -> float:
+        return self._min_face_px
 
     @min_face_px.setter
-    def min_face_px(self, px: int) -> None:
-        self._models.detector.min_face_px = px
+    def min_face_px(self, px: float) -> None:
+        self._min_face_px = self._models.detector.min_face_px = px
+
+    @property
+    def searched_px(self) -> float:
+        return self._models.detector.min_face_px
 
     def search_every_frame(self, is_wanted: bool) -> None:
         """Needed where faces are hidden: one that is not found is seen."""
         self._line.detect_every = 1 if is_wanted else self._detect_every
+
+    def _adapt(self) -> None:
+        """After a search, the smallest face for the next: its time goes with the number of
+        pixels searched, and that with the inverse square of the size."""
+        count, last_s = self._watch.last(SEARCH)
+        if self._within_s is None or count == self._searches:
+            return
+        self._searches = count
+        if count == 1:
+            return  # the first one of a network takes longer
+        wanted_px = self.searched_px * math.sqrt(last_s / self._within_s)
+        detector = self._models.detector
+        if wanted_px > SLOWER * self.searched_px or wanted_px < self.searched_px / FASTER:
+            step = min(max(wanted_px / self.searched_px, 1 / STEP), STEP)
+            detector.min_face_px = max(self.searched_px * step, self._min_face_px)
 
 
 class Labeller:
@@ -116,7 +150,8 @@ class Labeller:
         try:
             from livecam.pipeline import Models  # after the window is there: ONNX Runtime is slow
 
-            self.line = Line(Models(self._config), self._watch)
+            within_s = self._config.camera.search_within_s
+            self.line = Line(Models(self._config), self._watch, within_s)
             while True:
                 with self._news:
                     self._news.wait_for(lambda: self._offered is not None or self._is_stopped)

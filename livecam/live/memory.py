@@ -28,7 +28,7 @@ class Memory:
             has_size = 0 < int(width) < 20_000 and 0 < int(height) < 20_000
             size = (int(width), int(height)) if has_size else None
             return cls(size, bool(tree.get("is_greeted")))
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
 
     def save(self, path: Path) -> None:

@@ -80,7 +80,8 @@ class Recorder:
                     self._write(*job)
         except LivecamError as error:
             self.error = error
-            while job is not None:  # nobody may wait for room for ever
+        finally:
+            while job is not None:  # nobody may wait for room for ever, whatever it was
                 job = self._jobs.get()
 
     def _write(

@@ -13,7 +13,7 @@ from livecam.errors import LivecamError
 from livecam.live import hud
 from livecam.live.capture import Capture, Shot, Teller
 from livecam.live.keys import ACTIONS
-from livecam.live.labeller import Labeller, Labels
+from livecam.live.labeller import Labeller, Labels, Line
 from livecam.live.outputs import LATENCY, Outputs, Request, Summary
 from livecam.live.view import SCREEN_WH, Look, View, window_size
 from livecam.motion import Motion
@@ -210,9 +210,16 @@ class Viewer:
             f"{1000 * late_s:.0f} ms" if late_s is not None else "",
             f"dropped {capture.dropped}",
             f"{faces} {'face' if faces == 1 else 'faces'}",
-            line.provider if line is not None else "",
+            *self._about(line),
         ]
         return [word for word in words if word]
+
+    @staticmethod
+    def _about(line: Line | None) -> list[str]:
+        if line is None:
+            return []
+        is_slow = line.searched_px > line.min_face_px
+        return [f"from {line.searched_px:.0f} px", line.provider] if is_slow else [line.provider]
 
     def _recording(self) -> str:
         recorder = self.outputs.recorder
