@@ -15,7 +15,8 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from livecam import __version__
 from livecam.errors import LivecamError, UsageError
@@ -74,7 +75,10 @@ def _exit_code(args: argparse.Namespace) -> int:
 def _interruptible() -> Iterator[None]:
     """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
 
-    def interrupt(number: int, frame: object) -> NoReturn:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code.co_name == "_on_mouse":
+            signal.raise_signal(number)  # again: OpenCV swallows what its callbacks raise
+            return
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -382,6 +386,9 @@ def _run(args: argparse.Namespace) -> int:
     else:
         summary = _run_in_window(request, config, watch, memory)
     _say(summary.line())
+    for notice in summary.notices:
+        if notice != summary.error:
+            _say(notice)
     if args.profile:
         _say(watch.table())
     for path in summary.outputs:

@@ -36,7 +36,7 @@ def run_headless(request: Request, config: Config, watch: Stopwatch) -> Summary:
                 outputs.label(labels)
                 _film(outputs, motion, labels, config)
                 progress.step()
-                if outputs.problem is not None:  # nobody watches: the output was what it is for
+                if summary.error is not None:  # nobody watches: the output was what it is for
                     break
                 if summary.labelled == request.max_frames:
                     break

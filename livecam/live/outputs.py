@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +67,7 @@ class Summary:
     labelled: int = 0
     tracks: set[int] = field(default_factory=set)
     outputs: list[Path] = field(default_factory=list)
+    notices: deque[str] = field(default_factory=deque)  # what a person should know, until told
     latency_ms: tuple[float, float] | None = None  # median, 95th percentile
     error: str | None = None
     is_interrupted: bool = False
@@ -87,14 +89,13 @@ class Summary:
 class Outputs:
     """The table and the film of a run. A context manager.
 
-    A failure of one is not the end of a run that somebody watches: `problem` says it once, the
-    output is closed with what it holds, and the summary has it as its error.
+    A failure of one is not the end of a run that somebody watches: the summary has it among its
+    notices and as its error, and the output is closed with what it holds.
     """
 
     def __init__(self, request: Request, config: Config, is_complete: bool) -> None:
         self.request, self.config, self.is_complete = request, config, is_complete
         self.summary = Summary(request.source.name)
-        self.problem: str | None = None
         self.recorder: Recorder | None = None
         self._table: TrackTable | None = None
         self._begin_s = 0.0
@@ -120,12 +121,23 @@ class Outputs:
     def stop_recording(self) -> Recorder | None:
         """The closed recorder, if there was one."""
         recorder, self.recorder = self.recorder, None
-        if recorder is not None:
-            recorder.__exit__()
-            if recorder.is_kept:
-                self.summary.outputs.append(recorder.path)
-            if recorder.error is not None:
-                self._fail(str(recorder.error))
+        if recorder is None:
+            return None
+        recorder.__exit__()
+        if recorder.is_kept:
+            self.summary.outputs.append(recorder.path)
+        if recorder.is_full:
+            longest_s = self.config.video.gif_max_s
+            self.summary.notices.append(
+                f"{recorder.path}: holds the first {longest_s:g} s; video.gif_max_s sets how much"
+            )
+        if recorder.missed:
+            self.summary.notices.append(
+                f"{recorder.path}: {recorder.missed} pictures left out, because the encoder could "
+                "not follow"
+            )
+        if recorder.error is not None:
+            self._fail(str(recorder.error))
         return recorder
 
     def _close_table(self) -> None:
@@ -140,7 +152,7 @@ class Outputs:
             self._fail(str(error))
 
     def _fail(self, why: str) -> None:
-        self.problem = why
+        self.summary.notices.append(why)
         self.summary.error = self.summary.error or why
 
     def label(self, labels: Labels) -> None:
@@ -161,7 +173,7 @@ class Outputs:
         """Record one picture, if a recording is on."""
         if self.recorder is None:
             return
-        if self.recorder.error is not None:
+        if self.recorder.error is not None or self.recorder.is_full:
             self.stop_recording()
             return
         self.recorder.put(frame, faces, hidden, overlay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 
@@ -55,6 +56,7 @@ class Viewer:
         self._motion = Motion()
         self._is_new = False  # the shot is not in the window yet
         self._drawn_s = self._message_s = self._figures_s = 0.0
+        self._begin_s = math.inf  # when the first picture was there
         self._titled = ""
 
     def run(self) -> Summary:
@@ -62,8 +64,7 @@ class Viewer:
         tell = Teller(self.capture, self.say)
         try:
             with self.outputs, self.capture, self.labeller:
-                begin_s = time.monotonic()
-                while self.window.is_open and not self._is_done(begin_s):
+                while self.window.is_open and not self._is_done():
                     tell()
                     self._turn()
                     if not self.window.is_full_screen and self._titled:
@@ -79,12 +80,12 @@ class Viewer:
         self.outputs.count(self.capture, self.watch)
         return summary
 
-    def _is_done(self, begin_s: float) -> bool:
+    def _is_done(self) -> bool:
         most, lasts_s = self.request.max_frames, self.request.duration_s
         return (
             self.capture.is_over
             or (most is not None and self.shown >= most)
-            or (lasts_s is not None and time.monotonic() - begin_s >= lasts_s)
+            or (lasts_s is not None and time.monotonic() - self._begin_s >= lasts_s)
         )
 
     def _turn(self) -> None:
@@ -126,6 +127,7 @@ class Viewer:
             return
         self.shot, self._is_new = shot, True
         self.shown += 1
+        self._begin_s = min(self._begin_s, time.monotonic())
         self.outputs.film(shot.frame, self.faces(), self.hidden(), self.look.overlay)
 
     def _collect(self) -> None:
@@ -134,10 +136,10 @@ class Viewer:
             self.labels = labels
             self._motion.update(labels.shot.frame.time_s, labels.faces)
             self.outputs.label(labels)
-        problem, self.outputs.problem = self.outputs.problem, None
-        if problem is not None:
-            self.message(problem)
-            self.say(f"livecam: {problem}")
+        while self.outputs.summary.notices:
+            notice = self.outputs.summary.notices.popleft()
+            self.message(notice)
+            self.say(notice)
 
     def _is_labelled(self) -> bool:
         """Whether the newest labels say something about the picture in the window."""
