@@ -407,7 +407,7 @@ def _run_in_window(request: Request, config: Config, watch: Stopwatch, memory: M
     from livecam.live.viewer import Viewer
 
     size_wh = memory.window_wh or SCREEN_WH
-    with Window(f"livecam \N{EN DASH} {request.source.name}", size_wh) as window:
+    with Window(f"livecam: {request.source.name}", size_wh) as window:
         viewer = Viewer(request, config, window, watch, _say, memory.window_wh)
         summary = viewer.run()
         memory.window_wh = viewer.window_wh

@@ -79,6 +79,8 @@ def ids(viewer: Viewer) -> None:
 
 def blur(viewer: Viewer) -> None:
     viewer.set_overlay(blur=not viewer.look.overlay.blur)
+    if viewer.look.overlay.blur:
+        viewer.show_labelled_only()
     viewer.message(_on("blur", viewer.look.overlay.blur))
 
 

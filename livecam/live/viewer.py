@@ -10,7 +10,7 @@ from collections.abc import Callable
 from livecam.config import Config
 from livecam.datatypes import Array, Image, TrackedFace
 from livecam.display import Window
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
 from livecam.live import hud
 from livecam.live.capture import Capture, Shot, Teller
 from livecam.live.keys import ACTIONS
@@ -74,7 +74,7 @@ class Viewer:
         except KeyboardInterrupt:
             summary.is_interrupted = True
         except LivecamError as error:
-            if not self.shown:
+            if not self.shown or isinstance(error, UsageError):
                 raise
             summary.error = str(error)
         self.outputs.count(self.capture, self.watch)
@@ -128,7 +128,8 @@ class Viewer:
         self.shot, self._is_new = shot, True
         self.shown += 1
         self._begin_s = min(self._begin_s, time.monotonic())
-        self.outputs.film(shot.frame, self.faces(), self.hidden(), self.look.overlay)
+        if self.labels is not None:
+            self.outputs.film(shot.frame, self.faces(), self.hidden(), self.look.overlay)
 
     def _collect(self) -> None:
         """What was labelled since the last time."""
@@ -165,6 +166,10 @@ class Viewer:
         self.look.message, self.look.square_px = text, square_px
         self._message_s = time.monotonic()
 
+    def show_labelled_only(self) -> None:
+        """Go back to the last picture whose faces are known, as all must be from now on."""
+        self.shot = self.labels.shot if self.labels is not None else None
+
     def set_overlay(self, **changes: object) -> None:
         self.look.overlay = dataclasses.replace(self.look.overlay, **changes)  # type: ignore[arg-type]
 
@@ -176,7 +181,7 @@ class Viewer:
         bgr = self.shot.frame.bgr
         if self._titled != name:
             self._titled = name
-            self.window.set_title(f"livecam \N{EN DASH} {name}")
+            self.window.set_title(f"livecam: {name}")
             self.window.resize(window_size((bgr.shape[1], bgr.shape[0]), self.window_wh))
         self._describe(now_s)
         return self._view.picture(bgr, self.faces(), self.hidden(), self.look, self.window.size_wh)
