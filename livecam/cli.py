@@ -13,12 +13,11 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from livecam import __version__
+from livecam.arguments import parser
 from livecam.errors import LivecamError, UsageError
 
 if TYPE_CHECKING:
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
     from livecam.live.outputs import Request, Summary
     from livecam.stopwatch import Stopwatch
 
-SCHEMES_HELP = (  # without the import that lists them
-    "age scheme: marketing, decades, life-stages, megaage-7, utk-12, utk-14, utk-8, actors-3, "
-    "or one of your settings"
-)
 GREETING = (  # once
     "livecam estimates ages and genders of the faces that it sees, on this computer alone; "
     "no picture is stored or sent unless you record it"
@@ -40,7 +35,7 @@ SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
@@ -50,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _exit_code(args: argparse.Namespace) -> int:
     try:
-        code = int(args.run(args))
+        code = COMMANDS[args.command](args)
         sys.stdout.flush()
         return code
     except LivecamError as error:
@@ -112,233 +107,11 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-# Arguments
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="livecam",
-        description="Age ranges and gender of the people in pictures and clips, on this machine.",
-        epilog="`livecam COMMAND --help` says more about a command.",
-    )
-    parser.add_argument("--version", action="version", version=f"livecam {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    common = _common()
-    labelling = _labelling()
-    drawing = _drawing()
-    _add_demo(commands, common, labelling, drawing)
-    _add_run(commands, common, labelling, drawing)
-    _add_annotate(commands, common, labelling, drawing)
-    _add_predict(commands, common, labelling)
-    _add_config(commands, common)
-    _add_doctor(commands, common)
-    return parser
-
-
-def _common() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", metavar="FILE", help="a YAML file of your settings")
-    return common
-
-
-def _labelling() -> argparse.ArgumentParser:
-    """Flags of every command that labels faces. A flag's dest is the setting it changes."""
-    flags = argparse.ArgumentParser(add_help=False)
-    group = flags.add_argument_group("labelling")
-    group.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
-    group.add_argument(
-        "--min-face-px", dest="detector.min_face_px", type=int, metavar="PX",
-        help="side of the smallest face looked for, in pixels of the source",
-    )  # fmt: skip
-    group.add_argument(
-        "--model", dest="classifier.model", metavar="FILE", help="another .onnx or .keras model"
-    )
-    group.add_argument(
-        "--runtime", dest="classifier.runtime", metavar="NAME", help="onnx, or keras"
-    )
-    group.add_argument(
-        "--threads", dest="runtime.threads", type=int, metavar="N",
-        help="threads of inference; 0 = one for each core",
-    )  # fmt: skip
-    group.add_argument(
-        "--no-gender", dest="overlay.gender", action="store_const", const=False,
-        help="leave gender out",
-    )  # fmt: skip
-    return flags
-
-
-def _drawing() -> argparse.ArgumentParser:
-    """Flags of every command that draws on pictures."""
-    flags = argparse.ArgumentParser(add_help=False)
-    group = flags.add_argument_group("drawing")
-    group.add_argument(
-        "--age", dest="overlay.age", metavar="STYLE",
-        help="how ages are shown: full, range, bin, exact or curve",
-    )  # fmt: skip
-    group.add_argument(
-        "--blur", dest="overlay.blur", action="store_const", const=True,
-        help="make faces unrecognisable; every frame is searched for them",
-    )  # fmt: skip
-    return flags
-
-
-def _add_demo(commands: Any, *parents: argparse.ArgumentParser) -> None:
-    demo = commands.add_parser(
-        "demo", parents=parents, allow_abbrev=False,
-        help="label a built-in clip, without a camera",
-        description="Make a short moving clip from a public-domain portrait, label it, show it "
-        "if there is a display, and write livecam_demo.mp4 and livecam_demo.gif.",
-    )  # fmt: skip
-    demo.add_argument(
-        "--output", type=Path, default=Path(), metavar="DIR", help="folder for the files (here)"
-    )
-    demo.set_defaults(run=_demo)
-
-
-def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
-    run = commands.add_parser(
-        "run", parents=parents, allow_abbrev=False,
-        help="label a camera, a stream or a file while you watch",
-        description="Show a camera with ages and genders drawn on; h in the window lists its keys. "
-        "Nothing is stored but what you name or save by a key.",
-    )  # fmt: skip
-    run.add_argument(
-        "--camera", default="0", metavar="SOURCE",
-        help="number of a camera (0), an rtsp:// or http:// URL, or a file",
-    )  # fmt: skip
-    run.add_argument(
-        "--record", type=Path, metavar="FILE", help="write the labelled film, .mp4 or .gif"
-    )
-    run.add_argument(
-        "--tracks", type=Path, metavar="FILE", help="write a table of faces, .csv or .jsonl"
-    )
-    run.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-    run.add_argument("--headless", action="store_true", help="no window; of a file, every frame")
-    run.add_argument("--max-frames", type=_count_of, metavar="N", help="end after so many frames")
-    run.add_argument(
-        "--duration", type=_seconds, metavar="TIME", help="end after 75, 1:15 or 0:01:15"
-    )
-    run.add_argument(
-        "--profile", action="store_true", help="say at the end how long each part took"
-    )
-    run.set_defaults(run=_run)
-
-
-def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
-    annotate = commands.add_parser(
-        "annotate", parents=parents, allow_abbrev=False,
-        help="label pictures and clips",
-        description="Label every frame of clips and pictures, into NAME_livecam.mp4, .gif, .jpg … "
-        "beside each input.",
-    )  # fmt: skip
-    annotate.add_argument(
-        "input",
-        nargs="+",
-        help="picture, clip, folder, glob, http(s) URL, or - for a picture on stdin",
-    )
-    annotate.add_argument("--output", metavar="PATH", help="a file for one input, else a folder")
-    annotate.add_argument(
-        "--format", choices=("mp4", "gif"), help="what clips become (mp4, or --output's suffix)"
-    )
-    annotate.add_argument(
-        "--tracks", type=Path, metavar="FILE", help="write a table of faces, .csv or .jsonl"
-    )
-    annotate.add_argument(
-        "--no-video", action="store_true", help="write no labelled picture or clip"
-    )
-    annotate.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-    annotate.add_argument(
-        "--start", type=_seconds, default=0.0, metavar="TIME", help="begin at 75, 1:15 or 0:01:15"
-    )
-    annotate.add_argument("--end", type=_seconds, metavar="TIME", help="end before this time")
-    annotate.add_argument(
-        "--detect-every", dest="detector.detect_every", type=int, metavar="N",
-        help="frames from one full detection to the next; 1 = every frame",
-    )  # fmt: skip
-    annotate.set_defaults(run=_annotate)
-
-
-def _add_predict(
-    commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
-) -> None:
-    predict = commands.add_parser(
-        "predict", parents=[common, labelling], allow_abbrev=False,
-        help="print the ages in pictures",
-        description="Print the faces in pictures, from left to right, with their ages.",
-    )  # fmt: skip
-    predict.add_argument(
-        "input", nargs="+", help="picture, folder, glob, http(s) URL, or - for a picture on stdin"
-    )
-    predict.add_argument("--json", action="store_true", help="JSON lines on stdout, one a face")
-    predict.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as CSV too")
-    predict.add_argument("--overwrite", action="store_true", help="replace an existing CSV file")
-    predict.add_argument(
-        "--over", type=_age, action="append", default=[], metavar="AGE",
-        help="also give the probability of being this old or older; may be repeated",
-    )  # fmt: skip
-    predict.add_argument(
-        "--assume-face", action="store_true", help="every picture is one cropped face already"
-    )
-    predict.set_defaults(run=_predict)
-
-
-def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
-    config = commands.add_parser(
-        "config",
-        parents=[common],
-        allow_abbrev=False,
-        help="print the settings in force and where each is from",
-    )
-    config.set_defaults(run=_config)
-
-
-def _add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
-    doctor = commands.add_parser(
-        "doctor",
-        parents=[common],
-        allow_abbrev=False,
-        help="check the installation, and say what is missing",
-    )
-    doctor.set_defaults(run=_doctor)
-
-
-def _seconds(text: str) -> float:
-    """`75`, `1:15` or `0:01:15`."""
-    parts = text.split(":")
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        values = []
-    if not 1 <= len(values) <= 3 or any(not 0 <= v < float("inf") for v in values):
-        raise argparse.ArgumentTypeError(
-            f"expected seconds or [hours:]minutes:seconds, got {text!r}"
-        )
-    seconds = 0.0
-    for value in values:
-        seconds = seconds * 60 + value
-    return seconds
-
-
-def _count_of(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
-
-
-def _age(text: str) -> int:
-    if not text.isdecimal() or int(text) > 100:
-        raise argparse.ArgumentTypeError(f"expected an age from 0 to 100, got {text!r}")
-    return int(text)
-
-
 def _settings(args: argparse.Namespace) -> Config:
     from livecam.config import load_config
 
     flags = {name: value for name, value in vars(args).items() if "." in name}
     return load_config(args.config, flags)
-
-
-# Commands
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -402,6 +175,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _run_in_window(request: Request, config: Config, watch: Stopwatch, memory: Memory) -> Summary:
     from livecam.display import Window
+    from livecam.live.keys import ACTIONS
     from livecam.live.memory import memory_file
     from livecam.live.view import SCREEN_WH
     from livecam.live.viewer import Viewer
@@ -409,7 +183,7 @@ def _run_in_window(request: Request, config: Config, watch: Stopwatch, memory: M
     size_wh = memory.window_wh or SCREEN_WH
     with Window(f"livecam: {request.source.name}", size_wh) as window:
         viewer = Viewer(request, config, window, watch, _say, memory.window_wh)
-        summary = viewer.run()
+        summary = viewer.run(ACTIONS)
         memory.window_wh = viewer.window_wh
     memory.save(memory_file())
     return summary
@@ -552,3 +326,13 @@ def _doctor(args: argparse.Namespace) -> int:
         print(f"{mark:8}{finding.what:15} {finding.found}")
         is_fit &= finding.is_ok or not finding.is_needed
     return 0 if is_fit else 1
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "demo": _demo,
+    "run": _run,
+    "annotate": _annotate,
+    "predict": _predict,
+    "config": _config,
+    "doctor": _doctor,
+}

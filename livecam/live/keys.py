@@ -6,14 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from livecam.errors import LivecamError
+from livecam.live.viewer import Viewer
 from livecam.overlay import Overlay
 from livecam.sinks import write_picture
-
-if TYPE_CHECKING:
-    from livecam.live.viewer import Viewer
 
 FACE_STEP = 1.25
 MIN_FACE_PX, MAX_FACE_PX = 16, 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from livecam.config import Config
 from livecam.datatypes import Array, Image, TrackedFace
@@ -13,7 +13,6 @@ from livecam.display import Window
 from livecam.errors import LivecamError, UsageError
 from livecam.live import hud
 from livecam.live.capture import Capture, Shot, Teller
-from livecam.live.keys import ACTIONS
 from livecam.live.labeller import Labeller, Labels, Line
 from livecam.live.outputs import LATENCY, Outputs, Request, Summary
 from livecam.live.view import SCREEN_WH, Look, View, window_size
@@ -59,14 +58,18 @@ class Viewer:
         self._begin_s = math.inf  # when the first picture was there
         self._titled = ""
 
-    def run(self) -> Summary:
+    def run(self, actions: Mapping[str, Callable[[Viewer], None]]) -> Summary:
+        """`actions`: what each key does."""
         summary = self.outputs.summary
         tell = Teller(self.capture, self.say)
         try:
             with self.outputs, self.capture, self.labeller:
                 while self.window.is_open and not self._is_done():
                     tell()
-                    self._turn()
+                    key = self._turn()
+                    if key in actions:
+                        actions[key](self)
+                        self._drawn_s = 0.0
                     if not self.window.is_full_screen and self._titled:
                         self.window_wh = self.window.size_wh or self.window_wh
                 if self.capture.state.phase == "failed":
@@ -88,7 +91,8 @@ class Viewer:
             or (lasts_s is not None and time.monotonic() - self._begin_s >= lasts_s)
         )
 
-    def _turn(self) -> None:
+    def _turn(self) -> str:
+        """The newest picture, its labels, the window; returns the key pressed."""
         shot = None if self.look.is_paused else self.capture.newest(TICK_S)
         if shot is not None:
             self._take(shot)
@@ -106,9 +110,7 @@ class Viewer:
         if self._is_new and self.shot is not None:
             self._is_new = False
             self.watch.add(LATENCY, time.monotonic() - self.shot.taken_s)
-        if key in ACTIONS:
-            ACTIONS[key](self)
-            self._drawn_s = 0.0
+        return key
 
     def _take(self, shot: Shot) -> None:
         """Have a new picture labelled, and show it: with its own labels if they come in time, else
