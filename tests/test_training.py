@@ -46,7 +46,8 @@ def data(tmp_path_factory, astronaut) -> Path:  # type: ignore[no-untyped-def]
 
 
 def _arguments(data: Path, run: Path) -> list[object]:
-    return [data, "--out", run, "--epochs", EPOCHS, "--batch", 8, "--precision", "float32"]
+    options = ["--architecture", "resnet", "--epochs", EPOCHS, "--batch", 8]
+    return [data, "--out", run, *options, "--precision", "float32"]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,15 @@ def test_evaluate_prints_scores_beside_baselines(exported: Path, data: Path) -> 
     assert sum(group["faces"] for group in scores["by_gender"].values()) == 6
     text = _train("evaluate", data, "--model", model).stdout
     assert f"| MAE, years | {scores['mae']['value']:.2f} |" in text
+
+
+def test_a_run_from_imagenet_s_weights_gives_a_model(data: Path) -> None:
+    folder = data.parent / "pretrained"
+    done = _train("fit", data, "--out", folder, "--epochs", 1, "--batch", 8)
+    assert done.returncode == 0, done.stderr
+    crops = load(data, "dev").crops
+    answer = AgeGenderClassifier(folder / "age_gender.keras", runtime="keras")(crops)
+    np.testing.assert_allclose(answer.age_probs.sum(axis=1), 1, atol=1e-4)
 
 
 @pytest.mark.parametrize(

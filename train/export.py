@@ -92,8 +92,8 @@ _HEADER = """# Written by `python -m train.export`.
 def round_weights(net: Any) -> None:
     """Change every kernel a little, so that half precision holds it exactly in the ONNX file.
 
-    There a convolution has taken in the normalisation behind it, so what is rounded is the kernel
-    times that normalisation's gain.
+    There a convolution has taken in a normalisation behind it, so what is rounded is the kernel
+    times that normalisation's gain. A depthwise convolution must have none.
     """
     gains = {}
     for layer in net.layers:
@@ -102,7 +102,7 @@ def round_weights(net: Any) -> None:
             before = layer.input._keras_history.operation
             gains[before.name] = gamma / np.sqrt(variance + layer.epsilon)
     for layer in net.layers:
-        if type(layer).__name__ in ("Conv2D", "Dense"):
+        if type(layer).__name__ in ("Conv2D", "DepthwiseConv2D", "Dense"):
             kernel, *rest = layer.get_weights()
             gain = gains.get(layer.name, np.float32(1))
             gain = np.where(gain == 0, np.float32(1), gain)
@@ -153,7 +153,7 @@ def _halve_weights(model: Any) -> None:
     casts = []
     for constant in model.graph.initializer:
         values = numpy_helper.to_array(constant)
-        if values.size < 1024 or values.dtype != np.float32:
+        if values.size < 1024 or values.ndim < 2 or values.dtype != np.float32:
             continue
         half = values.astype(np.float16)
         name = constant.name

@@ -34,6 +34,11 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("runs/age_gender"), help="the run's folder"
     )
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument(
+        "--architecture",
+        choices=("efficientnet_lite0", "resnet"),
+        help=f"resnet needs no ImageNet weights ({defaults.architecture})",
+    )
     parser.add_argument("--epochs", type=int, help=f"passes over the data ({defaults.epochs})")
     parser.add_argument("--batch", type=int, help=f"pictures a step ({defaults.batch})")
     parser.add_argument("--seed", type=int, help=f"of weights and changes ({defaults.seed})")
@@ -62,7 +67,7 @@ def _fit(args: argparse.Namespace) -> None:
 
 def _recipe(args: argparse.Namespace) -> Recipe:
     """The recipe of the arguments; of the interrupted run when it is resumed."""
-    names = ("epochs", "batch", "seed", "precision")
+    names = ("architecture", "epochs", "batch", "seed", "precision")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if any(given.get(name, 1) < 1 for name in ("epochs", "batch")):
         raise UsageError("--epochs and --batch: expected at least 1")

@@ -13,7 +13,7 @@ from livecam.crops import resized
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from livecam.progress import Progress
-from train import architectures, faces
+from train import architectures, faces, pretrained
 from train.augment import augmented
 from train.recipe import Recipe, append_log, keep_log, require_same_data, write_recipe
 
@@ -30,6 +30,7 @@ class Batches(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         self.data, self.recipe, self.size_px = data, recipe, size_px
+        self.weights = rarity_weights(data.age, recipe.rarity_power)
         self.epoch = first_epoch
         self._shuffle()
 
@@ -49,24 +50,42 @@ class Batches(keras.utils.PyDataset):
         rows = self._order[index * recipe.batch : (index + 1) * recipe.batch]
         rng = np.random.default_rng((recipe.seed, self.epoch, index))
         crops = np.stack([augmented(self.data.crops[row], self.size_px, rng) for row in rows])
-        return crops, targets(self.data, rows)
+        return crops, targets(self.data, rows, self.weights[rows])
 
 
-def targets(data: faces.FaceSet, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """`age` (n, 1) years up to 100 and `gender` (n, 1): 1 female, 0 male, -1 unknown."""
-    age = np.minimum(data.age[rows], AGES - 1).astype(np.float32)
-    return {"age": age[:, None], "gender": data.gender[rows].astype(np.float32)[:, None]}
+def targets(data: faces.FaceSet, rows: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """`age` (n, 2): years up to 100 and weight; `gender` (n, 1): 1 female, 0 male, -1 unknown."""
+    age = np.minimum(data.age[rows], AGES - 1)
+    return {
+        "age": np.stack([age, weights], axis=1).astype(np.float32),
+        "gender": data.gender[rows].astype(np.float32)[:, None],
+    }
+
+
+def rarity_weights(ages: np.ndarray, power: float) -> np.ndarray:
+    """(n,) -> (n,): more for faces of rare ages, at most thrice as much; 1 in the mean.
+
+    An age's frequency is taken over some years around it.
+    """
+    years = np.arange(AGES)
+    counts = np.bincount(np.minimum(ages, AGES - 1).astype(int), minlength=AGES)
+    near = np.exp(-(((years[:, None] - years) / 3) ** 2) / 2)  # (101, 101)
+    weights = (near @ counts / near.sum(axis=1))[np.minimum(ages, AGES - 1).astype(int)] ** -power
+    weights = np.minimum(weights / weights.mean(), 3)
+    return (weights / weights.mean()).astype(np.float32)
 
 
 def age_loss(recipe: Recipe) -> keras.losses.Loss:
     """Cross-entropy to a normal distribution around the age, and the error of the expected age."""
-    ages = np.arange(AGES, dtype=np.float32)
 
-    def loss(age: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-        target = ops.softmax(-ops.square((ages - age) / recipe.label_sigma) / 2)  # (n, 101)
-        cross_entropy = -ops.sum(target * ops.log_softmax(logits), axis=-1)
+    def loss(target: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+        ages = ops.arange(AGES, dtype="float32")
+        age, weight = target[:, :1], target[:, 1]
+        sigma = recipe.label_sigma + recipe.label_sigma_growth * age
+        wanted = ops.softmax(-ops.square((ages - age) / sigma) / 2)  # (n, 101)
+        cross_entropy = -ops.sum(wanted * ops.log_softmax(logits), axis=-1)
         expected = ops.sum(ops.softmax(logits) * ages, axis=-1)
-        return cross_entropy + recipe.age_l1 * ops.abs(expected - age[:, 0])
+        return weight * (cross_entropy + recipe.age_l1 * ops.abs(expected - age[:, 0]))
 
     return loss
 
@@ -87,7 +106,9 @@ def fit(recipe: Recipe, data_path: Path, out: Path, *, resume: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
-    net = architectures.resnet(None, recipe.width, recipe.depths, recipe.dropout)
+    net = architectures.build(recipe)
+    if recipe.architecture == "efficientnet_lite0" and not (resume and (out / LAST).exists()):
+        pretrained.load_imagenet(net)
     steps = max(1, len(train) // recipe.batch)
     net.compile(
         optimizer=_optimizer(recipe, steps),
@@ -220,6 +241,4 @@ def _resume(net: keras.Model, out: Path, steps: int) -> int:
 def save_master(net: keras.Model, recipe: Recipe, path: Path) -> None:
     """The same weights in a float32 network of fixed input size that answers with probabilities."""
     keras.config.set_dtype_policy("float32")
-    master = architectures.resnet(recipe.input_px, recipe.width, recipe.depths, recipe.dropout)
-    master.set_weights([weight.numpy() for weight in net.weights])
-    architectures.with_probabilities(master).save(path)
+    architectures.deployed(net, recipe).save(path)

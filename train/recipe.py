@@ -17,23 +17,26 @@ from livecam.errors import LivecamError
 class Recipe:
     """Everything that decides what a run learns; saved with the run."""
 
-    epochs: int = 24
-    batch: int = 128
+    architecture: str = "efficientnet_lite0"  # begins with ImageNet weights; or "resnet"
+    epochs: int = 10
+    batch: int = 64
     seed: int = 0
     input_px: int = 96
     early_px: int = 80  # smaller pictures at first: nearly the same result in less time
     early_share: float = 0.6
-    width: int = 32
-    depths: tuple[int, ...] = (2, 2, 2, 2)
+    width: int = 32  # of a resnet
+    depths: tuple[int, ...] = (2, 2, 2, 2)  # of a resnet
     dropout: float = 0.3
-    label_sigma: float = 2.5  # years; labels are guesses of people
-    age_l1: float = 0.05
+    label_sigma: float = 1.0  # years, of a newborn's label; labels are guesses of people
+    label_sigma_growth: float = 0.04  # years more for every year of age
+    rarity_power: float = 0.3  # a face's weight is its age's frequency to minus this
+    age_l1: float = 0.1
     gender_weight: float = 0.5
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.05
     gradient_norm: float = 5.0
     ema: float = 0.998
-    precision: str = "mixed_bfloat16"
+    precision: str = "float32"
 
 
 def read_recipe(path: Path) -> Recipe:
