@@ -18,7 +18,7 @@ class Recipe:
     """Everything that decides what a run learns; saved with the run."""
 
     architecture: str = "efficientnet_lite0"  # begins with ImageNet weights; or "resnet"
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 64
     seed: int = 0
     input_px: int = 96
