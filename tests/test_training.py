@@ -46,8 +46,7 @@ def data(tmp_path_factory, astronaut) -> Path:  # type: ignore[no-untyped-def]
 
 
 def _arguments(data: Path, run: Path) -> list[object]:
-    options = ["--architecture", "resnet", "--epochs", EPOCHS, "--batch", 8]
-    return [data, "--out", run, *options, "--precision", "float32"]
+    return [data, "--out", run, "--epochs", EPOCHS, "--batch", 8, "--precision", "float32"]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +123,8 @@ def test_evaluate_prints_scores_beside_baselines(exported: Path, data: Path) -> 
 
 def test_a_run_from_imagenet_s_weights_gives_a_model(data: Path) -> None:
     folder = data.parent / "pretrained"
-    done = _train("fit", data, "--out", folder, "--epochs", 1, "--batch", 8)
+    options = ["--architecture", "efficientnet_lite0", "--epochs", 1, "--batch", 8]
+    done = _train("fit", data, "--out", folder, *options)
     assert done.returncode == 0, done.stderr
     crops = load(data, "dev").crops
     answer = AgeGenderClassifier(folder / "age_gender.keras", runtime="keras")(crops)

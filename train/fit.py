@@ -7,6 +7,7 @@ and, at the end, `age_gender.keras`: float32, averaged weights, no optimiser sta
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras
 from train.cli import run
-from train.recipe import Recipe, read_recipe
+from train.recipe import RECIPES, Recipe, read_recipe
 
 HOW_TO_PREPARE = """no data given, and the configuration has no train.data.
 Make a file of faces, then train on it:
@@ -36,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument(
         "--architecture",
-        choices=("efficientnet_lite0", "resnet"),
-        help=f"resnet needs no ImageNet weights ({defaults.architecture})",
+        choices=tuple(RECIPES),
+        help=f"network, and the recipe that was made for it ({defaults.architecture})",
     )
     parser.add_argument("--epochs", type=int, help=f"passes over the data ({defaults.epochs})")
     parser.add_argument("--batch", type=int, help=f"pictures a step ({defaults.batch})")
@@ -80,7 +81,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
         return read_recipe(saved)
     if saved.exists():
         raise UsageError(f"{args.out}: holds a run; give --resume to go on, or another --out")
-    return Recipe(**given)
+    return dataclasses.replace(RECIPES[given.get("architecture", "resnet")], **given)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from livecam.errors import LivecamError
 class Recipe:
     """Everything that decides what a run learns; saved with the run."""
 
-    architecture: str = "efficientnet_lite0"  # begins with ImageNet weights; or "resnet"
-    epochs: int = 8
-    batch: int = 64
+    architecture: str = "resnet"
+    epochs: int = 24
+    batch: int = 128
     seed: int = 0
     input_px: int = 96
     early_px: int = 80  # smaller pictures at first: nearly the same result in less time
@@ -27,16 +27,32 @@ class Recipe:
     width: int = 32  # of a resnet
     depths: tuple[int, ...] = (2, 2, 2, 2)  # of a resnet
     dropout: float = 0.3
-    label_sigma: float = 1.0  # years, of a newborn's label; labels are guesses of people
-    label_sigma_growth: float = 0.04  # years more for every year of age
-    rarity_power: float = 0.3  # a face's weight is its age's frequency to minus this
-    age_l1: float = 0.1
+    label_sigma: float = 2.5  # years, of a newborn's label; labels are guesses of people
+    label_sigma_growth: float = 0.0  # years more for every year of age
+    rarity_power: float = 0.0  # a face's weight is its age's frequency to minus this
+    age_l1: float = 0.05
     gender_weight: float = 0.5
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     gradient_norm: float = 5.0
     ema: float = 0.998
-    precision: str = "float32"
+    precision: str = "mixed_bfloat16"
+
+
+RECIPES = {
+    "resnet": Recipe(),  # of the shipped model
+    "efficientnet_lite0": Recipe(  # begins with ImageNet's weights; see docs/experiments.md
+        architecture="efficientnet_lite0",
+        epochs=8,
+        batch=64,
+        label_sigma=1.0,
+        label_sigma_growth=0.04,
+        rarity_power=0.3,
+        age_l1=0.1,
+        learning_rate=1e-3,
+        precision="float32",  # depthwise convolutions are slow in bfloat16
+    ),
+}
 
 
 def read_recipe(path: Path) -> Recipe:
