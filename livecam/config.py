@@ -212,14 +212,22 @@ def load_config(
     return _build(merged)
 
 
+def home() -> Path:
+    """The user's folder; where the system knows none, one that is not there."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("~")
+
+
 def user_file(environment: Mapping[str, str]) -> Path:
     """Where a person's own configuration lives on this system."""
     if sys.platform == "win32":
-        base = Path(environment.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+        base = Path(environment.get("APPDATA") or home() / "AppData" / "Roaming")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = home() / "Library" / "Application Support"
     else:
-        base = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        base = Path(environment.get("XDG_CONFIG_HOME") or home() / ".config")
     return base / "livecam" / FILE_NAME
 
 

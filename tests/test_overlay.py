@@ -5,13 +5,13 @@ import itertools
 
 import numpy as np
 import pytest
+from people import face
 
 from livecam.config import load_config
-from livecam.crops import TEMPLATE
 from livecam.datatypes import AGES, TrackedFace
 from livecam.drawing import COLOURS, text_px
 from livecam.geometry import iou_matrix
-from livecam.overlay import Overlay
+from livecam.overlay import BLUR_CELLS, SHOWN_COASTING_S, SURE_CONFIDENCE, Overlay
 from livecam.shipped import shipped_file
 
 CONFIG = dataclasses.replace(
@@ -27,28 +27,6 @@ CONFIG = dataclasses.replace(
 SIZES = [(320, 240), (640, 480), (1920, 1080), (3840, 2160)]  # width, height
 
 sizes = pytest.mark.parametrize("size_wh", SIZES, ids=str)
-
-
-def face(
-    xyxy: tuple[float, float, float, float] = (100, 100, 160, 180),
-    track_id: int = 1,
-    **changes: float,
-) -> TrackedFace:
-    box = np.array(xyxy, np.float32)
-    usual = TrackedFace(
-        track_id=track_id,
-        xyxy=box,
-        landmarks=box[:2] + TEMPLATE * (box[2:] - box[:2]),
-        confidence=0.99,
-        age_probs=np.full(AGES, 1 / AGES, np.float32),
-        age=31.0,
-        age_low=24,
-        age_high=39,
-        age_bin="25-34",
-        female_prob=0.93,
-        samples=5,
-    )
-    return dataclasses.replace(usual, **changes)
 
 
 def overlay(**changes: float) -> Overlay:
@@ -140,6 +118,51 @@ def test_a_face_out_of_sight_has_its_corners_alone() -> None:
     assert seen[98:103, 200].any() and not unseen[98:103, 200].any()
 
 
+def test_a_face_out_of_sight_fades_with_its_label_until_nothing_is_left() -> None:
+    bgr = picture()
+    (place,) = places_of(overlay(), bgr, [face()]).astype(int)
+    for part in (np.s_[:], region(place)):
+        weights = []
+        for coasting_s in (0.01, 0.1, 0.2, 0.3, 0.38, SHOWN_COASTING_S, 0.45, 1.0):
+            drawn = overlay()(bgr, [face(coasting_s=coasting_s)])
+            weights.append(np.abs(drawn[part].astype(int) - bgr[part]).mean())
+        *fading, at_end, later, much_later = weights
+        assert fading == sorted(fading, reverse=True)
+        assert fading[-1] < 0.1 * fading[0]
+        assert at_end == later == much_later == 0
+
+
+def test_a_fading_face_is_behind_those_that_are_seen() -> None:
+    bgr = picture()
+    seen, fading = face((100, 100, 300, 300)), face((105, 105, 305, 305), 2, coasting_s=0.1)
+    drawn = overlay()(bgr, [fading, seen])
+    alone = overlay()(bgr, [seen])
+    line = np.s_[195:205, 99:102]  # of the one that is seen, half-way down
+    assert np.array_equal(drawn[line], alone[line])
+    assert is_changed(drawn, alone).any()
+
+
+@pytest.mark.parametrize(
+    ("confidence", "is_solid"), [(1.0, True), (SURE_CONFIDENCE, True), (0.94, False), (0.5, False)]
+)
+@pytest.mark.parametrize("size_wh", SIZES[1:], ids=str)
+def test_the_lines_are_solid_only_where_the_detector_is_sure(
+    size_wh: tuple[int, int], confidence: float, is_solid: bool
+) -> None:
+    bgr = picture(size_wh)
+    side = size_wh[1] // 2
+    drawn = is_changed(
+        bgr, overlay()(bgr, [face((100, 100, 100 + side, 100 + side), confidence=confidence)])
+    )
+    middle = slice(100 + round(0.3 * side), 100 + round(0.7 * side))  # between the corners
+    for line in (drawn[99:102, middle].any(axis=0), drawn[middle, 99:102].any(axis=1)):
+        assert line.all() == is_solid
+        breaks = np.count_nonzero(np.diff(line.astype(int)))
+        assert breaks == 0 if is_solid else breaks > 4
+    corner = slice(100 + round(0.1 * side), 100 + round(0.25 * side))
+    assert drawn[99:102, corner].any(axis=0).all()  # which stay as they are
+
+
 def test_scale_makes_text_larger() -> None:
     widths = []
     for scale in (0.5, 1, 1.5):
@@ -188,6 +211,64 @@ def test_any_box_on_any_picture(size_wh: tuple[int, int], xyxy: tuple) -> None:
 )
 def test_labels(changes: dict, label: str) -> None:
     assert overlay().label(face(**changes)) == label
+
+
+@pytest.mark.parametrize(
+    ("style", "changes", "label"),
+    [
+        ("full", {}, "25-34 (24–39)  ♀ 93%"),
+        ("range", {}, "24–39  ♀ 93%"),
+        ("bin", {}, "25-34  ♀ 93%"),
+        ("exact", {}, "31  ♀ 93%"),
+        ("exact", {"age": 31.51, "female_prob": 0.6}, "32"),
+        ("curve", {"age": 0.2}, "0"),
+        ("curve", {}, "31  ♀ 93%"),
+        ("range", {"age_low": 0, "age_high": 100, "female_prob": 0.5}, "0–100"),
+        ("bin", {"age_bin": "65+", "female_prob": 0.1}, "65+  ♂ 90%"),
+    ],
+)
+def test_styles_of_age(style: str, changes: dict, label: str) -> None:
+    assert overlay(age=style).label(face(**changes)) == label
+
+
+def test_the_curve_is_drawn_where_it_is_asked_for() -> None:
+    """Over the years, from left to right, those of the range in the colour of the track."""
+    bgr = picture()
+    young, old = (np.eye(AGES, dtype=np.float32)[year] for year in (10, 90))
+    colour_at = []
+    for probs, low, high in ((young, 9, 11), (old, 89, 91)):
+        one = face(age_probs=probs, age_low=low, age_high=high)
+        (place,) = places_of(overlay(age="curve"), bgr, [one])
+        assert place[3] - place[1] >= 2.5 * text_px(bgr)  # room for more than the text
+        drawn = overlay(age="curve", ids=False)(bgr, [one])[region(place)]
+        is_coloured = (np.abs(drawn.astype(int) - COLOURS[0]).max(axis=2) < 30).any(axis=0)
+        colour_at.append(np.flatnonzero(is_coloured[10:]).mean() / len(is_coloured))
+        full = overlay(age="full")
+        assert np.array_equal(full(bgr, [one]), full(bgr, [face(age_low=low, age_high=high)]))
+    assert colour_at[0] < 0.4 < 0.6 < colour_at[1]
+
+
+def test_numbers_of_faces_are_shown_where_they_are_asked_for() -> None:
+    """In a chip of the colour of the track, at the left end of the label."""
+    bgr = picture()
+    first, same_colour = face(), face(track_id=1 + len(COLOURS))
+    drawn = {
+        (shown, one.track_id): overlay(ids=shown)(bgr, [one])
+        for shown in (True, False)
+        for one in (first, same_colour)
+    }
+    assert np.array_equal(drawn[False, first.track_id], drawn[False, same_colour.track_id])
+    assert not np.array_equal(drawn[True, first.track_id], drawn[True, same_colour.track_id])
+    chip_px = []
+    for shown, track_id in ((False, 1), (True, 1), (True, 8 + 7 * 13), (True, 8 + 7 * 142)):
+        one = face(track_id=track_id)
+        (place,) = places_of(overlay(ids=shown), bgr, [one])
+        label = overlay(ids=shown)(bgr, [one])[region(place)]
+        chip = np.all(label == COLOURS[0], axis=2).any(axis=0)
+        chip_px.append(int(np.argmin(chip)))  # columns from the left on
+        has_dark_text = (label[:, : chip_px[-1]].max(axis=2) < 60).any()
+        assert has_dark_text == shown
+    assert chip_px == sorted(set(chip_px))  # wider for longer numbers
 
 
 @pytest.mark.parametrize(
@@ -267,9 +348,125 @@ def test_a_label_gives_way_to_a_face_above() -> None:
     assert iou_matrix(both, np.stack([below.xyxy, above.xyxy])).max() == 0
 
 
+def test_a_label_does_not_flap_while_its_face_is_there() -> None:
+    """The upper edge of the face trembles where the label just fits above it."""
+    bgr, drawer = picture(), overlay()
+    _, room = overlay()._label_size(face(), text_px(bgr))
+    tops = [room - 2, room + 1] * 5
+    faces = [face((100, y0, 200, y0 + 120)) for y0 in tops]
+    alone = [places_of(overlay(), bgr, [one])[0, 1] for one in faces]
+    assert min(alone) < 100 < max(alone)  # it would go to and fro
+    followed = [places_of(drawer, bgr, [one])[0, 1] for one in faces]
+    assert min(followed) > 100
+    drawer(bgr, [face(track_id=2)])  # the first one is gone, and its place forgotten
+    assert places_of(drawer, bgr, [faces[1]])[0, 1] < 100
+
+
 def test_more_labels_than_room() -> None:
     bgr = picture((320, 240))
     faces = spread((320, 240), 8, 6, 0.25)
     places = places_of(overlay(), bgr, faces)
     assert np.all((places >= 0) & (places <= (320, 240, 320, 240)))
     assert overlay()(bgr, faces).shape == bgr.shape
+
+
+# Faces that are hidden.
+
+PORTRAIT = (150.0, 60.0, 290.0, 230.0)  # the face in the astronaut's picture
+
+
+def beyond_cells(part: np.ndarray) -> float:
+    """Grey levels (RMS) of a part that no picture of as many rows as there are cells has."""
+    values = np.linalg.svd(part.mean(axis=2), compute_uv=False)
+    return float(np.sqrt((values[BLUR_CELLS:] ** 2).sum() / part[..., 0].size))
+
+
+def clipped(xyxy: tuple[float, ...], size: int = 512, more: float = 0.0) -> tuple[slice, slice]:
+    """The part of a square picture in a box that is larger by that share, up to a pixel."""
+    x0, y0, x1, y1 = xyxy
+    dx, dy = more * (x1 - x0), more * (y1 - y0)
+    sides = [(y0 - dy, y1 + dy), (x0 - dx, x1 + dx)]
+    edge = 1 if more else 0
+    rows, columns = (
+        slice(max(int(low) - edge, 0), min(max(int(high) + 2 * edge, 0), size))
+        for low, high in sides
+    )
+    return rows, columns
+
+
+blurred = pytest.mark.parametrize(
+    "xyxy",
+    [PORTRAIT, (-60, 100, 100, 300), (430, 200, 600, 380), (200, -40, 330, 90),
+     (100, 470, 240, 600), (-50, -50, 60, 60), (0, 0, 512, 512), (-900, -900, 1500, 1500),
+     (200.4, 100.7, 232.1, 140.9)],
+)  # fmt: skip
+
+
+@blurred
+def test_what_is_hidden_has_no_detail_and_all_else_is_as_it_was(
+    astronaut: np.ndarray, xyxy: tuple[float, ...]
+) -> None:
+    before = astronaut.copy()
+    drawn = overlay(blur=True)(astronaut, [], hidden=np.array([xyxy], np.float32))
+    assert np.array_equal(astronaut, before)
+    part = clipped(xyxy)
+    assert beyond_cells(astronaut[part]) > 1
+    assert beyond_cells(drawn[part]) < 0.6  # rounding
+    outside = is_changed(astronaut, drawn)
+    outside[clipped(xyxy, more=0.25)] = False
+    assert not outside.any()
+
+
+@blurred
+def test_faces_are_hidden_below_their_labels(
+    astronaut: np.ndarray, xyxy: tuple[float, ...]
+) -> None:
+    """In all else the picture is that of the same faces without blur."""
+    faces = [face(xyxy)]
+    box = np.array([xyxy], np.float32)
+    hidden_first = overlay(blur=False)(overlay(blur=True)(astronaut, [], hidden=box), faces)
+    assert np.array_equal(overlay(blur=True)(astronaut, faces), hidden_first)
+
+
+@pytest.mark.parametrize("coasting_s", [0.0, 0.2, SHOWN_COASTING_S, 1.0])
+def test_a_face_that_is_not_shown_any_more_is_hidden_all_the_same(
+    astronaut: np.ndarray, coasting_s: float
+) -> None:
+    drawn = overlay(blur=True)(astronaut, [face(PORTRAIT, coasting_s=coasting_s)])
+    inner = np.s_[90:200, 180:260]  # within the lines
+    assert beyond_cells(drawn[inner]) < 0.6
+
+
+def test_without_blur_nothing_is_hidden(astronaut: np.ndarray) -> None:
+    box = np.array([PORTRAIT], np.float32)
+    assert np.array_equal(overlay(blur=False)(astronaut, [], hidden=box), astronaut)
+
+
+def test_a_hidden_face_is_not_found_by_the_detector(  # type: ignore[no-untyped-def]
+    astronaut: np.ndarray, detector
+) -> None:
+    found = detector.find(astronaut)
+    assert len(found) == 1
+    assert len(detector.find(overlay(blur=True)(astronaut, [], hidden=found.xyxy))) == 0
+
+
+def test_hidden_boxes_follow_the_factor(astronaut: np.ndarray) -> None:
+    box = np.array([PORTRAIT], np.float32)
+    one = face(PORTRAIT)
+    large = overlay(blur=True)(astronaut, [one], hidden=box)
+    small = overlay(blur=True)(astronaut, [face(box[0] / 4)], factor=4, hidden=box / 4)
+    assert np.array_equal(large, small)
+
+
+@pytest.mark.parametrize("size_wh", [(1, 1), (1, 300), (300, 1), (5, 4), (64, 48)], ids=str)
+@pytest.mark.parametrize(
+    "xyxy",
+    [(0, 0, 1, 1), (5, 5, 5, 5), (-300, -300, -200, -200), (900, 900, 999, 999),
+     (-50, -50, 700, 500), (0, 10, 1, 200)],
+)  # fmt: skip
+def test_any_box_can_be_hidden_in_any_picture(size_wh: tuple[int, int], xyxy: tuple) -> None:
+    bgr = picture(size_wh)
+    drawn = overlay(blur=True)(bgr, [], hidden=np.array([xyxy, xyxy], np.float32))
+    assert (drawn.shape, drawn.dtype) == (bgr.shape, bgr.dtype)
+    if min(xyxy) < -100 or max(xyxy) > 800:  # outside
+        assert np.array_equal(drawn, bgr)

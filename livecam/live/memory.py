@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from livecam.config import home
+
 FILE_NAME = "state.json"
 
 
@@ -42,9 +44,9 @@ class Memory:
 def memory_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Where programs of this system keep such things."""
     if sys.platform == "win32":
-        base = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(environment.get("LOCALAPPDATA") or home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = home() / "Library" / "Application Support"
     else:
-        base = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        base = Path(environment.get("XDG_STATE_HOME") or home() / ".local" / "state")
     return base / "livecam" / FILE_NAME

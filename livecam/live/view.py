@@ -18,6 +18,7 @@ from livecam.overlay import SHOWN_COASTING_S, Overlay
 
 SCREEN_WH = (960, 540)  # of the window before there is a picture
 LEAST_WIDTH_PX, MOST_WIDTH_PX, MOST_HEIGHT_PX = 640, 1280, 800  # of a window never sized before
+TALLER = 1.3  # than it was, a window may become for frames of another shape
 
 
 @dataclass(slots=True)
@@ -100,6 +101,7 @@ def window_size(
     if remembered_wh is not None:
         area = remembered_wh[0] * remembered_wh[1]
         scale = math.sqrt(area / (width * height))
+        scale = min(scale, TALLER * remembered_wh[1] / height)  # the screen has an end
     else:
         most = min(MOST_WIDTH_PX / width, MOST_HEIGHT_PX / height)
         scale = min(max(1.0, LEAST_WIDTH_PX / width), most)

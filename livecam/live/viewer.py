@@ -234,7 +234,8 @@ class Viewer:
         recorder = self.outputs.recorder
         if recorder is None:
             return ""
-        return clock_time(recorder.last_s - (recorder.begin_s or recorder.last_s))
+        begin_s = recorder.last_s if recorder.begin_s is None else recorder.begin_s
+        return clock_time(recorder.last_s - begin_s)
 
     def _trouble(self, now_s: float) -> tuple[str, list[str]] | None:
         """What is wrong with the source, and what to do."""

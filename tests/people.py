@@ -1,0 +1,31 @@
+"""Faces as the tracker gives them, for the tests of what comes after it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from livecam.crops import TEMPLATE
+from livecam.datatypes import AGES, TrackedFace
+
+
+def face(
+    xyxy: tuple[float, ...] | np.ndarray = (100, 100, 160, 180), track_id: int = 1, **changes: Any
+) -> TrackedFace:
+    box = np.array(xyxy, np.float32)
+    usual = TrackedFace(
+        track_id=track_id,
+        xyxy=box,
+        landmarks=box[:2] + TEMPLATE * (box[2:] - box[:2]),
+        confidence=0.99,
+        age_probs=np.full(AGES, 1 / AGES, np.float32),
+        age=31.0,
+        age_low=24,
+        age_high=39,
+        age_bin="25-34",
+        female_prob=0.93,
+        samples=5,
+    )
+    return dataclasses.replace(usual, **changes)
