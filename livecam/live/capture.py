@@ -66,8 +66,9 @@ class Capture:
     """Reads a source in a thread of its own. A context manager.
 
     `newest` gives each picture at most once and never waits behind older ones: what nobody took
-    in time is `dropped`. A camera or stream that was open and is lost is opened again and again
-    until `close`; one that never opened is `failed`, a file at its end is `ended`.
+    in time is `dropped`, unless it `is_paused`. A camera or stream that was open and is lost is
+    opened again and again until `close`; one that never opened is `failed`, a file at its end is
+    `ended`. What else goes wrong in the thread is raised by `newest`.
     """
 
     def __init__(self, source: LiveSource, config: CameraConfig) -> None:
@@ -84,6 +85,7 @@ class Capture:
         self._switch = 0
         self._wants_next = False
         self._shot: Shot | None = None
+        self._error: BaseException | None = None
         self._news = threading.Condition()
         self._stop = threading.Event()
         self._begin_s = time.monotonic()
@@ -106,9 +108,14 @@ class Capture:
     def newest(self, wait_s: float) -> Shot | None:
         """The newest picture that was not given before; None if none comes in that time."""
         with self._news:
-            self._news.wait_for(lambda: self._shot is not None or self.is_over, wait_s)
+            self._news.wait_for(self._has_news, wait_s)
+            if self._error is not None:
+                raise self._error
             shot, self._shot = self._shot, None
             return shot
+
+    def _has_news(self) -> bool:
+        return self._shot is not None or self._error is not None or self.is_over
 
     def frozen_s(self, now_s: float) -> float:
         """How long the camera has been repeating one picture; 0 while that is no sign of harm."""
@@ -131,6 +138,14 @@ class Capture:
     # The thread
 
     def _run(self) -> None:
+        try:
+            self._keep_reading()
+        except BaseException as error:
+            with self._news:
+                self._error = error
+                self._news.notify_all()
+
+    def _keep_reading(self) -> None:
         retry_s = FIRST_RETRY_S
         was_open = False
         while not self._stop.is_set():
@@ -167,6 +182,7 @@ class Capture:
                 self.detail, self.is_paced = reader.detail, reader.is_paced
                 begin_s = time.monotonic()
                 self._still.restart()
+                self.same_since_s = None
                 self._set("live")
                 other = None
                 for time_s, bgr in reader:
@@ -189,8 +205,9 @@ class Capture:
         """Sleep until a picture's time; returns the beginning, moved on by pauses."""
         while not self._stop.is_set():
             if self.is_paused:
+                paused_s = time.monotonic()
                 self._stop.wait(PAUSE_STEP_S)
-                begin_s += PAUSE_STEP_S
+                begin_s += time.monotonic() - paused_s
                 continue
             ahead_s = begin_s + time_s - time.monotonic()
             if ahead_s <= 0:
@@ -203,7 +220,7 @@ class Capture:
         self._watch_stillness(now_s, bgr)
         time_s = media_s if self.is_paced else now_s - self._begin_s
         with self._news:
-            if self._shot is not None:
+            if self._shot is not None and not self.is_paused:
                 self.dropped += 1
             self._shot = Shot(Frame(self.captured, time_s, bgr), now_s, self._switch)
             self.captured += 1
@@ -228,6 +245,7 @@ class Capture:
             other = LiveSource.camera(index)
             with contextlib.suppress(LivecamError):
                 reader = open_reader(other, self.config)
+                self._set("opening")  # what is said of the last one does not hold for this one
                 self.source = other
                 self._switch += 1
                 self.notices.append(f"camera {index}")

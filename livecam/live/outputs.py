@@ -65,7 +65,7 @@ class Summary:
     captured: int = 0
     dropped: int = 0
     labelled: int = 0
-    tracks: set[int] = field(default_factory=set)
+    tracks: int = 0
     outputs: list[Path] = field(default_factory=list)
     notices: deque[str] = field(default_factory=deque)  # what a person should know, until told
     latency_ms: tuple[float, float] | None = None  # median, 95th percentile
@@ -78,7 +78,7 @@ class Summary:
             f"{self.captured} frames in {self.seconds:.1f} s",
             f"{self.labelled} labelled ({self.labelled / seconds:.1f} fps)",
             f"{self.dropped} dropped",
-            f"{len(self.tracks)} {'track' if len(self.tracks) == 1 else 'tracks'}",
+            f"{self.tracks} {'track' if self.tracks == 1 else 'tracks'}",
         ]
         if self.latency_ms is not None:
             p50, p95 = self.latency_ms
@@ -104,7 +104,6 @@ class Outputs:
         if self.request.tracks is not None:
             table = TrackTable(self.request.tracks, self.config.overlay.gender)
             self._table = table.__enter__()
-            self._table.append("")  # a run without a face leaves a table too
         if self.request.record is not None:
             self.start_recording(self.request.record)
         self._begin_s = time.monotonic()
@@ -147,7 +146,8 @@ class Outputs:
         try:
             table.__exit__()
             assert self.request.tracks is not None
-            self.summary.outputs.append(self.request.tracks)
+            if table.is_written:  # a run without a face leaves a table, one without a picture none
+                self.summary.outputs.append(self.request.tracks)
         except LivecamError as error:
             self._fail(str(error))
 
@@ -158,7 +158,8 @@ class Outputs:
     def label(self, labels: Labels) -> None:
         """Count one labelled frame, and write its rows."""
         self.summary.labelled += 1
-        self.summary.tracks.update(face.track_id for face in labels.faces)
+        numbers = (face.track_id for face in labels.faces)  # ids are given in order
+        self.summary.tracks = max(self.summary.tracks, *numbers, 0)
         if self._table is None:
             return
         try:

@@ -6,6 +6,7 @@ and raises LivecamError where a camera or stream is lost.
 
 from __future__ import annotations
 
+import errno
 import re
 import time
 import urllib.parse
@@ -24,6 +25,8 @@ from livecam.source import PICTURE_SUFFIXES, Clip, Input, Opened, reason, uprigh
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
+ENDED = "the other side ended it"
+UNKNOWN_CODEC = "its pictures are of a kind that FFmpeg does not know"
 RTSP_OPTIONS = {
     "rtsp_flags": "prefer_tcp",  # without lost packets; UDP where a camera has only that
     "analyzeduration": "100000",  # µs: what a stream is, it says itself
@@ -41,13 +44,14 @@ class LiveSource:
 
     @classmethod
     def parse(cls, text: str) -> LiveSource:
-        device = re.fullmatch(r"(?:/dev/video)?(\d+)", text)
+        device = re.fullmatch(r"(?:/dev/video)?(-?\d+)", text)
         if device and not Path(text).is_file():
-            if int(device[1]) >= MOST:
-                raise UsageError(f"--camera {text}: expected a number below {MOST}")
+            if not 0 <= int(device[1]) < MOST:
+                raise UsageError(f"--camera {text}: expected a number from 0 to {MOST - 1}")
             return cls.camera(int(device[1]))
-        if re.match(r"[a-z][a-z0-9+]*://", text, re.IGNORECASE):
-            return cls(_without_secrets(text), url=text)
+        if scheme := re.match(r"[a-z][a-z0-9+]*://", text, re.IGNORECASE):
+            url = scheme[0].lower() + text[scheme.end() :]  # FFmpeg knows small letters alone
+            return cls(_without_secrets(url), url=url)
         return cls(text, path=Path(text))
 
     @classmethod
@@ -59,8 +63,9 @@ def _without_secrets(url: str) -> str:
     """Neither user and password nor the query, which may hold a token."""
     try:
         parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # a password with a / in it would be taken for host, port and path
     except ValueError:  # no such URL can be; opening it will say so
-        return url.rpartition("@")[2]
+        return re.split("[?#]", url.rpartition("@")[2])[0]
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
 
@@ -93,21 +98,23 @@ class DeviceReader:
     def __init__(self, index: int, config: CameraConfig) -> None:
         wanted = CameraFormat(config.width_px, config.height_px, config.fps)
         self._camera = open_camera(index, wanted)
+        self._stall_after_s = config.stall_after_s
         width, height = self._camera.size_wh
         rate = f" at {self._camera.fps:.0f} fps" if self._camera.fps else ""
         self.detail = f"{self._camera.name}, {width}x{height}{rate} ({self._camera.backend})"
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
-        missed = 0
-        while missed < MISSES:
+        missed, last_s = 0, time.monotonic()
+        while True:
             bgr = self._camera.read()
-            if bgr is None:
-                missed += 1
-                time.sleep(MISS_S)
+            if bgr is not None:
+                yield 0.0, bgr
+                missed, last_s = 0, time.monotonic()
                 continue
-            missed = 0
-            yield 0.0, bgr
-        raise LivecamError("it gives no pictures any more; is it still connected?")
+            missed += 1  # a read may fail at once, or wait for seconds before it fails
+            if missed == MISSES or time.monotonic() - last_s >= self._stall_after_s:
+                raise LivecamError("it gives no pictures any more; is it still connected?")
+            time.sleep(MISS_S)
 
     def close(self) -> None:
         self._camera.close()
@@ -131,6 +138,9 @@ class StreamReader:
             raise LivecamError(f"{name}: no picture in it; expected a video stream")
         self._url, self._wait_s = url, wait_s
         self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:
+            self.close()
+            raise LivecamError(f"{name}: {UNKNOWN_CODEC}")
         self._stream.thread_type = "SLICE"  # threads by frame would hold frames back
         # a file on a server has a length and plays at its own speed
         self.is_paced = not is_rtsp and bool(self._container.duration)
@@ -145,7 +155,7 @@ class StreamReader:
             time_s = max(stamp_s - origin_s, 0.0) if self.is_paced else 0.0
             yield time_s, upright(decoded, self._stream.sample_aspect_ratio)
         if not self.is_paced:
-            raise LivecamError("the other side ended it")
+            raise LivecamError(ENDED)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """A damaged packet is passed over: the next key frame makes it good."""
@@ -160,7 +170,9 @@ class StreamReader:
                     if bad > MOST_BAD_PACKETS:
                         raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise LivecamError(_why(error, self._url, self._wait_s)) from error
+            is_cut = getattr(error, "errno", None) == errno.EIO  # as FFmpeg says it for HTTP
+            why = ENDED if is_cut else _why(error, self._url, self._wait_s)
+            raise LivecamError(why) from error
 
     def close(self) -> None:
         self._container.close()
@@ -197,4 +209,8 @@ def open_clip(name: str, path: Path) -> Clip:
     if path.is_dir():
         raise LivecamError(f"{name}: a folder; livecam annotate labels what is in a folder")
     Opened(Input(name, path)).close()  # says what is wrong with a missing or an empty file
-    return Clip(name, path)
+    clip = Clip(name, path)
+    if clip.stream.codec_context is None:
+        clip.close()
+        raise LivecamError(f"{name}: {UNKNOWN_CODEC}")
+    return clip
