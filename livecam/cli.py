@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from livecam.arguments import parser
 from livecam.errors import LivecamError, UsageError
@@ -70,10 +70,7 @@ def _exit_code(args: argparse.Namespace) -> int:
 def _interruptible() -> Iterator[None]:
     """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        if frame is not None and frame.f_code.co_name == "_on_mouse":
-            signal.raise_signal(number)  # again: OpenCV swallows what its callbacks raise
-            return
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -83,6 +80,22 @@ def _interruptible() -> Iterator[None]:
     }
     try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _interrupts_counted() -> Iterator[list[int]]:
+    """Ctrl-C and kill as a list that grows, for a loop that shares locks with threads: an exception
+    in the middle of a lock's code would leave the lock broken, and the threads waiting for ever."""
+    seen: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: seen.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield seen
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -152,12 +165,13 @@ def _run(args: argparse.Namespace) -> int:
         memory.is_greeted = True
         memory.save(memory_file())
     watch = Stopwatch()
-    if args.headless:
-        from livecam.live.headless import run_headless
+    with _interrupts_counted() as interrupts:
+        if args.headless:
+            from livecam.live.headless import run_headless
 
-        summary = run_headless(request, config, watch)
-    else:
-        summary = _run_in_window(request, config, watch, memory)
+            summary = run_headless(request, config, watch, interrupts)
+        else:
+            summary = _run_in_window(request, config, watch, memory, interrupts)
     _say(summary.line())
     for notice in summary.notices:
         if notice != summary.error:
@@ -173,7 +187,13 @@ def _run(args: argparse.Namespace) -> int:
     return int(summary.error is not None)
 
 
-def _run_in_window(request: Request, config: Config, watch: Stopwatch, memory: Memory) -> Summary:
+def _run_in_window(
+    request: Request,
+    config: Config,
+    watch: Stopwatch,
+    memory: Memory,
+    interrupts: Sequence[int],
+) -> Summary:
     from livecam.display import Window
     from livecam.live.keys import ACTIONS
     from livecam.live.memory import memory_file
@@ -183,7 +203,7 @@ def _run_in_window(request: Request, config: Config, watch: Stopwatch, memory: M
     size_wh = memory.window_wh or SCREEN_WH
     with Window(f"livecam: {request.source.name}", size_wh) as window:
         viewer = Viewer(request, config, window, watch, _say, memory.window_wh)
-        summary = viewer.run(ACTIONS)
+        summary = viewer.run(ACTIONS, interrupts)
         memory.window_wh = viewer.window_wh
     memory.save(memory_file())
     return summary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from livecam.config import Config
 from livecam.errors import LivecamError
@@ -19,9 +19,12 @@ from livecam.stopwatch import Stopwatch
 WAIT_S = 0.1
 
 
-def run_headless(request: Request, config: Config, watch: Stopwatch) -> Summary:
-    """Label a source until it ends, or for as long as was asked. A camera or stream gives its
-    newest picture each time; of a file every picture is labelled, as fast as it goes."""
+def run_headless(
+    request: Request, config: Config, watch: Stopwatch, interrupts: Sequence[int] = ()
+) -> Summary:
+    """Label a source until it ends, for as long as was asked, or until there are `interrupts`. A
+    camera or stream gives its newest picture each time; of a file every picture is labelled, as
+    fast as it goes."""
     is_file = request.source.path is not None
     outputs = Outputs(request, config, is_complete=is_file)
     summary = outputs.summary
@@ -31,21 +34,20 @@ def run_headless(request: Request, config: Config, watch: Stopwatch) -> Summary:
     try:
         with outputs, Progress(summary.name, None, "frames") as progress:
             shots = _every_frame(request, outputs) if is_file else None
-            for shot in shots or _newest_frames(request, config, outputs, progress):
+            for shot in shots or _newest_frames(request, config, outputs, progress, interrupts):
                 labels = line(shot)
                 outputs.label(labels)
                 _film(outputs, motion, labels, config)
                 progress.step()
-                if summary.error is not None:  # nobody watches: the output was what it is for
+                # without anybody who watches, an output that is lost was what it was for
+                is_useless = summary.error is not None
+                if is_useless or interrupts or summary.labelled == request.max_frames:
                     break
-                if summary.labelled == request.max_frames:
-                    break
-    except KeyboardInterrupt:
-        summary.is_interrupted = True
     except LivecamError as error:
         if not summary.labelled:
             raise
         summary.error = str(error)
+    summary.is_interrupted = bool(interrupts)
     outputs.count(None, watch)
     return summary
 
@@ -70,14 +72,18 @@ def _every_frame(request: Request, outputs: Outputs) -> Iterator[Shot]:
 
 
 def _newest_frames(
-    request: Request, config: Config, outputs: Outputs, progress: Progress
+    request: Request,
+    config: Config,
+    outputs: Outputs,
+    progress: Progress,
+    interrupts: Sequence[int],
 ) -> Iterator[Shot]:
-    """Of a camera or stream, for `duration_s` from its first picture."""
+    """Of a camera or stream, for `duration_s` from its first picture or until `interrupts`."""
     end_s = float("inf")
     with Capture(request.source, config.camera) as capture:
         tell = Teller(capture, progress.note)
         try:
-            while time.monotonic() < end_s and not capture.is_over:
+            while time.monotonic() < end_s and not capture.is_over and not interrupts:
                 shot = capture.newest(WAIT_S)
                 tell()
                 if shot is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from livecam.config import Config
 from livecam.datatypes import Array, Image, TrackedFace
@@ -58,13 +58,15 @@ class Viewer:
         self._begin_s = math.inf  # when the first picture was there
         self._titled = ""
 
-    def run(self, actions: Mapping[str, Callable[[Viewer], None]]) -> Summary:
-        """`actions`: what each key does."""
+    def run(
+        self, actions: Mapping[str, Callable[[Viewer], None]], interrupts: Sequence[int] = ()
+    ) -> Summary:
+        """`actions`: what each key does. Ends as soon as there are `interrupts`."""
         summary = self.outputs.summary
         tell = Teller(self.capture, self.say)
         try:
             with self.outputs, self.capture, self.labeller:
-                while self.window.is_open and not self._is_done():
+                while self.window.is_open and not self._is_done() and not interrupts:
                     tell()
                     key = self._turn()
                     if key in actions:
@@ -74,12 +76,11 @@ class Viewer:
                         self.window_wh = self.window.size_wh or self.window_wh
                 if self.capture.state.phase == "failed":
                     raise LivecamError(self.capture.state.why)
-        except KeyboardInterrupt:
-            summary.is_interrupted = True
         except LivecamError as error:
             if not self.shown or isinstance(error, UsageError):
                 raise
             summary.error = str(error)
+        summary.is_interrupted = bool(interrupts)
         self.outputs.count(self.capture, self.watch)
         return summary
 
