@@ -61,6 +61,7 @@ class Window:
 
     def __enter__(self) -> Window:
         cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+        cv2.waitKey(1)  # a size changed before Qt had its turn may leave the window black
         cv2.setWindowTitle(NAME, self.title)
         cv2.setMouseCallback(NAME, self._on_mouse)
         if self._size_wh is not None:
