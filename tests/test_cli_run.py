@@ -1,0 +1,599 @@
+"""`livecam run --headless`: tables, films, and how it ends. And that without --headless there has
+to be a display. The window has tests of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import clips
+import cv2
+import numpy as np
+import pytest
+import streams
+from patience import PATIENCE_S, until
+
+from livecam.filming import film
+from livecam.live import recorder
+from livecam.live.memory import Memory, memory_file
+
+N = 20  # frames of the clip
+SUMMARY = re.compile(
+    r"(\S+): (\d+) frames in [\d.]+ s, (\d+) labelled \([\d.]+ fps\), (\d+) dropped, (\d+) tracks?"
+)
+
+
+@pytest.fixture(scope="session")
+def people(astronaut: np.ndarray) -> list[np.ndarray]:
+    """One face that moves to the right by a pixel a frame."""
+    return clips.faces(astronaut, N)
+
+
+@pytest.fixture(scope="session")
+def moving(tmp_path_factory: pytest.TempPathFactory, people: list[np.ndarray]) -> bytes:
+    path = tmp_path_factory.mktemp("clips") / "a.mp4"
+    return clips.write_clip(path, people, index_first=True).read_bytes()
+
+
+@pytest.fixture
+def clip(tmp_path: Path, moving: bytes) -> Path:
+    """`a.mp4` in the current folder: 20 frames in 2 s, one face."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(moving)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def greeted(own_settings_only: None) -> None:
+    """This is not the first start."""
+    Memory(is_greeted=True).save(memory_file())
+
+
+def run(livecam: clips.Command, camera: str | Path, *arguments: object) -> clips.Answer:
+    return livecam("run", "--headless", "--camera", camera, *arguments)
+
+
+def table(name: str | Path) -> list[dict[str, str]]:
+    text = Path(name).read_text()
+    assert text.endswith("\n")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert all(None not in row and None not in row.values() for row in rows), "a broken row"
+    return rows
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """The files there are, without what is remembered from start to start."""
+    found = clips.files_of(folder or Path())
+    return [name for name in found if name != "nobody/livecam/state.json"]
+
+
+def summary(answer: clips.Answer) -> tuple[str, ...]:
+    """Name, frames, labelled, dropped and tracks, of the line that says so."""
+    (line,) = [line for line in answer.err.splitlines() if " labelled (" in line]
+    found = SUMMARY.fullmatch(line)
+    assert found, line
+    return found.groups()
+
+
+# Every frame of a file
+
+
+def test_every_frame_is_labelled_as_annotate_does(livecam: clips.Command, clip: Path) -> None:
+    answer = run(livecam, "a.mp4", "--tracks", "run.csv")
+    assert (answer.code, answer.out) == (0, "run.csv\n")
+    assert summary(answer) == ("a.mp4", "20", "20", "0", "1")
+    assert answer.err.count("\n") == 1
+    livecam("annotate", "a.mp4", "--no-video", "--tracks", "annotate.csv")
+    rows = table("run.csv")
+    assert rows == table("annotate.csv")
+    assert len(rows) >= 17
+    assert names() == ["a.mp4", "annotate.csv", "run.csv"]
+
+
+def test_json_lines(livecam: clips.Command, clip: Path) -> None:
+    assert run(livecam, "a.mp4", "--tracks", "t.jsonl", "--no-gender").out == "t.jsonl\n"
+    rows = [json.loads(line) for line in Path("t.jsonl").read_text().splitlines()]
+    assert len(rows) >= 17
+    assert {row["female_prob"] for row in rows} == {None}
+    assert {row["file"] for row in rows} == {"a.mp4"}
+
+
+def test_no_gender_is_an_empty_field(livecam: clips.Command, clip: Path) -> None:
+    run(livecam, "a.mp4", "--tracks", "with.csv")
+    run(livecam, "a.mp4", "--tracks", "without.csv", "--no-gender")
+    rows = table("with.csv")
+    assert all(0 <= float(row["female_prob"]) <= 1 for row in rows)
+    assert [{**row, "female_prob": ""} for row in rows] == table("without.csv")
+
+
+def test_nobody_leaves_a_table_without_rows(livecam: clips.Command) -> None:
+    clips.write_clip(Path("a.mp4"), clips.greys(8))
+    answer = run(livecam, "a.mp4", "--tracks", "t.csv", "--record", "f.mp4")
+    assert (answer.code, answer.lines) == (0, ["f.mp4", "t.csv"])
+    assert summary(answer) == ("a.mp4", "8", "8", "0", "0")
+    assert table("t.csv") == []
+    assert Path("t.csv").read_text().startswith("file,frame,time_s,")
+    assert len(clips.play(Path("f.mp4")).pictures) == 8
+
+
+def test_nothing_may_be_wanted(livecam: clips.Command, clip: Path) -> None:
+    answer = run(livecam, "a.mp4")
+    assert (answer.code, answer.out) == (0, "")
+    assert summary(answer)[2] == "20"
+    assert names() == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "frames"),
+    [
+        (["--max-frames", 7], 7), (["--max-frames", 1], 1), (["--max-frames", 21], 20),
+        (["--duration", "0.55"], 6), (["--duration", "0:01"], 10), (["--duration", "1:00"], 20),
+        (["--duration", "1", "--max-frames", 4], 4),
+        (["--duration", "0.5", "--max-frames", 12], 5),
+    ],
+)  # fmt: skip
+def test_an_end(livecam: clips.Command, clip: Path, limit: list[object], frames: int) -> None:
+    answer = run(livecam, "a.mp4", "--record", "f.mp4", "--tracks", "t.csv", *limit)
+    assert (answer.code, answer.lines) == (0, ["f.mp4", "t.csv"])
+    assert summary(answer)[1:3] == (str(frames), str(frames))
+    played = clips.play(Path("f.mp4"))
+    assert played.times_s == pytest.approx([i / 10 for i in range(frames)], abs=1e-3)
+    assert all(int(row["frame"]) < frames for row in table("t.csv"))
+
+
+# Films
+
+
+def test_a_film_holds_every_frame_with_its_labels(
+    livecam: clips.Command, people: list[np.ndarray]
+) -> None:
+    """At its own time."""
+    times_s = [i / 50 + (i > 9) * 0.7 for i in range(N)]
+    clips.write_clip(Path("a.mp4"), people, times_s=times_s)
+    answer = run(livecam, "a.mp4", "--record", "f.mp4")
+    assert (answer.code, answer.out) == (0, "f.mp4\n")
+    played = clips.play(Path("f.mp4"))
+    assert (played.codec, played.pix_fmt, played.size_wh) == ("h264", "yuv420p", (240, 180))
+    assert played.times_s == pytest.approx(times_s, abs=1e-3)
+    source = clips.play(Path("a.mp4")).pictures
+    marked = [np.abs(a.astype(int) - b).max() for a, b in zip(source, played.pictures, strict=True)]
+    assert min(marked[3:]) > 60, "a face that is not marked"
+
+
+def test_a_film_of_a_file_is_complete_however_slow_its_encoder_is(
+    livecam: clips.Command, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*what: Any) -> None:
+        time.sleep(0.05)
+        film(*what)
+
+    monkeypatch.setattr(recorder, "film", slowly)
+    answer = run(livecam, "a.mp4", "--record", "f.mp4")
+    assert (answer.code, answer.out) == (0, "f.mp4\n")
+    assert answer.err.count("\n") == 1
+    assert len(clips.play(Path("f.mp4")).pictures) == N
+
+
+def test_a_gif(livecam: clips.Command, clip: Path) -> None:
+    answer = run(livecam, "a.mp4", "--record", "F.GIF", "--tracks", "t.csv")
+    assert (answer.code, answer.lines) == (0, ["F.GIF", "t.csv"])
+    played = clips.play(Path("F.GIF"))
+    assert played.codec == "gif"
+    assert played.times_s == pytest.approx([i / 10 for i in range(N)], abs=0.02)
+    assert names() == ["F.GIF", "a.mp4", "t.csv"]
+
+
+def test_a_full_gif_is_said_and_the_table_goes_on(
+    livecam: clips.Command, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVECAM_VIDEO__GIF_MAX_S", "0.5")
+    answer = run(livecam, "a.mp4", "--record", "f.gif", "--tracks", "t.csv")
+    assert (answer.code, answer.lines) == (0, ["f.gif", "t.csv"])
+    assert "f.gif: holds the first 0.5 s; video.gif_max_s sets how much\n" in answer.err
+    assert len(clips.play(Path("f.gif")).pictures) == 5
+    assert table("t.csv")[-1]["frame"] == "19"
+
+
+@pytest.mark.parametrize("name", ["f.mp4", "f.gif"])
+def test_blur_hides_the_face_in_every_frame(livecam: clips.Command, clip: Path, name: str) -> None:
+    """From the first one on, before the face has been seen often enough to be counted."""
+    answer = run(livecam, "a.mp4", "--tracks", "t.csv")
+    assert answer.code == 0
+    known = table("t.csv")[0]
+    box = [float(known[side]) for side in ("x_min", "y_min", "x_max", "y_max")]
+    inner = [0.2, 0.2, -0.2, -0.2] * np.tile([box[2] - box[0], box[3] - box[1]], 2) + box
+    details = {}
+    for blur in ([], ["--blur"]):
+        assert run(livecam, "a.mp4", "--record", name, "--overwrite", *blur).code == 0
+        pictures = clips.play(Path(name)).pictures
+        assert len(pictures) == N
+        details[bool(blur)] = [
+            detail(picture, inner + np.array([1, 0, 1, 0]) * (i - int(known["frame"])))
+            for i, picture in enumerate(pictures)
+        ]
+    assert max(details[True]) < 0.35 * min(details[False]), details
+
+
+def detail(picture: np.ndarray, box: np.ndarray) -> float:
+    """How much of it is finer than what distinguishes light from dark."""
+    x0, y0, x1, y1 = (round(v) for v in box)
+    face = cv2.cvtColor(picture[y0:y1, x0:x1], cv2.COLOR_BGR2GRAY).astype(np.float32)
+    return float(np.abs(face - cv2.GaussianBlur(face, (0, 0), 3)).mean())
+
+
+# What exists, and what cannot be meant
+
+
+@pytest.mark.parametrize(("flag", "name"), [("--tracks", "t.csv"), ("--record", "f.mp4")])
+def test_what_exists_is_kept_unless_told(
+    livecam: clips.Command, clip: Path, flag: str, name: str
+) -> None:
+    Path(name).write_bytes(b"old")
+    answer = run(livecam, "a.mp4", flag, name)
+    said = f"livecam: {name}: exists; give --overwrite to replace it, or another name"
+    assert answer.failure(2) == said
+    assert Path(name).read_bytes() == b"old"
+    assert run(livecam, "a.mp4", flag, name, "--overwrite").out == f"{name}\n"
+    assert len(Path(name).read_bytes()) > 500
+    assert names() == ["a.mp4", name]
+
+
+def test_what_exists_is_kept_if_there_is_nothing_to_replace_it(livecam: clips.Command) -> None:
+    for name in ("t.csv", "f.mp4"):
+        Path(name).write_bytes(b"old")
+    answer = run(livecam, "none.mp4", "--tracks", "t.csv", "--record", "f.mp4", "--overwrite")
+    answer.failure(1)
+    assert names() == ["f.mp4", "t.csv"]
+    assert Path("t.csv").read_bytes() == Path("f.mp4").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--record", "f.avi"], "--record f.avi: expected a name that ends in .mp4 or .gif"),
+        (["--record", "f"], "--record f: expected a name that ends in .mp4 or .gif"),
+        (["--record", "t.csv"], "--record t.csv: expected a name that ends in .mp4 or .gif"),
+        (["--tracks", "t.txt"], "--tracks t.txt: expected a name that ends in .csv or .jsonl"),
+        (["--tracks", "f.mp4"], "--tracks f.mp4: expected a name that ends in .csv or .jsonl"),
+        (["--record", "d.mp4"], "--record d.mp4: is a folder; expected a file"),
+        (["--tracks", "d.csv"], "--tracks d.csv: is a folder; expected a file"),
+        (["--record", "a.mp4"], "--record a.mp4: is what is to be labelled; give it another name"),
+        (["--record", "./d.mp4/../a.mp4"], "is what is to be labelled; give it another name"),
+        (["--record", "link.mp4"], "is what is to be labelled; give it another name"),
+        (["--scheme", "decade"], "unknown scheme 'decade'; did you mean 'decades'"),
+        (["--min-face-px", "2"], "detector.min_face_px: expected 12 to 10000"),
+        (["--camera", "100"], "--camera 100: expected a number from 0 to 99"),
+        (["--camera", "-1"], "--camera -1: expected a number from 0 to 99"),
+        (["--camera", "/dev/video100"], "--camera /dev/video100: expected a number from 0 to 99"),
+    ],
+)
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_what_cannot_be_meant_is_one_line(
+    livecam: clips.Command, clip: Path, arguments: list[str], said: str, overwrite: list[str]
+) -> None:
+    Path("link.mp4").symlink_to("a.mp4")
+    for name in ("d.mp4", "d.csv"):
+        Path(name).mkdir()
+    before = clip.read_bytes()
+    answer = run(livecam, "a.mp4", *arguments, *overwrite)
+    assert said in answer.failure(2)
+    assert answer.err.count("\n") == 1
+    assert names() == ["a.mp4", "link.mp4"]
+    assert clip.read_bytes() == before
+
+
+def test_a_table_of_that_name_is_what_is_to_be_labelled(livecam: clips.Command, clip: Path) -> None:
+    """A clip keeps its content, whatever it is called."""
+    clip.rename("a.csv")
+    answer = run(livecam, "a.csv", "--tracks", "a.csv", "--overwrite")
+    assert "is what is to be labelled" in answer.failure(2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--max-frames", "0"], ["--max-frames", "-3"], ["--max-frames", "1.5"],
+        ["--max-frames", "x"], ["--max-frames"], ["--duration", "soon"], ["--duration", "-1"],
+        ["--duration", "nan"], ["--duration", "inf"], ["--duration", "1:2:3:4"], ["--duration"],
+        ["--camera"], ["--speed", "2"], ["a.mp4"], ["--over"], ["--head"],
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_exist(
+    livecam: clips.Command, clip: Path, arguments: list[str]
+) -> None:
+    answer = livecam("run", "--headless", "--tracks", "t.csv", *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert re.search(r"^livecam( run)?: error: ", answer.err, re.MULTILINE)
+    assert names() == ["a.mp4"]
+
+
+# What does not open
+
+
+@pytest.mark.parametrize(
+    ("camera", "why"),
+    [
+        ("none.mp4", "no such file"),
+        ("none/a.mp4", "no such file"),
+        ("album", "a folder; livecam annotate labels what is in a folder"),
+        ("p.png", "a picture; livecam annotate labels pictures"),
+        ("text.mp4", "not a readable clip (Invalid data found when processing input)"),
+        ("empty.mp4", "empty; expected a picture or a clip"),
+    ],
+)
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_what_is_no_clip_is_one_line_and_leaves_nothing(
+    livecam: clips.Command, camera: str, why: str, overwrite: list[str]
+) -> None:
+    Path("album").mkdir()
+    cv2.imwrite("p.png", clips.greys(1)[0])
+    Path("text.mp4").write_text("only words\n" * 50)
+    Path("empty.mp4").touch()
+    answer = run(livecam, camera, "--tracks", "t.csv", "--record", "f.mp4", *overwrite)
+    assert answer.failure(1) == f"livecam: {camera}: {why}"
+    assert answer.err.count("\n") == 1
+    assert names() == ["empty.mp4", "p.png", "text.mp4"]
+
+
+def test_a_camera_that_is_not_there(livecam: clips.Command) -> None:
+    answer = run(livecam, "3", "--tracks", "t.csv", "--record", "f.mp4")
+    assert answer.failure(1).startswith("livecam: camera 3: no camera is connected")
+    assert answer.err.count("\n") == 1
+    assert names() == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_nobody_answers(livecam: clips.Command, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    url = f"{scheme}://user:secret@127.0.0.1:{port}/cam?token=abc"
+    answer = run(livecam, url, "--tracks", "t.csv", "--record", "f.gif")
+    line = answer.failure(1)
+    assert line == f"livecam: {scheme}://127.0.0.1:{port}/cam: cannot be opened: Connection refused"
+    assert answer.err == line + "\n"
+    assert names() == []
+
+
+def test_a_model_that_is_missing_leaves_nothing(livecam: clips.Command, clip: Path) -> None:
+    answer = run(livecam, "a.mp4", "--model", "none.onnx", "--tracks", "t.csv")
+    assert "none.onnx: no such model" in answer.failure(1)
+    assert names() == ["a.mp4"]
+
+
+# Places that cannot be written, and disks that are full
+
+
+@pytest.mark.parametrize("name", ["t.csv", "f.mp4", "f.gif"])
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [("none", "there is no folder none"), ("ro", "the folder may not be written to"),
+     ("a.mp4", "there is no folder a.mp4")],
+)  # fmt: skip
+def test_a_place_that_cannot_be_written(
+    livecam: clips.Command, clip: Path, name: str, folder: str, why: str
+) -> None:
+    flag = "--tracks" if name == "t.csv" else "--record"
+    Path("ro").mkdir()
+    with clips.read_only(Path("ro").resolve()):
+        answer = run(livecam, "a.mp4", flag, f"{folder}/{name}")
+        assert answer.failure(1) == f"livecam: {folder}/{name}: cannot be written: {why}"
+        assert answer.err.count("\n") == 1
+    assert names() == ["a.mp4"]
+
+
+def test_a_full_disk_leaves_a_film_that_plays_and_whole_rows(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, people: list[np.ndarray]
+) -> None:
+    noise = clips.noise(120, (240, 180))
+    noisy = [np.vstack([people[i % N], noise[i]]) for i in range(120)]
+    clips.write_clip(Path("a.mkv"), noisy, codec="mjpeg", pix_fmt="yuvj420p")
+    monkeypatch.setenv("LIVECAM_VIDEO__CRF", "10")
+    with clips.small_disk(Path("disk").resolve(), 1024) as disk:
+        answer = run(livecam, "a.mkv", "--record", "disk/f.mp4", "--tracks", "disk/t.csv")
+        assert answer.code == 1
+        assert answer.lines == ["disk/f.mp4", "disk/t.csv"]
+        said = "livecam: disk/f.mp4: cannot be written: No space left on device"
+        assert answer.complaint() == said
+        labelled = int(summary(answer)[2])
+        assert 5 <= labelled < 120
+        assert names(disk) == ["f.mp4", "t.csv"]
+        assert 5 <= len(clips.play_what_there_is(disk / "f.mp4")) <= labelled
+        rows = table(disk / "t.csv")
+    assert rows
+    assert int(rows[-1]["frame"]) < labelled
+
+
+def test_a_full_disk_for_the_table_alone(livecam: clips.Command, astronaut: np.ndarray) -> None:
+    crowd = np.tile(cv2.resize(astronaut, (128, 128), interpolation=cv2.INTER_AREA), (2, 4, 1))
+    clips.write_clip(Path("a.mp4"), [crowd] * 30)
+    with clips.small_disk(Path("disk").resolve(), 12) as disk:
+        answer = run(livecam, "a.mp4", "--tracks", "disk/t.csv", "--record", "f.mp4")
+        assert (answer.code, answer.lines) == (1, ["disk/t.csv", "f.mp4"])
+        said = "livecam: disk/t.csv: cannot be written: No space left on device"
+        assert answer.complaint() == said
+        assert names(disk) == ["t.csv"]
+        rows = table(disk / "t.csv")
+    assert len(rows) > 20
+    labelled = int(summary(answer)[2])
+    assert int(rows[-1]["frame"]) < labelled < 30
+    assert len(clips.play(Path("f.mp4")).pictures) == labelled
+
+
+# What breaks off
+
+
+@pytest.mark.parametrize("film", ["f.mp4", "f.gif"])
+def test_a_damaged_end_is_said_and_the_rest_is_kept(
+    livecam: clips.Command, clip: Path, film: str
+) -> None:
+    damaged = clips.cut(clip, 0.6)
+    answer = run(livecam, damaged.name, "--tracks", "t.csv", "--record", film)
+    assert (answer.code, answer.lines) == (1, [film, "t.csv"])
+    stop = re.fullmatch(
+        r"livecam: a_cut\.mp4: stopped at frame (\d+) of 20: .+", answer.complaint()
+    )
+    assert stop
+    frames = int(stop[1])
+    assert 5 < frames < 20
+    assert summary(answer)[2] == str(frames)
+    assert len(clips.play(Path(film)).pictures) == frames
+    assert int(table("t.csv")[-1]["frame"]) == frames - 1
+    assert names() == ["a.mp4", "a_cut.mp4", film, "t.csv"]
+
+
+def test_damaged_from_the_first_frame_on_leaves_nothing(livecam: clips.Command, clip: Path) -> None:
+    data = clip.read_bytes()
+    at = data.index(b"mdat") + 4
+    Path("b.mp4").write_bytes(data[:at])
+    answer = run(livecam, "b.mp4", "--tracks", "t.csv", "--record", "f.mp4")
+    assert answer.failure(1).startswith("livecam: b.mp4: ")
+    assert answer.err.count("\n") == 1
+    assert names() == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("film", ["f.mp4", "f.gif"])
+def test_interrupted_it_leaves_a_film_that_plays_and_whole_rows(
+    tmp_path: Path, people: list[np.ndarray], number: signal.Signals, film: str
+) -> None:
+    there_and_back = people + people[::-1]
+    with streams.MjpegServer(lambda i: there_and_back[i % (2 * N)], fps=15) as camera:
+        arguments = ["--camera", camera.url, "--record", film, "--tracks", "t.csv"]
+        partial = tmp_path / ".t.partial.csv"
+        with subprocess.Popen(
+            [*clips.LIVECAM, "run", "--headless", *arguments],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as child:  # fmt: skip
+            try:
+                until(lambda: partial.exists() and partial.read_text().count("\n") > 8, "rows")
+                assert child.poll() is None
+                child.send_signal(number)
+                out, err = child.communicate(timeout=PATIENCE_S)
+            finally:
+                child.kill()
+    assert (child.returncode, out) == (130, f"{film}\nt.csv\n")
+    assert "Traceback" not in err
+    opened, end = err.splitlines()
+    assert opened == f"{camera.url}: 240x180 (mjpeg)"
+    found = SUMMARY.fullmatch(end)
+    assert found, end
+    played = clips.play(tmp_path / film)
+    assert 5 <= len(played.pictures) <= int(found[3])
+    assert played.times_s[-1] > 0.3
+    assert len(table(tmp_path / "t.csv")) >= 8
+    assert names(tmp_path) == [film, "t.csv"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_interrupted_before_the_first_picture_it_leaves_nothing(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with streams.MjpegServer(lambda i: clips.greys(1)[0], fps=15) as camera:
+        camera.stall()
+        arguments = ["--camera", camera.url, "--record", "f.mp4", "--tracks", "t.csv"]
+        with subprocess.Popen(
+            [*clips.LIVECAM, "run", "--headless", *arguments],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as child:  # fmt: skip
+            try:
+                until(lambda: (tmp_path / ".t.partial.csv").exists(), "a table")
+                child.send_signal(number)
+                out, err = child.communicate(timeout=PATIENCE_S)
+            finally:
+                child.kill()
+    assert (child.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert names(tmp_path) == []
+
+
+# What is said
+
+
+def test_the_first_start_says_what_is_stored(livecam: clips.Command, clip: Path) -> None:
+    memory_file().unlink()
+    arguments = ["a.mp4", "--max-frames", 1, "--tracks", "t.csv", "--overwrite"]
+    first, second = (run(livecam, *arguments) for _ in range(2))
+    assert first.out == second.out == "t.csv\n"
+    assert first.err.splitlines()[0].startswith("livecam estimates ages and genders of the faces")
+    assert "no picture is stored or sent unless you record it" in first.err.splitlines()[0]
+    assert len(first.err.splitlines()) == 2
+    assert len(second.err.splitlines()) == 1
+    assert Memory.load(memory_file()) == Memory(None, True)
+
+
+def test_what_was_refused_is_no_first_start(livecam: clips.Command, clip: Path) -> None:
+    memory_file().unlink()
+    run(livecam, "a.mp4", "--tracks", "t.txt").failure(2)
+    assert not memory_file().exists()
+
+
+def test_a_profile_says_how_long_each_part_took(livecam: clips.Command, clip: Path) -> None:
+    answer = run(livecam, "a.mp4", "--profile", "--record", "f.mp4")
+    assert (answer.code, answer.out) == (0, "f.mp4\n")
+    assert summary(answer)[2] == "20"
+    lines = [line.split() for line in answer.err.splitlines()]
+    at = lines.index(["part", "times", "p50", "ms", "p95", "ms"])
+    times = {}
+    for *words, count, p50, p95 in lines[at + 1 :]:
+        times[" ".join(words)] = int(count)
+        assert 0 <= float(p50) <= float(p95)
+    assert times["detect"] + times["refine"] == times["track"] == times["read out"] == 20
+    assert times["detect"] >= 4
+    assert 1 <= times["classify"] < 20
+
+
+def test_without_it_there_is_no_profile(livecam: clips.Command, clip: Path) -> None:
+    assert "p50" not in run(livecam, "a.mp4", "--max-frames", 2).err
+
+
+def test_numbers_of_one_are_singular(livecam: clips.Command, clip: Path) -> None:
+    assert ", 1 track\n" in run(livecam, "a.mp4").err
+    assert ", 0 tracks\n" in run(livecam, "a.mp4", "--max-frames", 1).err
+
+
+# Without a window
+
+
+@pytest.mark.parametrize(
+    ("display", "why"),
+    [
+        (None, "DISPLAY is not set"), ("", "DISPLAY is not set"),
+        (":9797", "the display :9797 does not answer"),
+        ("nonsense", "the display nonsense does not answer"),
+    ],
+)  # fmt: skip
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="has no DISPLAY")
+def test_without_a_display_headless_is_advised(
+    clip: Path, tmp_path: Path, display: str | None, why: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    if display is not None:
+        environment["DISPLAY"] = display
+    done = subprocess.run(
+        [*clips.LIVECAM, "run", "--camera", "a.mp4", "--tracks", "t.csv", "--record", "f.mp4"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"livecam: no window: {why}; livecam run --headless and annotate need none\n"
+    )
+    assert names(tmp_path) == ["a.mp4"]
+
+
+def test_headless_needs_no_display(
+    livecam: clips.Command, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for display in (None, ":9797"):
+        monkeypatch.delenv("DISPLAY", raising=False)
+        if display is not None:
+            monkeypatch.setenv("DISPLAY", display)
+        assert run(livecam, "a.mp4", "--max-frames", 1).code == 0
