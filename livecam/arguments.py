@@ -118,7 +118,10 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
     run.add_argument("--headless", action="store_true", help="no window; of a file, every frame")
     run.add_argument("--max-frames", type=_count_of, metavar="N", help="end after so many frames")
     run.add_argument(
-        "--duration", type=_seconds, metavar="TIME", help="end after 75, 1:15 or 0:01:15"
+        "--duration",
+        type=_seconds,
+        metavar="TIME",
+        help="end so long after the first picture: 75, 1:15 or 0:01:15",
     )
     run.add_argument(
         "--profile", action="store_true", help="say at the end how long each part took"

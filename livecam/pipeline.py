@@ -37,6 +37,7 @@ class Pipeline:
         self.detector, self.classifier, self.tracker = detector, classifier, tracker
         self.detect_every = detect_every
         self._watch = watch or Stopwatch()
+        self.is_searched = False  # whether all of the last frame was
         self._since_full = detect_every  # frames
         self._glance: np.ndarray | None = None  # of the frame before
         self._left: np.ndarray | None = None  # of the last frame before the last cut
@@ -44,7 +45,8 @@ class Pipeline:
     def __call__(self, frame: Frame) -> list[TrackedFace]:
         time_s = frame.time_s
         is_cut, is_back = self._scene(frame.bgr)
-        if self._needs_full_detection(is_cut):
+        self.is_searched = self._needs_full_detection(is_cut)
+        if self.is_searched:
             with self._watch("detect"):
                 faces = self.detector.find(frame.bgr)
         else:

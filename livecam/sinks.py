@@ -322,11 +322,14 @@ class GifSink:
         """Add one picture, already of the GIF's size."""
         step_s = 1 / self.config.gif_fps
         self._next_s = max(self._next_s + step_s, frame.time_s + step_s / 2)
-        if self._graph is None:
-            self._graph = _palette_graph(bgr)
         picture = av.VideoFrame.from_ndarray(bgr, format="bgr24")
         picture.pts, picture.time_base = round(frame.time_s * 100), Fraction(1, 100)
-        self._graph.push(picture)
+        try:
+            if self._graph is None:
+                self._graph = _palette_graph(bgr)
+            self._graph.push(picture)
+        except (av.error.FFmpegError, OSError) as problem:
+            raise _unwritable(self._file.final, problem) from problem
 
     def __exit__(self, *exc: object) -> None:
         if self._graph is None:

@@ -683,6 +683,27 @@ def test_one_that_hangs_is_left_behind(readers: Readers) -> None:
     assert capture.captured == 1
 
 
+@pytest.mark.parametrize(("source", "is_waited_for"), [(CAMERA, False), (STREAM, True)])
+def test_python_does_not_end_before_a_stream_that_hangs(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch, source: LiveSource, is_waited_for: bool
+) -> None:
+    """PyAV calls Python while it waits; that it has ended would end in a crash."""
+    monkeypatch.setattr(module, "CLOSE_WITHIN_S", 0.1)
+    at_exit: list[tuple[Callable[[float], None], float]] = []
+    monkeypatch.setattr(module.atexit, "register", lambda *call: at_exit.append(call))
+    for tap in (Tap(picture()), Tap()):
+        with capturing(readers, tap, source=source, stall_after_s=20.0) as capture:
+            if tap is readers.opened[0]:
+                tap.end()  # this one does not hang
+                until(lambda: capture.state.phase == "ended", "the end")
+    assert len(at_exit) == is_waited_for
+    (hanging,) = threads()
+    tap.end()
+    for join, within_s in at_exit:
+        join(within_s)
+        assert not hanging.is_alive()
+
+
 def test_one_that_hangs_while_it_opens_is_left_behind(
     readers: Readers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -738,6 +759,9 @@ def test_waiting_ends_at_once(readers: Readers, monkeypatch: pytest.MonkeyPatch,
         (np.arange(0, 5, 0.1), 6.4, 3.5),  # but silence is
         (np.arange(0, 5, 0.1), 7.0, 0.0),
         ([*np.arange(0, 5, 0.1), *np.arange(5, 8, 0.5)], 7.5, 2.0),  # only the last two seconds
+        (np.arange(0, 12.1, 1.2), 12.0, 0.83),  # what is slower than that has a rate too
+        (np.arange(0, 8.1, 0.8), 8.4, 1.25),
+        (np.arange(0, 12.1, 1.2), 25.0, 0.0),
     ],
 )
 def test_rate(times_s: Iterable[float], now_s: float, rate: float) -> None:

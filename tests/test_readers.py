@@ -106,6 +106,10 @@ def test_a_file_whose_name_is_a_number(
         # what a person types who does not know what has to be escaped
         ("rtsp://user:se/cret@host/x", "host/x"),
         ("rtsp://user:se?cret@host/x", "host/x"),
+        ("rtsp://user:1234/5@host/x", "host/x"),
+        ("rtsp://user:12?34@host/x", "host/x"),
+        ("rtsp://user:1#2@host/x", "host/x"),
+        ("rtsp://user:a@b/c@host/x", "host/x"),
         ("rtsp://user:se#cret@host/x", "host/x"),
         ("rtsp://user:[secret@host/x?token=1", "host/x"),
         ("http://[host/x?token=secret", "http://[host/x"),

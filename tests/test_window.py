@@ -219,7 +219,7 @@ def test_escape_quits_and_the_size_is_remembered(display: str, folder: Path) -> 
     with started(display, folder) as program:
         program.resize(480, 270)
         until(lambda: program.place[2:] == (480, 270), "the new size")
-        time.sleep(0.5)
+        time.sleep(1.5)  # a size that stands is meant
         program.press("Escape")
         assert program.finish() == 0
     with started(display, folder) as program:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
@@ -20,6 +21,7 @@ from livecam.live.readers import LiveSource, Reader, open_reader
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 10.0  # the wait doubles with every attempt
 RATE_OVER_S = 2.0
+SLOW_EVENTS, SLOW_OVER_S = 3, 10.0  # where less happens, the last events, if not too long ago
 PAUSE_STEP_S = 0.05
 CLOSE_WITHIN_S = 1.0  # a device that hangs is left behind
 
@@ -56,7 +58,11 @@ class Rate:
         self._times_s.append(now_s)
 
     def at(self, now_s: float) -> float:
-        recent = [t for t in list(self._times_s) if now_s - t <= RATE_OVER_S]
+        times_s = list(self._times_s)
+        recent = [t for t in times_s if now_s - t <= RATE_OVER_S]
+        last = [t for t in times_s[-SLOW_EVENTS:] if now_s - t <= SLOW_OVER_S]
+        if len(recent) < SLOW_EVENTS and last and last[-1] - last[0] > RATE_OVER_S / 2:
+            recent = last
         if len(recent) < 2 or recent[-1] <= recent[0]:
             return 0.0
         return (len(recent) - 1) / max(recent[-1] - recent[0], now_s - recent[0] - 0.5)
@@ -99,6 +105,9 @@ class Capture:
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
         self._thread.join(CLOSE_WITHIN_S)
+        if self._thread.is_alive() and self.source.url is not None:
+            # while PyAV waits for a stream it calls Python, which must not have ended by then
+            atexit.register(self._thread.join, 3 * self.config.stall_after_s)
 
     @property
     def is_over(self) -> bool:
@@ -217,6 +226,8 @@ class Capture:
 
     def _put(self, media_s: float, bgr: Image) -> None:
         now_s = self._last_s = time.monotonic()
+        if not self.captured:
+            self._begin_s = now_s
         self._watch_stillness(now_s, bgr)
         time_s = media_s if self.is_paced else now_s - self._begin_s
         with self._news:
@@ -238,18 +249,20 @@ class Capture:
     def _next_reader(self) -> Reader | None:
         """The next camera that opens; None leaves the present one."""
         self._wants_next = False
+        before = self.state
         if self.source.index is None:
             self.notices.append(f"{self.source.name} is no camera of this computer")
             return None
+        self._set("opening")  # what is said of the present one does not hold meanwhile
         for index in next_after(self.source.index):
             other = LiveSource.camera(index)
             with contextlib.suppress(LivecamError):
                 reader = open_reader(other, self.config)
-                self._set("opening")  # what is said of the last one does not hold for this one
                 self.source = other
                 self._switch += 1
                 self.notices.append(f"camera {index}")
                 return reader
+        self._set(before.phase, before.why, before.retry_s)
         self.notices.append("there is no other camera that opens")
         return None
 
@@ -308,7 +321,7 @@ class Teller:
 
     def __call__(self) -> None:
         state, name = self._capture.state, self._capture.source.name
-        if (state.phase, name) == self._told:
+        if state.phase == "opening" or (state.phase, name) == self._told:
             return
         self._told = (state.phase, name)
         if state.phase == "live":

@@ -28,8 +28,8 @@ def run_headless(
     is_file = request.source.path is not None
     outputs = Outputs(request, config, is_complete=is_file)
     summary = outputs.summary
-    within_s = None if is_file else config.camera.search_within_s  # of a file, the same each time
-    line = Line(Models(config), watch, within_s)
+    # of a file the labels are the same each time, however fast the computer
+    line = Line(Models(config), watch, None if is_file else config.camera.search_within_s)
     motion = Motion()
     try:
         with outputs, Progress(summary.name, None, "frames") as progress:

@@ -77,7 +77,7 @@ def ids(viewer: Viewer) -> None:
 def blur(viewer: Viewer) -> None:
     viewer.set_overlay(blur=not viewer.look.overlay.blur)
     if viewer.look.overlay.blur:
-        viewer.show_labelled_only()
+        viewer.hide_faces()
     viewer.message(_on("blur", viewer.look.overlay.blur))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,8 @@ from livecam.stopwatch import Stopwatch
 if TYPE_CHECKING:
     from livecam.pipeline import Models, Pipeline
 
-KEPT = 64  # results that nobody took
+KEPT = 2  # results that nobody took: each holds its picture
+LONG_GAP_S = 5.0  # after a pause, a lost camera or a computer's sleep
 SEARCH = "detect"  # the stopwatch's part
 SLOWER, FASTER = 1.05, 1.5  # the smallest face changes only when it is off by more
 STEP = 2.0  # …and by no more at once
@@ -24,11 +26,15 @@ STEP = 2.0  # …and by no more at once
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """What the line says about a shot: its confirmed tracks, and where any face may be."""
+    """What the line says about a shot: its confirmed tracks, and where any face may be.
+
+    `is_searched`: all of the picture, not only where faces were before.
+    """
 
     shot: Shot
     faces: list[TrackedFace]
     hidden: Array  # (n, 4) px
+    is_searched: bool
 
 
 class Line:
@@ -45,18 +51,23 @@ class Line:
         self._models, self._watch = models, watch
         self._within_s = search_within_s
         self._line: Pipeline = models.pipeline(watch=watch)
-        self._detect_every = self._line.detect_every
+        self._detect_every = models.config.detector.detect_every
+        self._forget_after_s = max(models.config.tracker.max_coast_s, LONG_GAP_S)
+        self._is_hiding = models.config.overlay.blur
         self._source = 0
+        self._last_s = 0.0
         self._searches = 0
         self._min_face_px = float(models.detector.min_face_px)
 
     def __call__(self, shot: Shot) -> Labels:
-        if shot.source != self._source:
-            self._line.tracker.forget()
-            self._source = shot.source
+        time_s = shot.frame.time_s
+        is_gap = time_s - self._last_s > self._forget_after_s
+        if shot.source != self._source or is_gap:
+            self._line.tracker.forget()  # whoever is in the same place now may be somebody else
+        self._source, self._last_s = shot.source, time_s
         faces = self._line(shot.frame)
         self._adapt()
-        return Labels(shot, faces, self._line.boxes(shot.frame.time_s))
+        return Labels(shot, faces, self._line.boxes(time_s), self._line.is_searched)
 
     @property
     def provider(self) -> str:
@@ -75,15 +86,19 @@ class Line:
     def searched_px(self) -> float:
         return self._models.detector.min_face_px
 
-    def search_every_frame(self, is_wanted: bool) -> None:
-        """Needed where faces are hidden: one that is not found is seen."""
-        self._line.detect_every = 1 if is_wanted else self._detect_every
+    def hide(self, is_hiding: bool) -> None:
+        """Where faces are hidden, every frame is searched, for small ones too: one that is not
+        found is seen."""
+        self._line.detect_every = 1 if is_hiding else self._detect_every
+        if is_hiding and not self._is_hiding:
+            self._models.detector.min_face_px = self._min_face_px
+        self._is_hiding = is_hiding
 
     def _adapt(self) -> None:
         """After a search, the smallest face for the next: its time goes with the number of
         pixels searched, and that with the inverse square of the size."""
         count, last_s = self._watch.last(SEARCH)
-        if self._within_s is None or count == self._searches:
+        if self._within_s is None or self._is_hiding or count == self._searches:
             return
         self._searches = count
         if count == 1:
@@ -105,7 +120,6 @@ class Labeller:
         self._config, self._watch = config, watch
         self.line: Line | None = None
         self.rate = Rate()
-        self.labelled = 0
         self._offered: Shot | None = None
         self._done: deque[Labels] = deque(maxlen=KEPT)
         self._last_index = -1
@@ -130,10 +144,10 @@ class Labeller:
             self._offered = shot
             self._news.notify_all()
 
-    def wait(self, index: int, wait_s: float) -> bool:
-        """Whether the frame of that index is labelled, at the latest after `wait_s`."""
+    def wait(self, index: int, wait_s: float) -> None:
+        """Until the frame of that index is labelled, but no longer than `wait_s`."""
         with self._news:
-            return self._news.wait_for(
+            self._news.wait_for(
                 lambda: self._last_index >= index or self._error is not None, wait_s
             )
 
@@ -168,6 +182,5 @@ class Labeller:
         with self._news:
             self._done.append(labels)
             self._last_index = labels.shot.frame.index
-            self.labelled += 1
             self._news.notify_all()
-        self.rate.count(labels.shot.taken_s)
+        self.rate.count(time.monotonic())

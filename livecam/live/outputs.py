@@ -65,6 +65,7 @@ class Summary:
     captured: int = 0
     dropped: int = 0
     labelled: int = 0
+    label_rate: float = 0.0  # a second, from the first labelled picture to the last
     tracks: int = 0
     outputs: list[Path] = field(default_factory=list)
     notices: deque[str] = field(default_factory=deque)  # what a person should know, until told
@@ -73,10 +74,9 @@ class Summary:
     is_interrupted: bool = False
 
     def line(self) -> str:
-        seconds = max(self.seconds, 1e-9)
         words = [
             f"{self.captured} frames in {self.seconds:.1f} s",
-            f"{self.labelled} labelled ({self.labelled / seconds:.1f} fps)",
+            f"{self.labelled} labelled ({self.label_rate:.1f} fps)",
             f"{self.dropped} dropped",
             f"{self.tracks} {'track' if self.tracks == 1 else 'tracks'}",
         ]
@@ -98,7 +98,8 @@ class Outputs:
         self.summary = Summary(request.source.name)
         self.recorder: Recorder | None = None
         self._table: TrackTable | None = None
-        self._begin_s = 0.0
+        self._begin_s = self._first_s = 0.0
+        self._last_index = -1
 
     def __enter__(self) -> Outputs:
         if self.request.tracks is not None:
@@ -157,7 +158,10 @@ class Outputs:
 
     def label(self, labels: Labels) -> None:
         """Count one labelled frame, and write its rows."""
-        self.summary.labelled += 1
+        if labels.shot.frame.index <= self._last_index:
+            return  # a second look at the same picture
+        self._last_index = labels.shot.frame.index
+        self._count()
         numbers = (face.track_id for face in labels.faces)  # ids are given in order
         self.summary.tracks = max(self.summary.tracks, *numbers, 0)
         if self._table is None:
@@ -167,6 +171,14 @@ class Outputs:
         except LivecamError as error:
             self._fail(str(error))
             self._close_table()
+
+    def _count(self) -> None:
+        now_s = time.monotonic()
+        self.summary.labelled += 1
+        if self.summary.labelled == 1:
+            self._first_s = now_s
+        elif now_s > self._first_s:
+            self.summary.label_rate = (self.summary.labelled - 1) / (now_s - self._first_s)
 
     def film(
         self, frame: Frame, faces: list[TrackedFace], hidden: Array, overlay: OverlayConfig

@@ -63,8 +63,12 @@ def _without_secrets(url: str) -> str:
     """Neither user and password nor the query, which may hold a token."""
     try:
         parts = urllib.parse.urlsplit(url)
-        _ = parts.port  # a password with a / in it would be taken for host, port and path
+        # a password with / ? or # in it would be taken for host, port and path
+        rest = parts.path + parts.query + parts.fragment
+        is_odd = (":" in parts.netloc and "@" in rest) or (parts.port or 0) < 0
     except ValueError:  # no such URL can be; opening it will say so
+        is_odd = True
+    if is_odd:
         return re.split("[?#]", url.rpartition("@")[2])[0]
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))

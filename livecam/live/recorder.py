@@ -80,6 +80,8 @@ class Recorder:
                     self._write(*job)
         except LivecamError as error:
             self.error = error
+        except Exception as error:  # whoever waits for the film must hear of it
+            self.error = LivecamError(f"{self.path}: cannot be written: {error!r}")
         finally:
             while job is not None:  # nobody may wait for room for ever, whatever it was
                 job = self._jobs.get()

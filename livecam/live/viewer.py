@@ -24,6 +24,7 @@ from livecam.stopwatch import Stopwatch
 TICK_S = 0.03  # keys are looked for at least this often…
 REDRAW_S = 0.1  # …and the window is drawn at least this often
 MESSAGE_S = 2.0
+SETTLED_S = 0.5  # a window's size that stands for so long is meant
 FIGURES_S = 0.5  # figures that change faster cannot be read
 LABELS_LAST_S = 1.0  # labels are not drawn on pictures that are newer by more
 HIDING_WAIT_S = 2.0  # where faces are hidden, no picture is shown without its own labels
@@ -56,7 +57,9 @@ class Viewer:
         self._is_new = False  # the shot is not in the window yet
         self._drawn_s = self._message_s = self._figures_s = 0.0
         self._begin_s = math.inf  # when the first picture was there
-        self._titled = ""
+        self._titled = -1  # the source that the window has the name and the shape of
+        self._asked_wh = self._seen_wh = (0, 0)  # the window's size: wanted, and as it was last
+        self._seen_s = 0.0
 
     def run(
         self, actions: Mapping[str, Callable[[Viewer], None]], interrupts: Sequence[int] = ()
@@ -72,8 +75,7 @@ class Viewer:
                     if key in actions:
                         actions[key](self)
                         self._drawn_s = 0.0
-                    if not self.window.is_full_screen and self._titled:
-                        self.window_wh = self.window.size_wh or self.window_wh
+                    self._remember_size()
                 if self.capture.state.phase == "failed":
                     raise LivecamError(self.capture.state.why)
         except LivecamError as error:
@@ -83,6 +85,17 @@ class Viewer:
         summary.is_interrupted = bool(interrupts)
         self.outputs.count(self.capture, self.watch)
         return summary
+
+    def _remember_size(self) -> None:
+        """The window's size, if a person gave it another than this asked for."""
+        size_wh, now_s = self.window.size_wh, time.monotonic()
+        if size_wh is None or self.window.is_full_screen or self._titled < 0:
+            return
+        if size_wh != self._seen_wh:
+            self._seen_wh, self._seen_s = size_wh, now_s
+        is_asked = max(abs(a - b) for a, b in zip(size_wh, self._asked_wh, strict=True)) <= 2
+        if not is_asked and now_s - self._seen_s >= SETTLED_S:
+            self.window_wh = self._asked_wh = size_wh
 
     def _is_done(self) -> bool:
         most, lasts_s = self.request.max_frames, self.request.duration_s
@@ -119,14 +132,20 @@ class Viewer:
         self.watch.add("wait", time.monotonic() - shot.taken_s)
         is_hiding = self.look.overlay.blur
         line = self.labeller.line
+        if line is not None:
+            line.hide(is_hiding)
         self.labeller.offer(shot)
         if line is not None:
-            line.search_every_frame(is_hiding)
             with self.watch("labels"):
                 wait_s = HIDING_WAIT_S if is_hiding else self.config.camera.label_wait_s
                 self.labeller.wait(shot.frame.index, wait_s)
         self._collect()
-        if is_hiding and (self.labels is None or self.labels.shot is not shot):
+        if not is_hiding:
+            self._put_up(shot)
+
+    def _put_up(self, shot: Shot) -> None:
+        """This is the picture in the window now."""
+        if shot is self.shot:
             return
         self.shot, self._is_new = shot, True
         self.shown += 1
@@ -140,6 +159,8 @@ class Viewer:
             self.labels = labels
             self._motion.update(labels.shot.frame.time_s, labels.faces)
             self.outputs.label(labels)
+            if self.look.overlay.blur and labels.is_searched:
+                self._put_up(labels.shot)  # with these labels and no others
         while self.outputs.summary.notices:
             notice = self.outputs.summary.notices.popleft()
             self.message(notice)
@@ -150,7 +171,8 @@ class Viewer:
         if self.shot is None or self.labels is None:
             return False
         lag_s = self.shot.frame.time_s - self.labels.shot.frame.time_s
-        return lag_s < LABELS_LAST_S and self.labels.shot.source == self.shot.source
+        lasts_s = max(LABELS_LAST_S, 2 * self.config.camera.search_within_s)
+        return lag_s < lasts_s and self.labels.shot.source == self.shot.source
 
     def faces(self) -> list[TrackedFace]:
         """Those in the window's picture."""
@@ -169,9 +191,12 @@ class Viewer:
         self.look.message, self.look.square_px = text, square_px
         self._message_s = time.monotonic()
 
-    def show_labelled_only(self) -> None:
-        """Go back to the last picture whose faces are known, as all must be from now on."""
-        self.shot = self.labels.shot if self.labels is not None else None
+    def hide_faces(self) -> None:
+        """From now on only what is searched is shown: the picture in the window first."""
+        if self.labeller.line is not None and self.shot is not None:
+            self.labeller.line.hide(True)
+            self.labeller.offer(self.shot)
+        self.shot = None
 
     def set_overlay(self, **changes: object) -> None:
         self.look.overlay = dataclasses.replace(self.look.overlay, **changes)  # type: ignore[arg-type]
@@ -182,10 +207,11 @@ class Viewer:
             size_wh = self.window.size_wh or self.window_wh or SCREEN_WH
             return hud.screen(size_wh, *self._opening(name), self.look.overlay.scale)
         bgr = self.shot.frame.bgr
-        if self._titled != name:
-            self._titled = name
+        if self._titled != self.shot.source:
+            self._titled = self.shot.source
             self.window.set_title(f"livecam: {name}")
-            self.window.resize(window_size((bgr.shape[1], bgr.shape[0]), self.window_wh))
+            self._asked_wh = window_size((bgr.shape[1], bgr.shape[0]), self.window_wh)
+            self.window.resize(self._asked_wh)
         self._describe(now_s)
         return self._view.picture(bgr, self.faces(), self.hidden(), self.look, self.window.size_wh)
 

@@ -1,0 +1,116 @@
+"""The line of `livecam run`: whom it forgets, what it searches, and what it may leave out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import clips
+import numpy as np
+import pytest
+
+from livecam.config import Config, load_config
+from livecam.datatypes import Frame
+from livecam.live.capture import Shot
+from livecam.live.labeller import SEARCH, Labels, Line
+from livecam.pipeline import Models
+from livecam.shipped import shipped_file
+from livecam.stopwatch import Stopwatch
+
+STEP_S = 0.04
+
+
+def config(blur: bool = False) -> Config:
+    shipped = load_config(shipped_file("config.yaml"), environment={})
+    return dataclasses.replace(shipped, overlay=dataclasses.replace(shipped.overlay, blur=blur))
+
+
+@pytest.fixture(scope="module")
+def people(astronaut: np.ndarray) -> list[np.ndarray]:
+    return clips.faces(astronaut, 12)
+
+
+def see(
+    line: Line, people: list[np.ndarray], begin_s: float = 0.0, source: int = 0, first: int = 0
+) -> list[Labels]:
+    return [
+        line(Shot(Frame(first + i, begin_s + i * STEP_S, bgr), 0.0, source))
+        for i, bgr in enumerate(people)
+    ]
+
+
+def ids(labels: Labels) -> list[int]:
+    return [face.track_id for face in labels.faces]
+
+
+def test_who_stays_keeps_the_number_and_who_comes_after_a_gap_gets_another(
+    people: list[np.ndarray],
+) -> None:
+    line = Line(Models(config()), Stopwatch())
+    assert ids(see(line, people)[-1]) == [1]
+    assert ids(see(line, people, begin_s=1.0, first=12)[-1]) == [1]
+    assert ids(see(line, people, begin_s=600.0, first=24)[-1]) == [2]
+
+
+def test_another_camera_shows_somebody_else(people: list[np.ndarray]) -> None:
+    line = Line(Models(config()), Stopwatch())
+    see(line, people)
+    assert ids(see(line, people, begin_s=0.5, source=1, first=12)[-1]) == [2]
+
+
+def test_every_picture_is_searched_while_faces_are_hidden(people: list[np.ndarray]) -> None:
+    line = Line(Models(config()), Stopwatch())
+    assert not all(labels.is_searched for labels in see(line, people))
+    line.hide(True)
+    hidden = see(line, people, begin_s=1.0, first=12)
+    assert all(labels.is_searched for labels in hidden)
+    assert all(len(labels.hidden) for labels in hidden)
+    line.hide(False)
+    assert not all(labels.is_searched for labels in see(line, people, begin_s=2.0, first=24))
+
+
+def test_a_start_with_hidden_faces_can_be_left(people: list[np.ndarray]) -> None:
+    line = Line(Models(config(blur=True)), Stopwatch())
+    labels = see(line, people)
+    assert all(one.is_searched for one in labels)
+    assert len(labels[0].hidden), "a face is hidden before it is confirmed"
+    assert not labels[0].faces
+    line.hide(False)
+    assert not all(one.is_searched for one in see(line, people, begin_s=1.0, first=12))
+
+
+def slowed(line: Line, watch: Stopwatch, people: list[np.ndarray], took_s: float) -> None:
+    """The line after a search that took so long."""
+    see(line, people)
+    watch.add(SEARCH, took_s)
+    line._adapt()
+
+
+def test_small_faces_are_left_out_where_a_search_is_slow(people: list[np.ndarray]) -> None:
+    watch = Stopwatch()
+    line = Line(Models(config()), watch, search_within_s=0.25)
+    slowed(line, watch, people, took_s=0.5)
+    assert line.searched_px == pytest.approx(32 * 2**0.5)
+    assert line.min_face_px == 32
+    slowed(line, watch, people, took_s=60.0)
+    assert line.searched_px <= 2 * 2 * 32
+    for _ in range(8):
+        slowed(line, watch, people, took_s=0.001)
+    assert line.searched_px == 32
+
+
+def test_but_not_while_faces_are_hidden(people: list[np.ndarray]) -> None:
+    watch = Stopwatch()
+    line = Line(Models(config()), watch, search_within_s=0.25)
+    slowed(line, watch, people, took_s=1.0)
+    assert line.searched_px > 32
+    line.hide(True)
+    assert line.searched_px == 32
+    slowed(line, watch, people, took_s=1.0)
+    assert line.searched_px == 32
+
+
+def test_and_not_without_a_limit(people: list[np.ndarray]) -> None:
+    watch = Stopwatch()
+    line = Line(Models(config()), watch)
+    slowed(line, watch, people, took_s=9.0)
+    assert line.searched_px == 32

@@ -1,0 +1,118 @@
+"""Which picture is in the window, and with whose labels. The window is a stand-in."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from people import face
+
+from livecam.config import load_config
+from livecam.datatypes import Frame
+from livecam.live.capture import Shot
+from livecam.live.keys import blur
+from livecam.live.labeller import Labels
+from livecam.live.outputs import Request
+from livecam.live.readers import LiveSource
+from livecam.live.viewer import Viewer
+from livecam.shipped import shipped_file
+from livecam.stopwatch import Stopwatch
+
+
+def shot(index: int, source: int = 0) -> Shot:
+    bgr = np.full((120, 160, 3), 40 + index, np.uint8)
+    return Shot(Frame(index, index / 30, bgr), 0.0, source)
+
+
+def labels(of: Shot, left: float = 50, is_searched: bool = True) -> Labels:
+    box = np.array([[left, 20, left + 40, 60]], np.float32)
+    return Labels(of, [face(tuple(box[0]))], box, is_searched)
+
+
+class Idle:
+    """A labeller whose answers the test gives."""
+
+    line = None
+
+    def __init__(self) -> None:
+        self.offered: list[Shot] = []
+        self.done: list[Labels] = []
+
+    def offer(self, shot: Shot) -> None:
+        self.offered.append(shot)
+
+    def take(self) -> list[Labels]:
+        done, self.done = self.done, []
+        return done
+
+
+@pytest.fixture
+def viewer() -> Viewer:
+    config = load_config(shipped_file("config.yaml"), environment={})
+    source = LiveSource.parse("0")
+    viewer = Viewer(Request(source), config, None, Stopwatch(), lambda text: None)  # type: ignore[arg-type]
+    viewer.labeller = Idle()  # type: ignore[assignment]
+    return viewer
+
+
+def hide(viewer: Viewer) -> None:
+    viewer.look.overlay = dataclasses.replace(viewer.look.overlay, blur=True)
+
+
+def test_a_picture_is_shown_before_its_labels_are_there(viewer: Viewer) -> None:
+    new = shot(0)
+    viewer._take(new)
+    assert viewer.shot is new
+    assert viewer.faces() == []
+
+
+def test_a_hidden_face_is_never_shown_with_the_labels_of_another_picture(viewer: Viewer) -> None:
+    hide(viewer)
+    first, second = shot(0), shot(1)
+    viewer._take(first)
+    assert viewer.shot is None
+    viewer.labeller.done.append(labels(first))  # type: ignore[attr-defined]
+    viewer._collect()
+    assert viewer.shot is first
+    viewer._take(second)  # its labels are late
+    assert viewer.shot is first
+    viewer.labeller.done.append(labels(second, left=100))  # type: ignore[attr-defined]
+    viewer._collect()
+    assert viewer.shot is second
+    assert viewer.hidden()[0, 0] == 100
+
+
+def test_a_picture_of_another_camera_waits_too(viewer: Viewer) -> None:
+    hide(viewer)
+    for new in (shot(0), shot(1, source=1)):
+        viewer._take(new)
+        viewer.labeller.done.append(labels(new))  # type: ignore[attr-defined]
+        viewer._collect()
+        assert viewer.shot is new
+        assert len(viewer.hidden()) == 1
+
+
+def test_what_was_not_searched_is_not_shown_once_faces_are_hidden(viewer: Viewer) -> None:
+    seen = shot(0)
+    viewer._take(seen)
+    viewer.labeller.done.append(labels(seen, is_searched=False))  # type: ignore[attr-defined]
+    viewer._collect()
+    blur(viewer)
+    assert viewer.look.overlay.blur
+    assert viewer.shot is None
+    viewer.labeller.done.append(labels(seen, is_searched=False))  # type: ignore[attr-defined]
+    viewer._collect()
+    assert viewer.shot is None
+    viewer.labeller.done.append(labels(seen))  # type: ignore[attr-defined]
+    viewer._collect()
+    assert viewer.shot is seen
+
+
+def test_labels_of_another_camera_are_not_drawn(viewer: Viewer) -> None:
+    old, new = shot(0), shot(1, source=1)
+    viewer._take(old)
+    viewer.labeller.done.append(labels(old))  # type: ignore[attr-defined]
+    viewer._take(new)
+    assert viewer.faces() == []
+    assert len(viewer.hidden()) == 0
