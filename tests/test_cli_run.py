@@ -599,3 +599,15 @@ def test_headless_needs_no_display(
         if display is not None:
             monkeypatch.setenv("DISPLAY", display)
         assert run(livecam, "a.mp4", "--max-frames", 1).code == 0
+
+
+def test_a_gif_that_is_full_ends_a_run_that_only_makes_it(
+    livecam: clips.Command, clip: Path
+) -> None:
+    Path("livecam.yaml").write_text("video: {gif_max_s: 0.3}\n")
+    alone = run(livecam, "a.mp4", "--record", "f.gif")
+    assert alone.code == 0
+    assert "holds the first 0.3 s" in alone.err
+    assert int(SUMMARY.fullmatch(alone.err.splitlines()[-2])[3]) < N
+    both = run(livecam, "a.mp4", "--record", "g.gif", "--tracks", "t.csv")
+    assert int(SUMMARY.fullmatch(both.err.splitlines()[-2])[3]) == N

@@ -39,9 +39,7 @@ def run_headless(
                 outputs.label(labels)
                 _film(outputs, motion, labels, config)
                 progress.step()
-                # without anybody who watches, an output that is lost was what it was for
-                is_useless = summary.error is not None
-                if is_useless or interrupts or summary.labelled == request.max_frames:
+                if _is_useless(outputs) or interrupts or summary.labelled == request.max_frames:
                     break
     except LivecamError as error:
         if not summary.labelled:
@@ -50,6 +48,13 @@ def run_headless(
     summary.is_interrupted = bool(interrupts)
     outputs.count(None, watch)
     return summary
+
+
+def _is_useless(outputs: Outputs) -> bool:
+    """Nobody watches: an output that is lost, or a GIF that is full, was what it was for."""
+    request = outputs.request
+    is_full = request.record is not None and outputs.recorder is None and request.tracks is None
+    return is_full or outputs.summary.error is not None
 
 
 def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> None:
