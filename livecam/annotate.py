@@ -255,8 +255,8 @@ def _annotate_clip(
                 faces = line(frame)
                 if table is not None:
                     table.write(done.name, frame, faces)
-                motion.update(frame.time_s, faces)
                 if sink is not None:
+                    motion.update(frame.time_s, faces)
                     shown, hidden = motion.at(frame.time_s), line.boxes(frame.time_s)
                     sound = _sound(sink, clip, frame)
                     film(sink, overlay, frame, shown, hidden, sound)

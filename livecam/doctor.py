@@ -115,10 +115,7 @@ def _camera(index: int, config: Config) -> Finding:
     wanted = CameraFormat(config.camera.width_px, config.camera.height_px, config.camera.fps)
     try:
         with open_camera(index, wanted) as camera:
-            width, height = camera.size_wh
-            rate = f" at {camera.fps:.4g} fps" if camera.fps else ""
-            found = f"{camera.name}, {width}x{height}{rate} ({camera.backend})"
-            return Finding(what, found, is_needed=False)
+            return Finding(what, camera.detail, is_needed=False)
     except LivecamError as error:
         reason = str(error).removeprefix(f"{what}: ")
         return Finding(what, reason, is_ok=False, is_needed=False)

@@ -206,6 +206,7 @@ def test_a_camera_is_what_it_gives_and_not_what_it_was_asked_for(computer: Compu
     with open_camera(2, HD) as camera:
         assert (camera.index, camera.name, camera.backend) == (2, "Desk Camera", "V4L2")
         assert (camera.size_wh, camera.fps) == ((640, 480), 15.0)
+        assert camera.detail == "Desk Camera, 640x480 at 15 fps (V4L2)"
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
@@ -213,6 +214,7 @@ def test_an_unknown_rate_is_zero(computer: Computer, fps: float) -> None:
     computer.plug(0, Device(fps=fps))
     with open_camera(0, HD) as camera:
         assert camera.fps == 0
+        assert " at " not in camera.detail
 
 
 @pytest.mark.parametrize(

@@ -611,3 +611,12 @@ def test_a_gif_that_is_full_ends_a_run_that_only_makes_it(
     assert int(SUMMARY.fullmatch(alone.err.splitlines()[-2])[3]) < N
     both = run(livecam, "a.mp4", "--record", "g.gif", "--tracks", "t.csv")
     assert int(SUMMARY.fullmatch(both.err.splitlines()[-2])[3]) == N
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_clip_of_a_frame_or_two_has_rows_as_annotate_gives_them(
+    livecam: clips.Command, people: list[np.ndarray], frames: int
+) -> None:
+    clips.write_clip(Path("short.mp4"), people[:frames])
+    assert run(livecam, "short.mp4", "--tracks", "t.csv").code == 0
+    assert len(table(Path("t.csv"))) >= 1

@@ -65,6 +65,13 @@ class Camera:
         self._first: Image | None = first
         self._lock = threading.Lock()  # a release in the middle of a read would end the process
 
+    @property
+    def detail(self) -> str:
+        """`Desk Camera, 1280x720 at 30 fps (V4L2)`"""
+        width, height = self.size_wh
+        rate = f" at {self.fps:.4g} fps" if self.fps else ""
+        return f"{self.name}, {width}x{height}{rate} ({self.backend})"
+
     def __enter__(self) -> Camera:
         return self
 

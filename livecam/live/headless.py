@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +15,7 @@ from livecam.live.readers import open_clip
 from livecam.motion import Motion
 from livecam.pipeline import Models
 from livecam.progress import Progress
+from livecam.source import Clip
 from livecam.stopwatch import Stopwatch
 
 WAIT_S = 0.1
@@ -25,16 +27,26 @@ def run_headless(
     """Label a source until it ends, for as long as was asked, or until there are `interrupts`. A
     camera or stream gives its newest picture each time; of a file every picture is labelled, as
     fast as it goes."""
-    is_file = request.source.path is not None
-    outputs = Outputs(request, config, is_complete=is_file)
+    path = request.source.path
+    clip = open_clip(request.source.name, path) if path is not None else None
+    total = clip.total if clip is not None else None
+    outputs = Outputs(request, config, is_complete=clip is not None)
     summary = outputs.summary
     # of a file the labels are the same each time, however fast the computer
-    line = Line(Models(config), watch, None if is_file else config.camera.search_within_s)
+    within_s = config.camera.search_within_s if clip is None else None
     motion = Motion()
     try:
-        with outputs, Progress(summary.name, None, "frames") as progress:
-            shots = _every_frame(request, outputs) if is_file else None
-            for shot in shots or _newest_frames(request, config, outputs, progress, interrupts):
+        with (
+            clip or contextlib.nullcontext(),
+            outputs,
+            Progress(summary.name, total, "frames") as progress,
+        ):
+            line = Line(Models(config), watch, within_s, total)
+            if clip is not None:
+                shots = _every_frame(clip, request, outputs)
+            else:
+                shots = _newest_frames(request, config, outputs, progress, interrupts)
+            for shot in shots:
                 labels = line(shot)
                 outputs.label(labels)
                 _film(outputs, motion, labels, config)
@@ -46,7 +58,6 @@ def run_headless(
             raise
         summary.error = str(error)
     summary.is_interrupted = bool(interrupts)
-    outputs.count(None, watch)
     return summary
 
 
@@ -65,15 +76,13 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> N
     outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
 
 
-def _every_frame(request: Request, outputs: Outputs) -> Iterator[Shot]:
+def _every_frame(clip: Clip, request: Request, outputs: Outputs) -> Iterator[Shot]:
     """Of a file, until its time is `duration_s`."""
-    assert request.source.path is not None
-    with open_clip(request.source.name, request.source.path) as clip:
-        for frame in clip:
-            if request.duration_s is not None and frame.time_s >= request.duration_s:
-                return
-            outputs.summary.captured += 1
-            yield Shot(frame, time.monotonic(), 0)
+    for frame in clip:
+        if request.duration_s is not None and frame.time_s >= request.duration_s:
+            return
+        outputs.summary.captured += 1
+        yield Shot(frame, time.monotonic(), 0)
 
 
 def _newest_frames(

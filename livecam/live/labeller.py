@@ -42,15 +42,20 @@ class Line:
 
     `min_face_px` is the smallest face that a person wants to be looked for. Where a search takes
     longer than `search_within_s`, the smallest ones are left out: labels that come a second late
-    are about another picture. `searched_px` is what is looked for then.
+    are about another picture. `searched_px` is what is looked for then. `frames` is how many will
+    come, where that is known.
     """
 
     def __init__(
-        self, models: Models, watch: Stopwatch, search_within_s: float | None = None
+        self,
+        models: Models,
+        watch: Stopwatch,
+        search_within_s: float | None = None,
+        frames: int | None = None,
     ) -> None:
         self._models, self._watch = models, watch
         self._within_s = search_within_s
-        self._line: Pipeline = models.pipeline(watch=watch)
+        self._line: Pipeline = models.pipeline(frames, watch)
         self._detect_every = models.config.detector.detect_every
         self._forget_after_s = max(models.config.tracker.max_coast_s, LONG_GAP_S)
         self._is_hiding = models.config.overlay.blur

@@ -191,10 +191,9 @@ class Outputs:
             return
         self.recorder.put(frame, faces, hidden, overlay)
 
-    def count(self, capture: Capture | None, watch: Stopwatch) -> None:
+    def count(self, capture: Capture, watch: Stopwatch) -> None:
         """What the summary says of the way of the frames."""
-        if capture is not None:
-            self.summary.captured, self.summary.dropped = capture.captured, capture.dropped
+        self.summary.captured, self.summary.dropped = capture.captured, capture.dropped
         p50, p95 = (watch.percentile_s(LATENCY, percent) for percent in (50, 95))
         if p50 is not None and p95 is not None:
             self.summary.latency_ms = (1000 * p50, 1000 * p95)

@@ -103,9 +103,7 @@ class DeviceReader:
         wanted = CameraFormat(config.width_px, config.height_px, config.fps)
         self._camera = open_camera(index, wanted)
         self._stall_after_s = config.stall_after_s
-        width, height = self._camera.size_wh
-        rate = f" at {self._camera.fps:.0f} fps" if self._camera.fps else ""
-        self.detail = f"{self._camera.name}, {width}x{height}{rate} ({self._camera.backend})"
+        self.detail = self._camera.detail
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         missed, last_s = 0, time.monotonic()
