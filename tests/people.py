@@ -7,8 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from livecam.config import load_config
 from livecam.crops import TEMPLATE
 from livecam.datatypes import AGES, TrackedFace
+from livecam.shipped import shipped_file
+
+OVERLAY = dataclasses.replace(
+    load_config(shipped_file("config.yaml"), environment={}).overlay,
+    age="full",
+    ids=True,
+    blur=False,
+    gender=True,
+    gender_min_age=8,
+    gender_min_prob=0.7,
+    scale=1.0,
+)
 
 
 def face(

@@ -5,32 +5,20 @@ import itertools
 
 import numpy as np
 import pytest
-from people import face
+from people import OVERLAY, face
 
-from livecam.config import load_config
 from livecam.datatypes import AGES, TrackedFace
 from livecam.drawing import COLOURS, text_px
 from livecam.geometry import iou_matrix
 from livecam.overlay import BLUR_CELLS, SHOWN_COASTING_S, SURE_CONFIDENCE, Overlay
-from livecam.shipped import shipped_file
 
-CONFIG = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).overlay,
-    age="full",
-    ids=True,
-    blur=False,
-    gender=True,
-    gender_min_age=8,
-    gender_min_prob=0.7,
-    scale=1.0,
-)
 SIZES = [(320, 240), (640, 480), (1920, 1080), (3840, 2160)]  # width, height
 
 sizes = pytest.mark.parametrize("size_wh", SIZES, ids=str)
 
 
 def overlay(**changes: float) -> Overlay:
-    return Overlay(dataclasses.replace(CONFIG, **changes))
+    return Overlay(dataclasses.replace(OVERLAY, **changes))
 
 
 def picture(size_wh: tuple[int, int] = (640, 480)) -> np.ndarray:

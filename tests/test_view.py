@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import face
+from people import OVERLAY, face
 
 from livecam.ages import SCHEMES
-from livecam.config import load_config
 from livecam.datatypes import AGES, TrackedFace
 from livecam.drawing import COLOURS, text_px, text_width
 from livecam.live import hud
@@ -28,18 +27,7 @@ from livecam.live.view import (
     window_size,
 )
 from livecam.overlay import NOBODY, SHOWN_COASTING_S
-from livecam.shipped import shipped_file
 
-OVERLAY = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).overlay,
-    age="full",
-    ids=True,
-    blur=False,
-    gender=True,
-    gender_min_age=8,
-    gender_min_prob=0.7,
-    scale=1.0,
-)
 SCHEME = SCHEMES["marketing"]
 HELP = [(key.shown, key.what) for key in KEYS]
 FIGURES = ["30 fps", "labels 12", "45 ms", "dropped 1234", "3 faces", "CUDAExecutionProvider"]
