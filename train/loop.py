@@ -1,141 +1,94 @@
-"""The training loop: batches, loss, optimiser, what happens after an epoch. Imports Keras."""
+"""The training loop: optimiser, stages, what happens after an epoch. Imports Keras."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+import sys
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
+from livecam.ages import SCHEMES, expected_age
 from livecam.crops import resized
-from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from livecam.progress import Progress
-from train import architectures, faces, pretrained
-from train.augment import augmented
-from train.recipe import Recipe, append_log, keep_log, require_same_data, write_recipe
+from train import architectures, faces, losses, pretrained
+from train.batches import Batches, steps
+from train.recipe import YEARS, Recipe
+from train.run_folder import RunFolder
+from train.selection import Selection, select
 
-LAST = "last.weights.h5"
-LOG = "log.csv"
-
-
-class Batches(keras.utils.PyDataset):
-    """Augmented batches. Every picture's changes depend on seed, epoch and place alone, so that
-    a resumed run sees what an uninterrupted one would have seen."""
-
-    def __init__(
-        self, data: faces.FaceSet, recipe: Recipe, size_px: int, first_epoch: int = 0
-    ) -> None:
-        super().__init__()
-        self.data, self.recipe, self.size_px = data, recipe, size_px
-        self.weights = rarity_weights(data.age, recipe.rarity_power)
-        self.epoch = first_epoch
-        self._shuffle()
-
-    def __len__(self) -> int:
-        return max(1, len(self.data) // self.recipe.batch)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        rng = np.random.default_rng((self.recipe.seed, self.epoch))
-        self._order = rng.permutation(len(self.data))
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        recipe = self.recipe
-        rows = self._order[index * recipe.batch : (index + 1) * recipe.batch]
-        rng = np.random.default_rng((recipe.seed, self.epoch, index))
-        crops = np.stack([augmented(self.data.crops[row], self.size_px, rng) for row in rows])
-        return crops, targets(self.data, rows, self.weights[rows])
+PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
 
 
-def targets(data: faces.FaceSet, rows: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """`age` (n, 2): years up to 100 and weight; `gender` (n, 1): 1 female, 0 male, -1 unknown."""
-    age = np.minimum(data.age[rows], AGES - 1)
-    return {
-        "age": np.stack([age, weights], axis=1).astype(np.float32),
-        "gender": data.gender[rows].astype(np.float32)[:, None],
-    }
-
-
-def rarity_weights(ages: np.ndarray, power: float) -> np.ndarray:
-    """(n,) -> (n,): more for faces of rare ages, at most thrice as much; 1 in the mean.
-
-    An age's frequency is taken over some years around it.
-    """
-    years = np.arange(AGES)
-    counts = np.bincount(np.minimum(ages, AGES - 1).astype(int), minlength=AGES)
-    near = np.exp(-(((years[:, None] - years) / 3) ** 2) / 2)  # (101, 101)
-    weights = (near @ counts / near.sum(axis=1))[np.minimum(ages, AGES - 1).astype(int)] ** -power
-    weights = np.minimum(weights / weights.mean(), 3)
-    return (weights / weights.mean()).astype(np.float32)
-
-
-def age_loss(recipe: Recipe) -> keras.losses.Loss:
-    """Cross-entropy to a normal distribution around the age, and the error of the expected age."""
-
-    def loss(target: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-        ages = ops.arange(AGES, dtype="float32")
-        age, weight = target[:, :1], target[:, 1]
-        sigma = recipe.label_sigma + recipe.label_sigma_growth * age
-        wanted = ops.softmax(-ops.square((ages - age) / sigma) / 2)  # (n, 101)
-        cross_entropy = -ops.sum(wanted * ops.log_softmax(logits), axis=-1)
-        expected = ops.sum(ops.softmax(logits) * ages, axis=-1)
-        return weight * (cross_entropy + recipe.age_l1 * ops.abs(expected - age[:, 0]))
-
-    return loss
-
-
-def gender_loss(gender: keras.KerasTensor, logit: keras.KerasTensor) -> keras.KerasTensor:
-    """Binary cross-entropy over the faces whose gender is known."""
-    known = ops.cast(gender >= 0, logit.dtype)
-    loss = ops.binary_crossentropy(ops.maximum(gender, 0), logit, from_logits=True)
-    return ops.sum(loss * known) / ops.maximum(ops.sum(known), 1)
-
-
-def fit(recipe: Recipe, data_path: Path, out: Path, *, resume: bool) -> None:
+def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> None:
+    """Train, and leave the best epoch's averaged weights as the run's model."""
+    architectures.check(recipe)
     train, dev = faces.load(data_path, "train"), faces.load(data_path, "dev")
-    if len(train) < recipe.batch:
-        raise LivecamError(f"{data_path}: {len(train)} faces to train on, fewer than a batch")
     if resume:
-        require_same_data(out / "recipe.json", data_path, train.data_hash)
-    out.mkdir(parents=True, exist_ok=True)
+        run.require_same_data(data_path, train.data_hash)
+    selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
+    if len(selection.rows) < recipe.batch:
+        raise LivecamError(f"{data_path}: {len(selection.rows)} faces to train on, not one batch")
+    if recipe.devices > 1:
+        _distribute(recipe.devices)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
-    net = architectures.build(recipe)
-    if recipe.architecture == "efficientnet_lite0" and not (resume and (out / LAST).exists()):
-        pretrained.load_imagenet(net)
-    steps = max(1, len(train) // recipe.batch)
-    net.compile(
-        optimizer=_optimizer(recipe, steps),
-        loss={"age": age_loss(recipe), "gender": gender_loss},
-        loss_weights={"age": 1.0, "gender": recipe.gender_weight},
-        jit_compile=keras.backend.backend() == "jax",  # XLA is slower than oneDNN on a CPU
-    )
-    net.optimizer.build(net.trainable_variables)
-    first_epoch = _resume(net, out, steps) if resume else 0
-    write_recipe(recipe, out / "recipe.json", data_hash=train.data_hash, faces=len(train))
-    after = AfterEpoch(recipe, out, dev, steps, first_epoch)
+    net = _net(recipe, selection, begins=not (resume and run.last.exists()))
+    first_epoch = _resume(net, run, selection, recipe) if resume else 0
+    run.begin(recipe, data_hash=train.data_hash, faces=len(selection.rows))
+    after = AfterEpoch(recipe, run, selection, dev, first_epoch)
     for size_px, end in _stages(recipe):
-        if first_epoch >= end:
+        if first_epoch >= end or after.is_over():
             continue
-        batches = Batches(train, recipe, size_px, first_epoch)
         net.fit(
-            batches,
+            Batches(train, selection, recipe, size_px, first_epoch),
             initial_epoch=first_epoch,
             epochs=end,
             shuffle=False,  # the batches do it, the same way after a resume
             verbose=0,
-            callbacks=[after],
+            callbacks=[after, *_tensorboard(run)],
         )
         # Keras leaves a fit with averaged weights: the next stage goes on with the checkpoint's
-        first_epoch = _resume(net, out, steps)
-    net.optimizer.finalize_variable_values(net.trainable_variables)
-    save_master(net, recipe, out / "age_gender.keras")
+        first_epoch = _resume(net, run, selection, recipe)
+
+
+def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
+    """The network with its weights and its optimiser; a run that goes on has weights of its own."""
+    first = recipe if begins else dataclasses.replace(recipe, pretrained=False)
+    net = architectures.build(first, selection.n_classes)
+    if first.pretrained and recipe.architecture == "mobilenet":
+        pretrained.load_face_weights(net)
+    net.compile(
+        optimizer=_optimizer(recipe, steps(selection, recipe)),
+        loss={"age": losses.age_loss(recipe), "gender": losses.gender_loss},
+        loss_weights={"age": 1.0, "gender": recipe.gender_weight},
+        jit_compile=keras.backend.backend() == "jax",  # XLA is slower than oneDNN on a CPU
+    )
+    net.optimizer.build(net.trainable_variables)
+    return net
+
+
+def _distribute(devices: int) -> None:
+    """Share each batch among the first devices. Raises LivecamError where Keras cannot."""
+    if keras.backend.backend() != "jax":
+        raise LivecamError(
+            f"devices: Keras shares batches among devices on JAX alone, and runs on "
+            f"{keras.backend.backend()}: give KERAS_BACKEND=jax, or leave devices at 1"
+        )
+    known = keras.distribution.list_devices()
+    if len(known) < devices:
+        raise LivecamError(f"devices: expected {devices}, found {len(known)}: {', '.join(known)}")
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=known[:devices]))
+
+
+def _tensorboard(run: RunFolder) -> list[keras.callbacks.Callback]:
+    if importlib.util.find_spec("tensorboard") is None or keras.backend.backend() == "jax":
+        return []
+    return [keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)]
 
 
 def _stages(recipe: Recipe) -> list[tuple[int, int]]:
@@ -145,22 +98,32 @@ def _stages(recipe: Recipe) -> list[tuple[int, int]]:
 
 
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    """AdamW, one epoch of warm-up, then a cosine to 0.5 %; averages the weights as it goes."""
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=recipe.learning_rate / 100,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=steps,
-        decay_steps=steps * max(1, recipe.epochs - 1),
-        alpha=0.005,
+    """What the recipe names; averages the weights as it goes. Biases and gains do not decay."""
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
+    if recipe.schedule == "cosine":  # one epoch of warm-up, then down to 0.5 %
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=recipe.learning_rate / 100,
+            warmup_target=recipe.learning_rate,
+            warmup_steps=steps,
+            decay_steps=steps * max(1, recipe.epochs - 1),
+            alpha=0.005,
+        )
+    more: dict[str, float] = {"momentum": 0.9} if recipe.optimizer == "sgd" else {}
+    optimizer = keras.optimizers.get(
+        {
+            "class_name": recipe.optimizer,
+            "config": {
+                "learning_rate": rate,
+                "weight_decay": recipe.weight_decay or None,
+                "global_clipnorm": recipe.gradient_norm or None,
+                "use_ema": recipe.ema > 0,
+                "ema_momentum": recipe.ema or 0.99,
+                **more,
+            },
+        }
     )
-    optimizer = keras.optimizers.AdamW(
-        rate,
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=recipe.gradient_norm,
-        use_ema=True,
-        ema_momentum=recipe.ema,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
@@ -168,50 +131,111 @@ class AfterEpoch(keras.callbacks.Callback):
     """Shows progress; after an epoch scores the averaged weights on the dev part and saves."""
 
     def __init__(
-        self, recipe: Recipe, out: Path, dev: faces.FaceSet, steps: int, first_epoch: int
+        self,
+        recipe: Recipe,
+        run: RunFolder,
+        selection: Selection,
+        dev: faces.FaceSet,
+        first_epoch: int,
     ) -> None:
         super().__init__()
-        self.recipe, self.out, self.dev = recipe, out, dev
-        self.progress = Progress("fit", steps * (recipe.epochs - first_epoch), "batches")
-        self.dev_crops = resized(dev.crops, recipe.input_px)
+        self.recipe, self.run, self.selection, self.dev = recipe, run, selection, dev
+        total = steps(selection, recipe) * (recipe.epochs - first_epoch)
+        self.progress = Progress("fit", total, "batches")
         self.start_s = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether the recipe's patience is at its end."""
+        patience = self.recipe.early_stopping
+        return bool(patience) and _epochs_since_best(_scores(self.run, self.recipe)) >= patience
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if self.recipe.schedule == "plateau":
+            halvings = _plateaus(_scores(self.run, self.recipe))
+            self.model.optimizer.learning_rate = self.recipe.learning_rate / 2**halvings
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.progress.step()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {})["loss"]
         if not np.isfinite(loss):
+            kept = f"{self.run.last} holds the epoch before" if self.run.last.exists() else ""
             raise LivecamError(
-                f"epoch {epoch + 1}: the loss is {loss}; {self.out / LAST} holds the epoch before. "
-                "Try --precision float32"
+                f"batch {batch + 1}: the loss is {loss}; {kept or 'no epoch was finished'}. Try "
+                "--set precision=float32, or a lower learning_rate"
             )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         net = self.model
         current = [variable.numpy() for variable in net.trainable_variables]
         net.optimizer.finalize_variable_values(net.trainable_variables)  # the averaged weights
-        mae, gender_accuracy = self._dev_scores()
+        row = {"epoch": epoch + 1, "loss": round(float((logs or {})["loss"]), 4)}
+        row |= self._dev_scores()
+        row["seconds"] = round(time.monotonic() - self.start_s)
+        score = _score(row, self.recipe)
+        if score <= min(_scores(self.run, self.recipe), default=score):
+            self._save_model()
         for variable, value in zip(net.trainable_variables, current, strict=True):
             variable.assign(value)
-        row = {
-            "epoch": epoch + 1,
-            "loss": round(float(loss), 4),
-            "dev_mae": round(mae, 3),
-            "dev_gender_accuracy": round(gender_accuracy, 4),
-            "seconds": round(time.monotonic() - self.start_s),
-        }
-        append_log(self.out / LOG, row)
-        _save_weights(net, self.out / LAST)  # after its row: what resumes cuts rows, not weights
-        scores = f"loss {loss:.3f}  dev MAE {mae:.2f}  dev gender {100 * gender_accuracy:.1f} %"
-        self.progress.note(f"epoch {epoch + 1}/{self.recipe.epochs}  {scores}")
+        self.run.append(row)
+        _save_weights(net, self.run.last)  # after its row: what resumes cuts rows, not weights
+        net.stop_training = self.is_over()
+        shown = "  ".join(f"{name} {value:g}" for name, value in row.items() if name != "epoch")
+        self.progress.note(f"epoch {epoch + 1}/{self.recipe.epochs}  {shown}")
 
-    def _dev_scores(self) -> tuple[float, float]:
-        outputs = self.model.predict(self.dev_crops, batch_size=256, verbose=0)
-        probs = np.exp(outputs["age"] - outputs["age"].max(axis=1, keepdims=True))
-        probs /= probs.sum(axis=1, keepdims=True)
-        error = np.abs(probs @ np.arange(AGES) - self.dev.age)
+    def _dev_scores(self) -> dict[str, float]:
+        """MAE in years, accuracy of the target's classes, accuracy of the gender."""
+        age_probs, female = self._dev_answers()
+        error = np.abs(expected_age(age_probs) - self.dev.age)
         known = self.dev.gender >= 0
-        right = (outputs["gender"][:, 0] > 0) == (self.dev.gender == 1)
-        return float(error.mean()), float(right[known].mean()) if known.any() else float("nan")
+        right = female == (self.dev.gender == 1)
+        scores = {"dev_mae": round(float(error.mean()), 3)}
+        if self.recipe.target != YEARS:
+            scheme = SCHEMES[self.recipe.target]
+            named = scheme.bin_probs(age_probs).argmax(axis=1)
+            scores["dev_accuracy"] = round(float((named == scheme.bins_of(self.dev.age)).mean()), 4)
+        gender = float(right[known].mean()) if known.any() else float("nan")
+        return scores | {"dev_gender_accuracy": round(gender, 4)}
+
+    def _dev_answers(self) -> tuple[np.ndarray, np.ndarray]:
+        parts, female = [], []
+        for start in range(0, len(self.dev), 256):
+            crops = resized(self.dev.crops[start : start + 256], self.recipe.input_px)
+            answer = self.model.predict_on_batch(crops.astype(np.float32))
+            logits = np.asarray(answer["age"], np.float32)
+            probs = np.exp(logits - logits.max(axis=1, keepdims=True))
+            parts.append(probs / probs.sum(axis=1, keepdims=True))
+            female.append(np.asarray(answer["gender"])[:, 0] > 0)
+        probs = np.concatenate(parts)
+        years = self.selection.years
+        return probs if years is None else probs @ years, np.concatenate(female)
+
+    def _save_model(self) -> None:
+        partial = self.run.model.with_name("partial.keras")
+        architectures.deployed(self.model, self.recipe, self.selection.years).save(partial)
+        partial.replace(self.run.model)
+
+
+def _score(row: dict[str, float], recipe: Recipe) -> float:
+    """Of an epoch; less is better."""
+    return row["dev_mae"] if recipe.target == YEARS else -row["dev_accuracy"]
+
+
+def _scores(run: RunFolder, recipe: Recipe) -> list[float]:
+    return [_score(row, recipe) for row in run.log()]
+
+
+def _epochs_since_best(scores: list[float]) -> int:
+    return len(scores) - 1 - int(np.argmin(scores)) if scores else 0
+
+
+def _plateaus(scores: list[float]) -> int:
+    """How often so far no epoch of the last few was the best; each counts a stretch once."""
+    found, waited, best = 0, 0, float("inf")
+    for score in scores:
+        waited, best = (0, score) if score < best else (waited + 1, best)
+        if waited == PLATEAU_EPOCHS:
+            found, waited = found + 1, 0
+    return found
 
 
 def _save_weights(net: keras.Model, path: Path) -> None:
@@ -221,24 +245,18 @@ def _save_weights(net: keras.Model, path: Path) -> None:
     partial.replace(path)
 
 
-def _resume(net: keras.Model, out: Path, steps: int) -> int:
+def _resume(net: keras.Model, run: RunFolder, selection: Selection, recipe: Recipe) -> int:
     """Load the last checkpoint; returns the epoch to go on with, and cuts the log there.
 
     A run that was stopped before its first checkpoint begins anew.
     """
-    if not (out / LAST).exists():
-        keep_log(out / LOG, 0)
+    if not run.last.exists():
+        run.keep(0)
         return 0
     try:
-        net.load_weights(out / LAST)
+        net.load_weights(run.last)
     except (OSError, ValueError) as error:
-        raise LivecamError(f"{out / LAST}: not a checkpoint of this recipe ({error})") from error
-    epoch = int(net.optimizer.iterations) // steps
-    keep_log(out / LOG, epoch)
+        raise LivecamError(f"{run.last}: not a checkpoint of this recipe ({error})") from error
+    epoch = int(net.optimizer.iterations) // steps(selection, recipe)
+    run.keep(epoch)
     return epoch
-
-
-def save_master(net: keras.Model, recipe: Recipe, path: Path) -> None:
-    """The same weights in a float32 network of fixed input size that answers with probabilities."""
-    keras.config.set_dtype_policy("float32")
-    architectures.deployed(net, recipe).save(path)

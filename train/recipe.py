@@ -1,98 +1,171 @@
-"""What a training run is made of, and the small files that a run's folder keeps."""
+"""What a training run is made of: a YAML file with one key for everything that decides it."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livecam.errors import LivecamError
+import yaml
+
+from livecam.ages import SCHEMES
+from livecam.errors import LivecamError, UsageError
+
+SHIPPED = Path(__file__).parent.parent / "recipes" / "shipped.yaml"
+YEARS = "years"
+CHOICES = {
+    "target": (YEARS, *SCHEMES),
+    "rarity_by": ("weights", "sampling"),
+    "optimizer": ("adamw", "adam", "nadam", "rmsprop", "sgd"),
+    "schedule": ("cosine", "constant", "plateau"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
+}
+AT_LEAST = {
+    **dict.fromkeys(("epochs", "batch", "input_px", "width", "devices"), 1),
+    **dict.fromkeys(("label_sigma", "learning_rate"), 1e-9),
+}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a run learns; saved with the run."""
+    """Everything that decides what a run learns; saved with the run. `recipes/README.md` explains
+    the keys."""
 
     architecture: str = "resnet"
-    epochs: int = 24
-    batch: int = 128
-    seed: int = 0
+    pretrained: bool = False
+    frozen: str = ""
     input_px: int = 96
-    early_px: int = 80  # smaller pictures at first: nearly the same result in less time
-    early_share: float = 0.6
-    width: int = 32  # of a resnet
-    depths: tuple[int, ...] = (2, 2, 2, 2)  # of a resnet
+    early_px: int = 0
+    early_share: float = 0.0
+    gray: bool = False
+    width: int = 32
+    depths: tuple[int, ...] = (2, 2, 2, 2)
     dropout: float = 0.3
-    label_sigma: float = 2.5  # years, of a newborn's label; labels are guesses of people
-    label_sigma_growth: float = 0.0  # years more for every year of age
-    rarity_power: float = 0.0  # a face's weight is its age's frequency to minus this
-    age_l1: float = 0.05
+    l1: float = 0.0
+    l2: float = 0.0
+
+    target: str = YEARS
+    label_sigma: float = 1.0
+    label_sigma_growth: float = 0.0
+    age_l1: float = 0.0
     gender_weight: float = 0.5
-    learning_rate: float = 2e-3
+
+    datasets: tuple[str, ...] = ()
+    class_cap: int = 0
+    rarity_power: float = 0.0
+    rarity_by: str = "weights"
+    augmentation: float = 1.0
+
+    epochs: int = 24
+    batch: int = 64
+    seed: int = 0
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
     weight_decay: float = 0.05
     gradient_norm: float = 5.0
     ema: float = 0.998
-    precision: str = "mixed_bfloat16"
+    early_stopping: int = 0
+    precision: str = "float32"
+    devices: int = 1
 
 
-RECIPES = {
-    "resnet": Recipe(),  # of the shipped model
-    "efficientnet_lite0": Recipe(  # begins with ImageNet's weights; see docs/experiments.md
-        architecture="efficientnet_lite0",
-        epochs=8,
-        batch=64,
-        label_sigma=1.0,
-        label_sigma_growth=0.04,
-        rarity_power=0.3,
-        age_l1=0.1,
-        learning_rate=1e-3,
-        precision="float32",  # depthwise convolutions are slow in bfloat16
-    ),
-}
+FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe of a YAML file, changed by settings of the form `key=value`.
+
+    Raises LivecamError if the file cannot be read, UsageError if what it says is no recipe.
+    """
     try:
-        values: dict[str, Any] = json.loads(path.read_text())["recipe"]
-        return Recipe(**{**values, "depths": tuple(values["depths"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LivecamError(f"{path}: not a run's recipe ({error})") from error
-
-
-def write_recipe(recipe: Recipe, path: Path, **provenance: object) -> None:
-    record = {"recipe": dataclasses.asdict(recipe), **provenance}
-    path.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def append_log(path: Path, row: Mapping[str, object]) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row.keys())
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def keep_log(path: Path, epochs: int) -> None:
-    """Cut the log after so many epochs: a killed run may have written a row too many."""
-    if not path.exists():
-        return
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[: 1 + epochs]))
-
-
-def require_same_data(recipe: Path, data: Path, data_hash: str) -> None:
-    """Raises LivecamError if `data` is not what the run of this recipe was trained on: its dev
-    part may then hold faces that the run has learnt."""
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise LivecamError(f"{path}: cannot read the recipe: {reason}") from error
     try:
-        known = json.loads(recipe.read_text())["data_hash"]
-    except (OSError, ValueError, KeyError) as error:
-        raise LivecamError(f"{recipe}: not a run's recipe ({error})") from error
-    if known != data_hash:
-        raise LivecamError(
-            f"{data}: not the faces of this run: their hash is {data_hash}, expected {known}"
-        )
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: expected `key: value` lines, received {type(values).__name__}")
+    recipe = _changed(Recipe(), values, str(path))
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: expected key=value")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--set {setting}: not a value of YAML") from error
+        recipe = _changed(recipe, {key.strip(): parsed}, "--set")
+    return recipe
+
+
+def from_record(values: Mapping[str, Any], where: str) -> Recipe:
+    """The recipe that a run has kept."""
+    return _changed(Recipe(), values, where)
+
+
+def as_record(recipe: Recipe) -> dict[str, Any]:
+    """Plain values, for YAML or JSON; tuples as lists."""
+    values = dataclasses.asdict(recipe)
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+
+def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
+    checked = {}
+    for key, value in values.items():
+        if key not in FIELDS:
+            near = difflib.get_close_matches(str(key), FIELDS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; the keys are {', '.join(FIELDS)}"
+            raise UsageError(f"{where}: unknown key {key!r}{hint}")
+        checked[key] = _value(key, value, where)
+    recipe = dataclasses.replace(recipe, **checked)
+    if not 0 <= recipe.early_share < 1:
+        raise UsageError(f"{where}: early_share: expected 0 to below 1, got {recipe.early_share}")
+    if recipe.early_share and not recipe.early_px:
+        raise UsageError(f"{where}: early_share without early_px")
+    return recipe
+
+
+def _value(key: str, value: Any, where: str) -> Any:
+    """The value in the type of its field."""
+    default = FIELDS[key].default
+    problem = UsageError(f"{where}: {key}: expected {_expected(key)}, got {value!r}")
+    if isinstance(default, tuple):
+        wanted = type(default[0]) if default else str
+        items = value if isinstance(value, list | tuple) else [value]
+        if not all(type(item) is wanted for item in items):
+            raise problem
+        return tuple(items)
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if isinstance(default, float) and isinstance(value, str):  # YAML reads 1e-3 as a text
+        try:
+            value = float(value)
+        except ValueError:
+            raise problem from None
+    if type(value) is not type(default) or value in (float("inf"), float("-inf")):
+        raise problem
+    if isinstance(value, int | float) and not value >= AT_LEAST.get(key, 0):
+        raise problem
+    if key in CHOICES and value not in CHOICES[key]:
+        raise problem
+    return value
+
+
+def _expected(key: str) -> str:
+    default = FIELDS[key].default
+    if key in CHOICES:
+        return "one of " + ", ".join(CHOICES[key])
+    if isinstance(default, bool):
+        return "true or false"
+    if isinstance(default, int | float):
+        kind = "a whole number" if isinstance(default, int) else "a number"
+        least = AT_LEAST.get(key, 0)
+        return f"{kind} " + ("above 0" if 0 < least < 1 else f"of at least {least:g}")
+    return "a list" if isinstance(default, tuple) else "a text"

@@ -1,0 +1,112 @@
+"""Recipes: what a file and --set may say, and what the documents say of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from livecam.errors import LivecamError, UsageError
+from train.recipe import CHOICES, FIELDS, SHIPPED, Recipe, as_record, from_record, read_recipe
+
+RECIPES = sorted((SHIPPED.parent).rglob("*.yaml"))
+README = (SHIPPED.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_one(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert from_record(as_record(recipe), "record") == recipe
+    assert path.read_text().startswith("# ")
+
+
+def test_an_empty_recipe_has_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("")
+    assert read_recipe(path) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("epochs=3", "epochs", 3),
+        ("learning_rate=1e-3", "learning_rate", 0.001),
+        ("learning_rate=1", "learning_rate", 1.0),
+        ("gray=true", "gray", True),
+        ("depths=[1, 2]", "depths", (1, 2)),
+        ("datasets=utkface", "datasets", ("utkface",)),
+        ("target = utk-8", "target", "utk-8"),
+        ("frozen=", "frozen", ""),
+    ],
+)
+def test_a_setting_changes_a_key(setting: str, key: str, value: object) -> None:
+    if setting == "frozen=":
+        with pytest.raises(UsageError, match="frozen: expected a text, got None"):
+            read_recipe(SHIPPED, [setting])
+        return
+    assert getattr(read_recipe(SHIPPED, [setting]), key) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 3", "unknown key 'epoch'; did you mean 'epochs'?"),
+        ("zzz: 3", "unknown key 'zzz'; the keys are architecture, "),
+        ("epochs: 0", "epochs: expected a whole number of at least 1, got 0"),
+        ("epochs: 2.5", "epochs: expected a whole number of at least 1, got 2.5"),
+        ("epochs: true", "epochs: expected a whole number of at least 1, got True"),
+        ("learning_rate: 0", "learning_rate: expected a number above 0, got 0"),
+        ("learning_rate: .nan", "learning_rate: expected a number above 0, got nan"),
+        ("dropout: .inf", "dropout: expected a number of at least 0, got inf"),
+        ("dropout: much", "dropout: expected a number of at least 0, got 'much'"),
+        ("gray: 1", "gray: expected true or false, got 1"),
+        ("target: utk-13", "target: expected one of years, marketing, "),
+        ("depths: [1, a]", "depths: expected a list, got [1, 'a']"),
+        ("early_share: 1", "early_share: expected 0 to below 1, got 1.0"),
+        ("early_share: 0.5", "early_share without early_px"),
+        ("- a", "expected `key: value` lines, received list"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+        read_recipe(path)
+    assert str(path) in str(caught.value)
+
+
+def test_no_recipe_at_all(tmp_path: Path) -> None:
+    with pytest.raises(LivecamError, match="none.yaml: cannot read the recipe: No such file"):
+        read_recipe(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(LivecamError, match="binary.yaml: cannot read the recipe: it is not text"):
+        read_recipe(tmp_path / "binary.yaml")
+    with pytest.raises(UsageError, match="--set epochs: expected key=value"):
+        read_recipe(SHIPPED, ["epochs"])
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_the_readme_explains_every_key(key: str) -> None:
+    row = next(line for line in README.splitlines() if line.startswith("|") and f"`{key}`" in line)
+    for choice in CHOICES.get(key, ()) if key != "target" else ():
+        assert f"`{choice}`" in row
+    default = FIELDS[key].default
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        assert re.search(rf"(?<![\d.]){default:g}(?![\d.])", row.split("|")[-2]), row
+
+
+def test_the_readme_names_only_keys() -> None:
+    rows = [line for line in README.splitlines() if line.startswith("| `")]
+    named = {key for row in rows for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(FIELDS)
+
+
+def test_no_recipe_repeats_a_default() -> None:
+    for path in RECIPES:
+        for key, value in yaml.safe_load(path.read_text()).items():
+            assert value != FIELDS[key].default or key in ("architecture", "target", "precision",
+                "label_sigma", "epochs", "learning_rate", "batch", "width", "depths", "input_px",
+                "schedule"), f"{path.name}: {key}"  # fmt: skip

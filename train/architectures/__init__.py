@@ -1,0 +1,133 @@
+"""The networks that a recipe can name: RGB crops (n, px, px, 3) in 0..255 -> logits.
+
+All have two outputs, `age` (n, classes) and `gender` (n, 1), positive for female. What a network
+needs done to its pictures is part of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+
+import keras
+import numpy as np
+from keras import layers
+
+from livecam.datatypes import AGES
+from livecam.errors import UsageError
+from train.architectures import applications, attention, published, small
+from train.architectures.pictures import grey
+from train.recipe import Recipe
+
+OF_ANY_SIZE = ("resnet", "mobilenet")  # the others end in layers that know their size
+NAMES = ("resnet", "mobilenet", *published.NETWORKS, "al-resnet")
+
+
+def build(recipe: Recipe, classes: int = AGES, input_px: int | None = None) -> keras.Model:
+    """The network that a recipe trains. Its weights are random, those of a `keras:` network are
+    ImageNet's if the recipe says `pretrained`."""
+    px = input_px or (None if recipe.architecture in OF_ANY_SIZE else recipe.input_px)
+    crop = keras.Input((px, px, 3), name="crop", dtype="float32")
+    x = grey(crop) if recipe.gray else crop
+    x = _features(x, recipe)
+    x = layers.Dropout(recipe.dropout, seed=1)(x)
+    age = layers.Dense(classes, dtype="float32", name="age")(x)
+    gender = layers.Dense(1, dtype="float32", name="gender")(x)
+    net = keras.Model(crop, {"age": age, "gender": gender}, name="age_gender")
+    _freeze(net, recipe.frozen)
+    _regularise(net, recipe)
+    return net
+
+
+def check(recipe: Recipe) -> None:
+    """Raises UsageError if there is no such network, or it cannot take the recipe's pictures."""
+    name = recipe.architecture
+    if name.startswith("keras:"):
+        applications.find(name.removeprefix("keras:"))
+    elif name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(NAMES)
+        raise UsageError(f"architecture: unknown network {name!r}{hint} Known: {known}, keras:NAME")
+    if recipe.early_share and name not in OF_ANY_SIZE:
+        raise UsageError(f"early_share: {name} takes pictures of one size; leave it at 0")
+    if recipe.pretrained and name != "mobilenet" and not name.startswith("keras:"):
+        raise UsageError(f"pretrained: there are no such weights for {name}; leave it at false")
+
+
+def _features(x: keras.KerasTensor, recipe: Recipe) -> keras.KerasTensor:
+    """Pictures (n, px, px, 3) -> (n, features)."""
+    name = recipe.architecture
+    if name == "resnet":
+        return small.resnet(x, recipe.width, recipe.depths)
+    if name == "mobilenet":
+        return small.mobilenet(x, recipe.dropout)
+    if name == "al-resnet":
+        return attention.al_resnet(x, recipe.width)
+    if name.startswith("keras:"):
+        return applications.features(x, name.removeprefix("keras:"), recipe.pretrained)
+    return published.NETWORKS[name](x)
+
+
+def _freeze(net: keras.Model, frozen: str) -> None:
+    """Keep the weights of all layers before the one of this name, or of `all` but the heads."""
+    if not frozen:
+        return
+    names = [layer.name for layer in _all_layers(net)]
+    end = "age" if frozen == "all" else frozen
+    if end not in names:
+        near = difflib.get_close_matches(end, names, 3)
+        raise UsageError(f"frozen: no layer {frozen!r}; near are {', '.join(near) or names[:5]}")
+    for layer in _all_layers(net):
+        if layer.name == end:
+            break
+        layer.trainable = False
+
+
+def _all_layers(net: keras.Model) -> list[keras.Layer]:
+    """In their order, those of a nested network too."""
+    found: list[keras.Layer] = []
+    for layer in net.layers:
+        found += _all_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
+
+
+def _regularise(net: keras.Model, recipe: Recipe) -> None:
+    if recipe.l1 or recipe.l2:
+        penalty = keras.regularizers.L1L2(recipe.l1, recipe.l2)
+        for weight in net.trainable_weights:
+            if weight.name == "kernel":
+                weight.regularizer = penalty
+
+
+def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) -> keras.Model:
+    """The same weights in a float32 network of fixed size that answers with probabilities:
+    `age_probs` (n, 101), `female_prob` (n,).
+
+    `years` (classes, 101) says how a class spreads over the years, for a network that was trained
+    on classes.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        classes = net.output["age"].shape[-1]
+        plain = dataclasses.replace(recipe, pretrained=False, frozen="", l1=0.0, l2=0.0)
+        master = build(plain, classes, recipe.input_px)
+        master.set_weights([weight.numpy() for weight in net.weights])
+        return _with_probabilities(master, years)
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def _with_probabilities(net: keras.Model, years: np.ndarray | None) -> keras.Model:
+    age_probs = layers.Softmax(dtype="float32", name="age_probs")
+    if years is None:
+        age = age_probs(net.output["age"])
+    else:
+        classes = layers.Softmax(dtype="float32", name="class_probs")(net.output["age"])
+        spread = layers.Dense(AGES, use_bias=False, trainable=False, name="age_probs")
+        age = spread(classes)
+        spread.set_weights([years])
+    female_prob = layers.Activation("sigmoid", dtype="float32")(net.output["gender"])
+    female_prob = layers.Reshape((), dtype="float32", name="female_prob")(female_prob)
+    return keras.Model(net.input, {"age_probs": age, "female_prob": female_prob}, name=net.name)

@@ -1,0 +1,95 @@
+"""A run's folder: its recipe, its log, its checkpoints, and what it was trained on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from livecam.errors import LivecamError
+from train.recipe import Recipe, as_record, from_record
+
+MODEL = "age_gender.keras"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`recipe.json` (recipe, hash of the data, revision of the code), `log.csv` (a row an epoch),
+    `last.weights.h5` (to resume from), `age_gender.keras` (the best epoch's averaged weights)."""
+
+    path: Path
+
+    @property
+    def record_file(self) -> Path:
+        return self.path / "recipe.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "log.csv"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last.weights.h5"
+
+    @property
+    def model(self) -> Path:
+        return self.path / MODEL
+
+    def record(self) -> dict[str, Any]:
+        """What `begin` wrote. Raises LivecamError if the folder is no run."""
+        try:
+            record = json.loads(self.record_file.read_text())
+            return {**record, "recipe": from_record(record["recipe"], str(self.record_file))}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LivecamError(f"{self.record_file}: not a run's recipe ({error})") from error
+
+    def begin(self, recipe: Recipe, **provenance: object) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        record = {"recipe": as_record(recipe), **provenance, "revision": revision()}
+        self.record_file.write_text(json.dumps(record, indent=2) + "\n")
+
+    def require_same_data(self, data: Path, data_hash: str) -> None:
+        """Raises LivecamError if `data` is not what the run was trained on: its dev part may then
+        hold faces that the run has learnt."""
+        known = self.record()["data_hash"]
+        if known != data_hash:
+            raise LivecamError(
+                f"{data}: not the faces of this run: their hash is {data_hash}, expected {known}"
+            )
+
+    def log(self) -> list[dict[str, float]]:
+        """The rows so far."""
+        if not self.log_file.exists():
+            return []
+        with self.log_file.open(newline="") as file:
+            return [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
+
+    def append(self, row: Mapping[str, object]) -> None:
+        is_new = not self.log_file.exists()
+        with self.log_file.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row.keys())
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def keep(self, epochs: int) -> None:
+        """Cut the log after so many epochs: a killed run may have written a row too many."""
+        if self.log_file.exists():
+            lines = self.log_file.read_text().splitlines(keepends=True)
+            self.log_file.write_text("".join(lines[: 1 + epochs]))
+
+
+def revision() -> str:
+    """Of the code, with a + where files differ from it; empty outside of a git checkout."""
+    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

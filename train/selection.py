@@ -1,0 +1,125 @@
+"""Which of the faces a recipe trains on, as which class, and how much each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from livecam.ages import SCHEMES
+from livecam.datatypes import AGES
+from livecam.errors import LivecamError
+from train.faces import FaceSet
+from train.recipe import YEARS, Recipe
+
+# The ages that a published scheme covered (inclusive); faces outside are left out of its training.
+PUBLISHED_AGES = {
+    "megaage-7": (0, 70),
+    "utk-12": (1, 120),
+    "utk-14": (1, 116),
+    "utk-8": (1, 116),
+    "actors-3": (13, 120),
+}
+MAX_RARITY_WEIGHT = 3.0  # of a single year; a scheme's classes are few, and have no such bound
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`rows` (n,) of a FaceSet, their `classes` (n,) and `weights` (n,), 1 in the mean; `years`
+    (classes, 101): how a class spreads over the years, None if the classes are the years."""
+
+    rows: np.ndarray
+    classes: np.ndarray
+    weights: np.ndarray
+    years: np.ndarray | None
+
+    @property
+    def n_classes(self) -> int:
+        return AGES if self.years is None else len(self.years)
+
+
+def select(data: FaceSet, recipe: Recipe, note: Callable[[str], None]) -> Selection:
+    """Raises LivecamError if nothing is left, or a class has no face. Says what is left out."""
+    rows = _of_datasets(data, recipe.datasets)
+    rows, classes = _classified(data, rows, recipe.target, note)
+    n = AGES if recipe.target == YEARS else len(SCHEMES[recipe.target].starts)
+    if recipe.target != YEARS:
+        _require_all(classes, recipe.target)
+    kept = _capped(classes if recipe.target != YEARS else classes // 10, recipe)
+    rows, classes = rows[kept], classes[kept]
+    if not len(rows):
+        raise LivecamError("no face is left to train on")
+    weights = rarity_weights(classes, n, recipe.rarity_power, recipe.target == YEARS)
+    years = None if recipe.target == YEARS else _years(data.age[rows], classes, recipe.target)
+    return Selection(rows, classes, weights, years)
+
+
+def _of_datasets(data: FaceSet, names: tuple[str, ...]) -> np.ndarray:
+    known = sorted(set(data.dataset))
+    for name in names:
+        if name not in known:
+            raise LivecamError(f"datasets: no faces of {name!r}; the file has {', '.join(known)}")
+    return np.nonzero(np.isin(data.dataset, names or known))[0]
+
+
+def _classified(
+    data: FaceSet, rows: np.ndarray, target: str, note: Callable[[str], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with a class, and their classes. An interval that lies in two classes has none."""
+    if target == YEARS:
+        return rows, np.minimum(data.age[rows], AGES - 1).astype(int)
+    low, high = PUBLISHED_AGES.get(target, (0, 120))
+    inside = (data.age_low[rows] >= low) & (data.age_high[rows] <= high)
+    if not inside.all():
+        note(f"left out: {(~inside).sum()} faces outside of {target}'s ages, {low} to {high}")
+    rows = rows[inside]
+    first, last = (SCHEMES[target].bins_of(ages[rows]) for ages in (data.age_low, data.age_high))
+    if (first != last).any():
+        note(f"left out: {(first != last).sum()} faces whose age may be in two classes")
+    return rows[first == last], first[first == last]
+
+
+def _require_all(classes: np.ndarray, target: str) -> None:
+    labels = SCHEMES[target].labels
+    empty = [label for i, label in enumerate(labels) if not (classes == i).any()]
+    if empty:
+        raise LivecamError(
+            f"target: {target}: no face to train on in {', '.join(empty)}; give data that covers "
+            "the scheme, or another target"
+        )
+
+
+def _capped(classes: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """At most `class_cap` of each class, drawn by the seed; all if it is 0. In the given order."""
+    if not recipe.class_cap:
+        return np.arange(len(classes))
+    order = np.random.default_rng(recipe.seed).permutation(len(classes))
+    kept = [order[classes[order] == c][: recipe.class_cap] for c in np.unique(classes)]
+    return np.sort(np.concatenate(kept))
+
+
+def rarity_weights(classes: np.ndarray, n: int, power: float, are_years: bool) -> np.ndarray:
+    """(m,) -> (m,): more for faces of rare classes; 1 in the mean.
+
+    The frequency of a year is taken over some years around it.
+    """
+    counts = np.bincount(classes, minlength=n).astype(float)
+    if are_years:
+        years = np.arange(n)
+        near = np.exp(-(((years[:, None] - years) / 3) ** 2) / 2)  # (n, n)
+        counts = near @ counts / near.sum(axis=1)
+    weights = counts[classes] ** -power
+    weights /= weights.mean()
+    if are_years:
+        weights = np.minimum(weights, MAX_RARITY_WEIGHT)
+    return (weights / weights.mean()).astype(np.float32)
+
+
+def _years(ages: np.ndarray, classes: np.ndarray, target: str) -> np.ndarray:
+    """(classes, 101): how the faces of each class spread over its years, each year at least once."""
+    scheme = SCHEMES[target]
+    counts = np.bincount(np.minimum(ages, AGES - 1).astype(int), minlength=AGES) + 1.0
+    bins = scheme.bins_of(np.arange(AGES))
+    spread = np.where(bins == np.arange(len(scheme.starts))[:, None], counts, 0)
+    return (spread / spread.sum(axis=1, keepdims=True)).astype(np.float32)
