@@ -21,6 +21,7 @@ from train.recipe import YEARS, Recipe
 from train.run_folder import RunFolder
 from train.selection import Selection, select
 
+HEADS = ("age", "gender")
 PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
 
 
@@ -58,10 +59,12 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
 
 def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
     """The network with its weights and its optimiser; a run that goes on has weights of its own."""
-    first = recipe if begins else dataclasses.replace(recipe, pretrained=False)
+    first = recipe if begins else dataclasses.replace(recipe, pretrained=False, begin="")
     net = architectures.build(first, selection.n_classes)
     if first.pretrained and recipe.architecture == "mobilenet":
         pretrained.load_face_weights(net)
+    if first.begin:
+        _begin_with(net, Path(first.begin))
     net.compile(
         optimizer=_optimizer(recipe, steps(selection, recipe)),
         loss={"age": losses.age_loss(recipe), "gender": losses.gender_loss},
@@ -70,6 +73,28 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
     )
     net.optimizer.build(net.trainable_variables)
     return net
+
+
+def _begin_with(net: keras.Model, run: Path) -> None:
+    """Put a finished run's weights into the same network."""
+    source = RunFolder(run).model
+    if not source.is_file():
+        raise LivecamError(f"begin: {source}: no such model; give the folder of a finished run")
+    known = keras.models.load_model(source, compile=False)
+    try:
+        for layer, other in zip(_body(net), _body(known), strict=True):
+            layer.set_weights(other.get_weights())
+        for head in HEADS:
+            net.get_layer(head).set_weights(known.get_layer(head).get_weights())
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
+
+
+def _body(net: keras.Model) -> list[keras.Layer]:
+    """The layers with weights before the heads, whose order Keras changes when it saves."""
+    outer = (*HEADS, "age_probs")
+    return [layer for layer in net.layers if layer.weights and layer.name not in outer]
 
 
 def _distribute(devices: int) -> None:

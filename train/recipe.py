@@ -36,6 +36,8 @@ class Recipe:
 
     architecture: str = "resnet"
     pretrained: bool = False
+    begin: str = ""
+    eight_bits: bool = False
     frozen: str = ""
     input_px: int = 96
     early_px: int = 0
@@ -127,6 +129,8 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
     recipe = dataclasses.replace(recipe, **checked)
     if not 0 <= recipe.early_share < 1:
         raise UsageError(f"{where}: early_share: expected 0 to below 1, got {recipe.early_share}")
+    if recipe.begin and recipe.pretrained:
+        raise UsageError(f"{where}: begin and pretrained: give one of them")
     if recipe.early_share and not recipe.early_px:
         raise UsageError(f"{where}: early_share without early_px")
     return recipe

@@ -15,7 +15,7 @@ from keras import layers
 
 from livecam.datatypes import AGES
 from livecam.errors import UsageError
-from train.architectures import applications, attention, published, small
+from train.architectures import applications, attention, published, rounding, small
 from train.architectures.pictures import grey
 from train.recipe import Recipe
 
@@ -23,13 +23,21 @@ OF_ANY_SIZE = ("resnet", "mobilenet")  # the others end in layers that know thei
 NAMES = ("resnet", "mobilenet", *published.NETWORKS, "al-resnet")
 
 
-def build(recipe: Recipe, classes: int = AGES, input_px: int | None = None) -> keras.Model:
+def build(
+    recipe: Recipe,
+    classes: int = AGES,
+    input_px: int | None = None,
+    rounds_kernels: bool | None = None,
+) -> keras.Model:
     """The network that a recipe trains. Its weights are random, those of a `keras:` network are
-    ImageNet's if the recipe says `pretrained`."""
+    ImageNet's if the recipe says `pretrained`. `rounds_kernels` as the recipe says if not given.
+    """
+    if rounds_kernels is None:
+        rounds_kernels = recipe.eight_bits
     px = input_px or (None if recipe.architecture in OF_ANY_SIZE else recipe.input_px)
     crop = keras.Input((px, px, 3), name="crop", dtype="float32")
     x = grey(crop) if recipe.gray else crop
-    x = _features(x, recipe)
+    x = _features(x, recipe, rounds_kernels)
     x = layers.Dropout(recipe.dropout, seed=1)(x)
     age = layers.Dense(classes, dtype="float32", name="age")(x)
     gender = layers.Dense(1, dtype="float32", name="gender")(x)
@@ -51,17 +59,20 @@ def check(recipe: Recipe) -> None:
         raise UsageError(f"architecture: unknown network {name!r}{hint} Known: {known}, keras:NAME")
     if recipe.early_share and name not in OF_ANY_SIZE:
         raise UsageError(f"early_share: {name} takes pictures of one size; leave it at 0")
+    if recipe.eight_bits and name != "mobilenet":
+        raise UsageError(f"eight_bits: {name} cannot be trained for it, mobilenet can")
     if recipe.pretrained and name != "mobilenet" and not name.startswith("keras:"):
         raise UsageError(f"pretrained: there are no such weights for {name}; leave it at false")
 
 
-def _features(x: keras.KerasTensor, recipe: Recipe) -> keras.KerasTensor:
+def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> keras.KerasTensor:
     """Pictures (n, px, px, 3) -> (n, features)."""
     name = recipe.architecture
     if name == "resnet":
         return small.resnet(x, recipe.width, recipe.depths)
     if name == "mobilenet":
-        return small.mobilenet(x, recipe.dropout)
+        activation = rounding.rounded_relu6 if recipe.eight_bits else layers.ReLU(6)
+        return small.mobilenet(x, recipe.dropout, activation, rounds_kernels)
     if name == "al-resnet":
         return attention.al_resnet(x, recipe.width)
     if name.startswith("keras:"):
@@ -112,8 +123,9 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
     try:
         classes = net.output["age"].shape[-1]
         plain = dataclasses.replace(recipe, pretrained=False, frozen="", l1=0.0, l2=0.0)
-        master = build(plain, classes, recipe.input_px)
+        master = build(plain, classes, recipe.input_px, rounds_kernels=False)
         master.set_weights([weight.numpy() for weight in net.weights])
+        rounding.round_kernels(master, net)
         return _with_probabilities(master, years)
     finally:
         keras.config.set_dtype_policy(policy)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 from keras import layers
 
 from train.architectures.pictures import scaled
+from train.architectures.rounding import RoundedConv2D, RoundedDepthwiseConv2D
+
+Activation = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
 def resnet(x: keras.KerasTensor, width: int, depths: tuple[int, ...]) -> keras.KerasTensor:
@@ -45,17 +50,21 @@ MOBILENET_BLOCKS = (
 RGB_MEANS = (123.68, 116.779, 103.939)  # that the weights of `pretrained` were trained with
 
 
-def mobilenet(x: keras.KerasTensor, dropout: float) -> keras.KerasTensor:
+def mobilenet(
+    x: keras.KerasTensor, dropout: float, activation: Activation, rounds_kernels: bool
+) -> keras.KerasTensor:
     """MobileNet (v1), and one dense layer.
 
     Without normalisations: those of the weights that `pretrained` loads are part of their
-    convolutions. Layers are named as in the file it reads.
+    convolutions. Layers are named as in the file it reads. The first convolution and the heads
+    are never rounded: they are a fiftieth of the work.
     """
+    depthwise = RoundedDepthwiseConv2D if rounds_kernels else layers.DepthwiseConv2D
+    pointwise = RoundedConv2D if rounds_kernels else layers.Conv2D
     x = layers.Rescaling(1.0, offset=[-mean for mean in RGB_MEANS])(x)
-    x = layers.ReLU(6)(layers.Conv2D(32, 3, 2, "same", name="conv1")(x))
+    x = activation(layers.Conv2D(32, 3, 2, "same", name="conv1")(x))
     for block, (width, strides) in enumerate(MOBILENET_BLOCKS, 1):
-        x = layers.DepthwiseConv2D(3, strides, "same", name=f"conv_dw_{block}")(x)
-        x = layers.ReLU(6)(x)
-        x = layers.ReLU(6)(layers.Conv2D(width, 1, name=f"conv_pw_{block}")(x))
+        x = activation(depthwise(3, strides, "same", name=f"conv_dw_{block}")(x))
+        x = activation(pointwise(width, 1, name=f"conv_pw_{block}")(x))
     x = layers.Dropout(dropout, seed=0)(layers.GlobalAveragePooling2D()(x))
     return layers.Dense(256, activation="relu", name="feats")(x)

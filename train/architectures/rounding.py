@@ -1,0 +1,54 @@
+"""Arithmetic in eight bits, imitated while training (Jacob et al. 2018), so that the exported
+network may compute in it without surprises.
+
+Activations lie between 0 and 6 (ReLU6) and take 256 values. A kernel takes 127 values in each of
+its output channels: with seven bits the sums of pairs that older x86 processors form in 16 bits
+cannot overflow. Gradients pass as if nothing were rounded.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+STEP = 6 / 255
+LEVELS = 63  # of a kernel's values on either side of 0
+
+
+def rounded_relu6(x: keras.KerasTensor) -> keras.KerasTensor:
+    x = layers.ReLU(6)(x)
+    return x + ops.stop_gradient(ops.round(x / STEP) * STEP - x)
+
+
+class RoundedConv2D(layers.Conv2D):
+    """A convolution whose kernel is rounded, output channel by output channel."""
+
+    def convolution_op(
+        self, inputs: keras.KerasTensor, kernel: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        return super().convolution_op(inputs, _rounded(kernel, (0, 1, 2)))
+
+
+class RoundedDepthwiseConv2D(layers.DepthwiseConv2D):
+    """The same, for kernels (rows, columns, channels, 1)."""
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        kernel = _rounded(self.kernel, (0, 1, 3))
+        x = ops.depthwise_conv(inputs, kernel, self.strides, self.padding)
+        return x + self.bias
+
+
+def _rounded(kernel: keras.KerasTensor, axes: tuple[int, ...]) -> keras.KerasTensor:
+    step = ops.maximum(ops.max(ops.abs(kernel), axis=axes, keepdims=True), 1e-9) / LEVELS
+    return kernel + ops.stop_gradient(ops.round(kernel / step) * step - kernel)
+
+
+def round_kernels(net: keras.Model, rounded: keras.Model) -> None:
+    """Round the kernels in `net` of all layers that are rounded ones in the network it is from."""
+    for layer in rounded.layers:
+        if isinstance(layer, RoundedConv2D | RoundedDepthwiseConv2D):
+            axes = (0, 1, 2) if isinstance(layer, RoundedConv2D) else (0, 1, 3)
+            kernel, bias = layer.get_weights()
+            step = np.maximum(np.abs(kernel).max(axis=axes, keepdims=True), 1e-9) / LEVELS
+            net.get_layer(layer.name).set_weights([np.round(kernel / step) * step, bias])

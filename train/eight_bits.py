@@ -1,0 +1,76 @@
+"""An ONNX network whose convolutions compute in eight bits, from one that was trained for it.
+
+Writes what ONNX calls the QDQ form: a pair of QuantizeLinear and DequantizeLinear wherever a
+number is stored in eight bits; ONNX Runtime turns the operations between pairs into integer ones.
+The numbers are those that `architectures.rounding` trains with, so nothing is left to calibrate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from train.architectures.rounding import LEVELS, STEP
+
+
+def in_eight_bits(model: Any) -> None:
+    """Change a float ONNX model, in which each convolution but the first takes what a ReLU6 gives,
+    in place."""
+    graph = model.graph
+    nodes = list(graph.node)
+    del graph.node[:]
+    kernels = {tensor.name: tensor for tensor in graph.initializer}
+    rounded: dict[str, str] = {}  # what a ReLU6 gives -> the same in 256 steps
+    for node in nodes:
+        if node.op_type == "Conv" and node.input[0] in rounded:
+            _round_conv(graph, node, kernels)
+        for i, name in enumerate(node.input):
+            node.input[i] = rounded.get(name, name)
+        graph.node.append(node)
+        if node.op_type == "Clip":
+            rounded[node.output[0]] = _round_activation(graph, node.output[0])
+
+
+def _round_activation(graph: Any, name: str) -> str:
+    step = _constant(graph, f"{name}_step", np.float32(STEP))
+    zero = _constant(graph, f"{name}_zero", np.uint8(0))
+    _add(graph, "QuantizeLinear", [name, step, zero], f"{name}_q")
+    _add(graph, "DequantizeLinear", [f"{name}_q", step, zero], f"{name}_dq")
+    return f"{name}_dq"
+
+
+def _round_conv(graph: Any, node: Any, kernels: dict[str, Any]) -> None:
+    """Its kernel (out, in, rows, columns) in 8 bits, its bias (out,) in 32, both dequantised."""
+    from onnx import numpy_helper
+
+    _, kernel_name, bias_name = node.input
+    kernel = numpy_helper.to_array(kernels[kernel_name])
+    bias = numpy_helper.to_array(kernels[bias_name])
+    fits = np.abs(bias) / (STEP * 2**30)  # a channel of hardly any weight: its bias is what counts
+    step = np.abs(kernel).max(axis=(1, 2, 3)) / LEVELS
+    step = np.maximum(step, np.maximum(fits, 1e-12)).astype(np.float32)
+    whole = np.round(kernel / step[:, None, None, None]).astype(np.int8)
+    sums = step * np.float32(STEP)
+    for name, values, steps in (
+        (kernel_name, whole, step),
+        (bias_name, np.round(bias / sums).astype(np.int32), sums),
+    ):
+        graph.initializer.remove(kernels[name])
+        source = _constant(graph, f"{name}_q", values)
+        scale = _constant(graph, f"{name}_step", steps)
+        zeros = _constant(graph, f"{name}_zero", np.zeros(len(steps), values.dtype))
+        _add(graph, "DequantizeLinear", [source, scale, zeros], name, axis=0)
+
+
+def _constant(graph: Any, name: str, values: np.ndarray | np.generic) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+    return name
+
+
+def _add(graph: Any, op_type: str, inputs: list[str], output: str, **attributes: int) -> None:
+    from onnx import helper
+
+    graph.node.append(helper.make_node(op_type, inputs, [output], **attributes))
