@@ -9,7 +9,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from livecam.crops import resized
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from livecam.progress import Progress
@@ -173,7 +172,7 @@ class AfterEpoch(keras.callbacks.Callback):
         super().__init__()
         self.recipe, self.out, self.dev = recipe, out, dev
         self.progress = Progress("fit", steps * (recipe.epochs - first_epoch), "batches")
-        self.dev_crops = resized(dev.crops, recipe.input_px)
+        self.dev_crops = dev.crops.resized(recipe.input_px)
         self.start_s = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
