@@ -27,7 +27,8 @@ class Crops:
     """
 
     def __init__(self, path: Path, starts: np.ndarray, shape: tuple[int, ...]) -> None:
-        self._bytes = np.memmap(path, np.uint8, mode="r")
+        self._bytes = np.asarray(np.memmap(path, np.uint8, mode="r"))
+        self._size = int(np.prod(shape))
         self._starts = starts  # (n,) where each crop begins in the file
         self.shape = (len(starts), *shape)
         self.dtype = np.dtype(np.uint8)
@@ -45,8 +46,7 @@ class Crops:
         return out
 
     def _crop(self, start: int) -> Image:
-        size = int(np.prod(self.shape[1:]))
-        return np.array(self._bytes[start : start + size]).reshape(self.shape[1:])
+        return self._bytes[start : start + self._size].reshape(self.shape[1:]).copy()
 
     def resized(self, size_px: int) -> Image:
         """All of them as `livecam.crops.resized` gives them, without the large ones in memory."""

@@ -11,6 +11,7 @@ import collections
 import contextlib
 import hashlib
 import itertools
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,11 +31,11 @@ from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
 from train.cli import run
 from train.published import Entry
-from train.rows import Rows
+from train.rows import UNREADABLE, Rows
 
 BATCH = 64
 BATCH_PIXELS = 32_000_000
-AHEAD = 96  # pictures decoded before their turn
+CORES = os.cpu_count() or 1
 MIN_FACE_PX = 32
 
 
@@ -139,44 +140,86 @@ def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed]) -> None:
     crops = h5.create_dataset(
         "crops", (0, *shape), np.uint8, maxshape=(None, *shape), chunks=(1, *shape)
     )
-    detector = Mtcnn(min_face_px=MIN_FACE_PX)
+    detector = Mtcnn(min_face_px=MIN_FACE_PX, threads=1)  # a batch for each core does more
     total = sum(len(listed.entries) for listed in data)
-    with Progress("prepare", total, "pictures") as progress, ThreadPoolExecutor() as pool:
-        for listed in data:
-            for batch in _batched(_decoded(listed, pool)):
-                _write_batch(crops, rows, detector, batch)
-                progress.step(len(batch))
+    with Progress("prepare", total, "pictures") as progress, ThreadPoolExecutor(CORES) as pool:
+        for batch in _in_order(pool, _batches(data), detector):
+            _write_batch(crops, rows, batch)
+            progress.step(len(batch))
     if not len(rows):
         why = ", ".join(f"{reason}: {n}" for reason, n in sorted(rows.dropped.items()))
         raise LivecamError(f"no usable picture in the data ({why or 'none is listed'})")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What a file holds; `bgr` is None if it is no whole picture."""
+class Aligned:
+    """What became of a picture: a crop, or the reason why there is none."""
 
     entry: Entry
-    digest: bytes
-    bgr: Image | None
+    digest: bytes = b""
+    is_detected: bool = False
+    crop: Image | None = None
+    why_not: str = ""
 
 
-def _decoded(listed: Listed, pool: ThreadPoolExecutor) -> Iterator[Picture]:
-    """The pictures in order; some are read ahead while others are searched for faces."""
-    ahead: collections.deque[Future[Picture]] = collections.deque()
-    for entry in listed.entries:
-        ahead.append(pool.submit(_picture, listed.archive, entry))
-        if len(ahead) >= AHEAD:
+def _batches(data: list[Listed]) -> Iterator[tuple[Folder | ZipFile, list[Entry]]]:
+    for listed in data:
+        for start in range(0, len(listed.entries), BATCH):
+            yield listed.archive, listed.entries[start : start + BATCH]
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    batches: Iterable[tuple[Folder | ZipFile, list[Entry]]],
+    detector: Mtcnn,
+) -> Iterator[list[Aligned]]:
+    """The finished batches, in order, while others are worked on."""
+    ahead: collections.deque[Future[list[Aligned]]] = collections.deque()
+    for archive, entries in batches:
+        ahead.append(pool.submit(_finished, archive, entries, detector))
+        if len(ahead) > 2 * CORES:
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
 
 
-def _picture(archive: Folder | ZipFile, entry: Entry) -> Picture:
+def _finished(archive: Folder | ZipFile, entries: list[Entry], detector: Mtcnn) -> list[Aligned]:
+    """Read, decoded, searched for faces and aligned; large pictures a few at a time."""
+    done: list[Aligned] = []
+    pictures: list[tuple[Entry, bytes, Image]] = []
+    pixels = 0
+    for entry in entries:
+        digest, bgr = _read(archive, entry)
+        if bgr is None:
+            done.append(Aligned(entry, why_not=UNREADABLE))
+            continue
+        pictures.append((entry, digest, bgr))
+        pixels += bgr.size // 3
+        if pixels >= BATCH_PIXELS:
+            done += _aligned(detector, pictures)
+            pictures, pixels = [], 0
+    return [*done, *_aligned(detector, pictures)]
+
+
+def _read(archive: Folder | ZipFile, entry: Entry) -> tuple[bytes, Image | None]:
     try:
         encoded = archive.read(entry.member)
     except Unreadable:
-        return Picture(entry, b"", None)
-    return Picture(entry, hashlib.sha256(encoded).digest(), decode(encoded))
+        return b"", None
+    return hashlib.sha256(encoded).digest(), decode(encoded)
+
+
+def _aligned(detector: Mtcnn, pictures: list[tuple[Entry, bytes, Image]]) -> Iterator[Aligned]:
+    found = detector.find_main([bgr for _, _, bgr in pictures])
+    for (entry, digest, bgr), faces in zip(pictures, found, strict=True):
+        landmarks = faces.landmarks
+        if not len(faces) and entry.dataset in datasets.TIGHT_CROPS:
+            landmarks = assumed_landmarks(bgr.shape[1::-1])
+        if len(landmarks):
+            crop = aligned_crops(bgr, landmarks)[0]
+            yield Aligned(entry, digest, len(faces) > 0, crop)
+        else:
+            yield Aligned(entry, why_not="no face found")
 
 
 def decode(encoded: bytes) -> Image | None:
@@ -194,37 +237,14 @@ def decode(encoded: bytes) -> Image | None:
         return None
 
 
-def _batched(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
-    """Up to 64 pictures, fewer where they are large."""
-    batch: list[Picture] = []
-    pixels = 0
-    for picture in pictures:
-        batch.append(picture)
-        pixels += 0 if picture.bgr is None else picture.bgr.size // 3
-        if len(batch) == BATCH or pixels >= BATCH_PIXELS:
-            yield batch
-            batch, pixels = [], 0
-    if batch:
-        yield batch
-
-
-def _write_batch(crops: h5py.Dataset, rows: Rows, detector: Mtcnn, batch: list[Picture]) -> None:
-    pictures = [picture.bgr for picture in batch if picture.bgr is not None]
-    found = iter(detector.find_main(pictures))
+def _write_batch(crops: h5py.Dataset, rows: Rows, batch: list[Aligned]) -> None:
     written = []
     for picture in batch:
-        entry, bgr = picture.entry, picture.bgr
-        if bgr is None:
-            rows.drop_unreadable(entry.file)
-            continue
-        faces = next(found)
-        if not len(faces) and entry.dataset not in datasets.TIGHT_CROPS:
-            rows.dropped["no face found"] += 1
-            continue
-        landmarks = faces.landmarks if len(faces) else assumed_landmarks(bgr.shape[1::-1])
-        crop = aligned_crops(bgr, landmarks)[0]
-        written.append(crop)
-        rows.append(entry, picture.digest, len(faces) > 0, crop)
+        if picture.crop is None:
+            rows.drop(picture.entry, picture.why_not)
+        else:
+            rows.append(picture.entry, picture.digest, picture.is_detected, picture.crop)
+            written.append(picture.crop)
     if written:
         crops.resize(len(rows), axis=0)
         crops[len(rows) - len(written) :] = np.stack(written)

@@ -17,6 +17,7 @@ from train.labels import Label
 from train.published import Entry
 
 DIGEST_BYTES = 32
+UNREADABLE = "unreadable"
 LISTED = 20  # names of unreadable pictures that are shown
 
 
@@ -45,10 +46,10 @@ class Rows:
         self.digests += digest
         self.thumbnails.append(crop)
 
-    def drop_unreadable(self, file: str) -> None:
-        self.dropped["unreadable"] += 1
-        if len(self.unreadable) < LISTED:
-            self.unreadable.append(file)
+    def drop(self, entry: Entry, why: str) -> None:
+        self.dropped[why] += 1
+        if why == UNREADABLE and len(self.unreadable) < LISTED:
+            self.unreadable.append(entry.file)
 
     def split(self, test_names: set[str], dev_share: float, seed: int) -> Split:
         """Groups by copies; each group is wholly in the training, dev or test part."""
@@ -133,7 +134,7 @@ class Rows:
             yield _line("test list names not in the data", len(missing))
         for name in self.unreadable:
             yield f"unreadable: {name}"
-        more = self.dropped["unreadable"] - len(self.unreadable)
+        more = self.dropped[UNREADABLE] - len(self.unreadable)
         if more:
             yield f"unreadable: … and {more} more"
 
