@@ -75,6 +75,8 @@ class ZipFile:
             return self._zip.read(name)
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
             raise Unreadable(str(error)) from error
+        except KeyError as error:
+            raise Unreadable("no such file in it") from error
         except (RuntimeError, NotImplementedError) as error:  # a password, a compression
             raise Unreadable(str(error)) from error
 

@@ -17,7 +17,7 @@ from livecam.datatypes import Array, Image
 THUMBNAIL_PX = 24
 MIN_CORRELATION = 0.95
 BLOCK = 4096
-PROJECTED = 32  # dimensions of the first look at a pair
+FREQUENCIES = 6  # of each direction, for the first look at a pair
 ROUNDING = 1e-5  # more than float32 loses in a product
 MANY = 1 / 50  # from this share of a block's pairs on, all of them are compared at once
 
@@ -72,7 +72,7 @@ def near_copies(thumbnails: Image, min_correlation: float = MIN_CORRELATION) -> 
     what it loses, x·y = Px·Py + r(x)·r(y) <= Px·Py + |r(x)| |r(y)|, which is itself one product of
     short vectors. Only pairs for which that is high enough are looked at.
     """
-    short = _projected(thumbnails)  # (n, 33)
+    short = _projected(thumbnails)  # (n, 36)
     pairs = [np.zeros((0, 2), int)]
     for start in range(0, len(short), BLOCK):
         for other in range(start, len(short), BLOCK):
@@ -87,16 +87,26 @@ def near_copies(thumbnails: Image, min_correlation: float = MIN_CORRELATION) -> 
 
 
 def _projected(thumbnails: Image) -> Array:
-    """(n, 576) uint8 -> (n, 33): what the commonest patterns say, and the length of the rest."""
-    sample = centred(thumbnails[:: len(thumbnails) // BLOCK + 1])
-    patterns = np.linalg.eigh(sample.T @ sample)[1][:, -PROJECTED:]  # (576, 32), orthonormal
-    short = np.empty((len(thumbnails), patterns.shape[1] + 1), np.float32)
+    """(n, 576) uint8 -> (n, 36): its slowest waves, and the length of the rest.
+
+    Faces are smooth, so the lowest frequencies of the cosine transform hold most of them.
+    """
+    waves = _slow_waves()  # (576, 35), orthonormal
+    short = np.empty((len(thumbnails), waves.shape[1] + 1), np.float32)
     for start in range(0, len(thumbnails), BLOCK):
         rows = centred(thumbnails[start : start + BLOCK])
-        part = rows @ patterns
+        part = rows @ waves
         short[start : start + BLOCK, :-1] = part
-        short[start : start + BLOCK, -1] = np.linalg.norm(rows - part @ patterns.T, axis=1)
+        short[start : start + BLOCK, -1] = np.linalg.norm(rows - part @ waves.T, axis=1)
     return short
+
+
+def _slow_waves() -> Array:
+    """(576, 35): all pairs of the lowest frequencies of both directions but the mean."""
+    place = (np.arange(THUMBNAIL_PX) + 0.5) * np.pi / THUMBNAIL_PX
+    waves = np.cos(place[:, None] * np.arange(FREQUENCIES))  # (24, 6)
+    waves /= np.linalg.norm(waves, axis=0)
+    return np.kron(waves, waves)[:, 1:].astype(np.float32)
 
 
 def _correlations(thumbnails: Image, i: np.ndarray, j: np.ndarray, many: float) -> Array:

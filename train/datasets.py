@@ -98,13 +98,21 @@ def entries(
     pictures = [name for name in archive.names if is_picture(name)]
     if any(_named(name) for name in pictures):
         return _by_name(pictures, dropped)
-    tables = [name for name in archive.names if name.lower().endswith(".csv")]
-    if tables and pictures:
+    has_folders = any("/" in name for name in pictures)
+    tables = _tables(archive, has_folders) if pictures else []
+    if tables:
         parts = (_table(path.stem, archive, name, dropped, classes) for name in tables)
         return (entry for part in parts for entry in part)
-    if any("/" in name for name in pictures):
+    if has_folders:
         return _by_folder(path, pictures, dropped, classes)
     raise LivecamError(f"{path}: no data set that is understood; that would be {UNDERSTOOD}")
+
+
+def _tables(archive: Folder | ZipFile, has_folders: bool) -> list[str]:
+    """The tables with a column `file`, or all, for their error, where nothing else has labels."""
+    tables = [name for name in archive.names if name.lower().endswith(".csv")]
+    listing = [name for name in tables if "file" in published.header(archive, name)]
+    return listing or ([] if has_folders else tables)
 
 
 def _is_table(path: Path) -> bool:
