@@ -207,7 +207,7 @@ def _require_known(path: Path, found: set[str], classes: Mapping[str, Interval])
         example = ",".join(f"{name}=13-30" for name in unknown[:3])
         raise UsageError(
             f"{path}: the ages of these classes are not known: {shown}; give all of them, as in "
-            f"--classes {example}. What is understood without: {UNDERSTOOD}"
+            f"--classes {example} (names such as 25, 18-24 and 65+ need none)"
         )
 
 
