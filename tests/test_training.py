@@ -97,7 +97,7 @@ def exported(run: Path, data: Path) -> Path:
 
 
 def test_the_export_says_what_the_master_says(exported: Path, data: Path) -> None:
-    crops = load(data, "test").crops
+    crops = load(data, "test").crops[:]
     onnx = AgeGenderClassifier(exported / "age_gender.onnx")(crops)
     keras = AgeGenderClassifier(exported / "age_gender.keras", runtime="keras")(crops)
     np.testing.assert_allclose(onnx.age_probs, keras.age_probs, atol=1e-4)
@@ -126,7 +126,7 @@ def test_a_run_from_imagenet_s_weights_gives_a_model(data: Path) -> None:
     options = ["--architecture", "efficientnet_lite0", "--epochs", 1, "--batch", 8]
     done = _train("fit", data, "--out", folder, *options)
     assert done.returncode == 0, done.stderr
-    crops = load(data, "dev").crops
+    crops = load(data, "dev").crops[:]
     answer = AgeGenderClassifier(folder / "age_gender.keras", runtime="keras")(crops)
     np.testing.assert_allclose(answer.age_probs.sum(axis=1), 1, atol=1e-4)
 
