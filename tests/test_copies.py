@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+import pytest
 from faces_data import head
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,32 +18,69 @@ def _crop(portrait: np.ndarray, seed: int) -> np.ndarray:
     return cv2.cvtColor(cv2.resize(head(portrait, seed), (128, 128)), cv2.COLOR_BGR2RGB)
 
 
-def test_no_thumbnails_no_pairs() -> None:
-    assert copies.near_copies(np.zeros((0, copies.THUMBNAIL_PX**2), np.float32)).shape == (0, 2)
+def _brute_force(thumbnails: np.ndarray) -> list[list[int]]:
+    values = copies.centred(thumbnails).astype(np.float64)
+    return np.argwhere(np.triu(values @ values.T > copies.MIN_CORRELATION, 1)).tolist()
+
+
+def _noisy(patterns: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    values = patterns + rng.normal(0, noise, patterns.shape)
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def _smooth(n: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, 576): pictures of a few large patches, which correlate as faces do."""
+    coarse = rng.uniform(0, 255, (n, 4, 4)).astype(np.float32)
+    return np.stack([cv2.resize(c, (24, 24)).reshape(-1) for c in coarse])
+
+
+def test_no_thumbnails_no_pairs(tmp_path: Path) -> None:
+    assert copies.near_copies(np.zeros((0, copies.THUMBNAIL_PX**2), np.uint8)).shape == (0, 2)
+    with copies.Thumbnails(tmp_path) as thumbnails:
+        assert thumbnails.rows().shape == (0, 576)
 
 
 def test_a_flat_picture_is_a_copy_of_nothing() -> None:
     flat = copies.thumbnail(np.full((128, 128, 3), 90, np.uint8))
-    assert not flat.any()
+    assert not copies.centred(flat[None]).any()
     assert not len(copies.near_copies(np.stack([flat, flat])))
 
 
-def test_re_encoded_and_dimmed_copies_are_found_and_others_are_not(astronaut: np.ndarray) -> None:
+def test_re_encoded_and_dimmed_copies_are_found_and_others_are_not(
+    astronaut: np.ndarray, tmp_path: Path
+) -> None:
     crop = _crop(astronaut, 0)
     encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 20])[1]
     coarse = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     dim = (crop * 0.6).astype(np.uint8)
     other = _crop(astronaut, 1)
-    thumbnails = np.stack([copies.thumbnail(c) for c in (crop, other, coarse, dim)])
-    assert copies.near_copies(thumbnails).tolist() == [[0, 2], [0, 3], [2, 3]]
+    with copies.Thumbnails(tmp_path) as thumbnails:
+        for picture in (crop, other, coarse, dim):
+            thumbnails.append(picture)
+        assert copies.near_copies(thumbnails.rows()).tolist() == [[0, 2], [0, 3], [2, 3]]
+    assert not list(tmp_path.iterdir())
 
 
-def test_pairs_across_blocks(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    thumbnails = np.eye(7, 49, dtype=np.float32)
-    thumbnails[6] = thumbnails[1]
-    expected = copies.near_copies(thumbnails).tolist()
-    monkeypatch.setattr(copies, "BLOCK", 2)
-    assert expected == copies.near_copies(thumbnails).tolist() == [[1, 6]]
+@pytest.mark.parametrize("block", [50, 4096])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", ["random", "smooth", "clusters", "all alike", "edge"])
+def test_the_pairs_are_those_of_comparing_all(  # type: ignore[no-untyped-def]
+    monkeypatch, kind: str, seed: int, block: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    made = {
+        "random": lambda: rng.integers(0, 256, (120, 576)).astype(np.uint8),
+        "smooth": lambda: _noisy(_smooth(120, rng), 3, rng),
+        "clusters": lambda: _noisy(_smooth(30, rng)[rng.integers(0, 30, 120)], 8, rng),
+        "all alike": lambda: _noisy(_smooth(1, rng)[np.zeros(120, int)], 5, rng),
+        "edge": lambda: _noisy(_smooth(10, rng)[rng.integers(0, 10, 120)], 17, rng),
+    }
+    thumbnails = made[kind]()
+    monkeypatch.setattr(copies, "BLOCK", block)
+    found = sorted(copies.near_copies(thumbnails).tolist())
+    assert found == _brute_force(thumbnails)
+    if kind in ("clusters", "all alike"):
+        assert found
 
 
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=20))

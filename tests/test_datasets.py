@@ -1,4 +1,4 @@
-"""What file names of published data sets say, and how they are read."""
+"""Which data set a path is, and which label each of its pictures gets."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+import layouts
 import pytest
 
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
 from train import datasets
-from train.datasets import FEMALE, MALE, Label
+from train.archive import Unreadable, ZipFile
+from train.labels import FEMALE, MALE, Label, between, exact, interval_of, of_text
 
 UTKFACE = [
-    ("25_0_1_20170116174525125.jpg.chip.jpg", Label(25, MALE, 1)),
-    ("116_1_4_20170116174525125.jpg.chip.jpg", Label(116, FEMALE, 4)),
-    ("24_0_1_20170116220224657 .jpg.chip.jpg", Label(24, MALE, 1)),  # a space, as published
-    ("55_0_0_20170116232725357jpg.chip.jpg", Label(55, MALE, 0)),  # a missing dot, as published
+    ("25_0_1_20170116174525125.jpg.chip.jpg", exact(25, MALE, 1)),
+    ("116_1_4_20170116174525125.jpg.chip.jpg", exact(116, FEMALE, 4)),
+    ("24_0_1_20170116220224657 .jpg.chip.jpg", exact(24, MALE, 1)),  # a space, as published
+    ("55_0_0_20170116232725357jpg.chip.jpg", exact(55, MALE, 0)),  # a missing dot, as published
     ("39_1_20170116174525125.jpg.chip.jpg", None),  # a missing field, as published
     ("0_1_0_20170116174525125.jpg.chip.jpg", None),
     ("200_1_0_20170116174525125.jpg.chip.jpg", None),
@@ -26,11 +28,31 @@ UTKFACE = [
 ]
 
 ALL_AGE_FACES = [
-    ("00001A02.jpg", Label(2, FEMALE)),
-    ("07380A80.jpg", Label(80, FEMALE)),
-    ("07381A45.jpg", Label(45, MALE)),
+    ("00001A02.jpg", exact(2, FEMALE)),
+    ("07380A80.jpg", exact(80, FEMALE)),
+    ("07381A45.jpg", exact(45, MALE)),
     ("7381A45.jpg", None),
     ("07381A.jpg", None),
+]
+
+AGES = [
+    ("25", exact(25)),
+    (" 0 ", exact(0)),
+    ("25.4", Label(25.4, 25, 25)),
+    ("18-24", Label(21, 18, 24)),
+    ("18–24", Label(21, 18, 24)),
+    ("(25, 32)", Label(28.5, 25, 32)),
+    ("(8, 23)", Label(15.5, 8, 23)),
+    ("65+", Label(82.5, 65, 100)),
+    ("more than 70", Label(85, 70, 100)),
+    ("24-18", None),
+    ("130", None),
+    ("120+", None),
+    ("-3", None),
+    ("", None),
+    ("None", None),
+    ("nan", None),
+    ("young", None),
 ]
 
 
@@ -44,42 +66,197 @@ def test_all_age_faces_names(name: str, label: Label | None) -> None:
     assert datasets.allagefaces_label(name) == label
 
 
-def test_folder_and_zip_give_the_same_and_count_what_they_leave_out(tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "deep"
-    folder.mkdir(parents=True)
-    files = {
-        "00001A02.jpg": b"a",
-        UTKFACE[0][0]: b"b",
-        "39_1_2017.jpg.chip.jpg": b"c",
-        "x.txt": b"",
-    }
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    archive = tmp_path / "data.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
-        for name, content in files.items():
-            packed.writestr(f"deep/{name}", content)
-    for path in (tmp_path / "data", archive):
-        dropped: Counter[str] = Counter()
-        samples = list(datasets.read(path, dropped))
-        assert {(s.dataset, s.file, s.encoded) for s in samples} == {
-            ("allagefaces", "00001A02.jpg", b"a"),
-            ("utkface", UTKFACE[0][0], b"b"),
-        }
-        assert dropped == {"name not understood": 1}
-        assert datasets.count(path) == 3
+@pytest.mark.parametrize(("text", "label"), AGES)
+def test_ages_as_people_write_them(text: str, label: Label | None) -> None:
+    assert of_text(text) == label
+
+
+def _read(path: Path, **options) -> tuple[list[tuple[str, str, Label]], dict[str, int]]:  # type: ignore[no-untyped-def]
+    """(data set, file, label) of each, sorted; every picture of which was read; and what was not
+    used."""
+    dropped: Counter[str] = Counter()
+    archive = datasets.open_data(path)
+    try:
+        entries = list(datasets.entries(path, archive, dropped, **options))
+        for entry in entries:
+            assert archive.read(entry.member)
+    finally:
+        archive.close()
+    return sorted((e.dataset, e.file, e.label) for e in entries), dict(dropped)
+
+
+def _both(tmp_path: Path, files: layouts.Files) -> tuple[Path, Path]:
+    packed = layouts.pack(tmp_path / "data.zip", files)
+    return layouts.write(tmp_path / "data", files), packed
+
+
+@pytest.mark.parametrize("layout", layouts.LAYOUTS, ids=lambda layout: layout.__name__)
+def test_published_layouts_as_folder_and_as_zip(tmp_path: Path, layout) -> None:  # type: ignore[no-untyped-def]
+    files, expected, dropped = layout()
+    for path in _both(tmp_path, files):
+        assert _read(path) == (expected, dropped)
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda path: None, "no such file or folder"),
-        (lambda path: path.write_text("text"), "neither a folder nor a zip file"),
-        (lambda path: path.mkdir(), "no picture named as UTKFace"),
-    ],
+    "layout", [layouts.megaage, layouts.wiki, layouts.appa_real, layouts.fairface, layouts.adience]
 )
-def test_data_that_is_none(tmp_path: Path, make, message: str) -> None:  # type: ignore[no-untyped-def]
-    path = tmp_path / "data"
-    make(path)
-    with pytest.raises(LivecamError, match=message):
-        list(datasets.read(path, Counter()))
+def test_a_folder_around_changes_nothing(tmp_path: Path, layout) -> None:  # type: ignore[no-untyped-def]
+    files, expected, dropped = layout()
+    path = layouts.pack(tmp_path / "x.zip", files, top="release/deep/")
+    assert _read(path) == (expected, dropped)
+
+
+def test_pictures_beside_their_lists_folder_are_found(tmp_path: Path) -> None:
+    files, expected, dropped = layouts.fairface()
+    moved = {
+        (f"fairface-img-margin025-trainval/{name}" if name.endswith(".jpg") else name): content
+        for name, content in files.items()
+    }
+    assert _read(layouts.write(tmp_path / "d", moved)) == (expected, dropped)
+
+
+def test_names_and_what_they_leave_out(tmp_path: Path) -> None:
+    files = layouts.pictures(
+        "deep/00001A02.jpg", f"deep/{UTKFACE[0][0]}", "deep/39_1_2017.jpg.chip.jpg",
+        "__MACOSX/._x.jpg", "deep/x.txt",
+    )  # fmt: skip
+    expected = [("allagefaces", "00001A02.jpg", exact(2, FEMALE))]
+    expected += [("utkface", UTKFACE[0][0], exact(25, MALE, 1))]
+    for path in _both(tmp_path, files):
+        assert _read(path) == (expected, {"name not understood": 1})
+
+
+def test_megaage_asian_is_told_from_megaage_by_its_name(tmp_path: Path) -> None:
+    files, expected, _ = layouts.megaage()
+    found, _ = _read(layouts.pack(tmp_path / "a.zip", files, top="megaage_asian/"))
+    assert found == [("megaage_asian", *rest) for _, *rest in expected]
+
+
+def test_real_ages_of_appa_real(tmp_path: Path) -> None:
+    files, _, _ = layouts.appa_real()
+    found, _ = _read(layouts.write(tmp_path / "d", files), real_age=True)
+    assert [label for _, _, label in found] == [exact(4), exact(39)]
+
+
+def test_a_table_by_itself_with_pictures_anywhere(tmp_path: Path) -> None:
+    files, expected, dropped = layouts.table()
+    folder = layouts.write(tmp_path / "data", files)
+    found = _read(folder / "mine.csv")
+    assert found == ([("mine", *rest) for _, *rest in expected], dropped)
+    far = tmp_path / "far.csv"
+    far.write_text(f"file,class\n{folder / 'a.jpg'},65+\n")
+    assert _read(far) == ([("far", (folder / "a.jpg").as_posix(), between(65, 100))], {})
+
+
+CLASSES = {"young": (13, 30), "old": (51, 100)}
+
+
+def test_classes_with_names(tmp_path: Path) -> None:
+    files = layouts.pictures("train/young/a.jpg", "train/old/b.jpg", "25/c.jpg")
+    found, _ = _read(layouts.write(tmp_path / "d", files), classes=CLASSES)
+    assert [label for _, _, label in found] == [exact(25), between(51, 100), between(13, 30)]
+    table = layouts.pictures("a.jpg", "b.jpg")
+    table["list.csv"] = b"file,class\na.jpg,young\nb.jpg,18-24\n"
+    found, _ = _read(layouts.write(tmp_path / "t", table), classes=CLASSES)
+    assert [label for _, _, label in found] == [between(13, 30), between(18, 24)]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        layouts.pictures("young/a.jpg", "middle/b.jpg", "old/c.jpg"),
+        layouts.pictures("a.jpg")
+        | {"list.csv": b"file,class\na.jpg,young\na.jpg,middle\na.jpg,old\n"},
+    ],
+    ids=["folders", "table"],
+)
+def test_names_without_ages_are_listed_with_the_option_to_give(tmp_path: Path, files) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError) as error:
+        _read(layouts.write(tmp_path / "d", files), classes={"old": (51, 100)})
+    assert "not known: 'middle', 'young'; give" in str(error.value)
+    assert "--classes middle=13-30,young=13-30" in str(error.value)
+
+
+def test_a_table_of_something_else_beside_the_folders_of_classes_is_no_list(tmp_path: Path) -> None:
+    files, expected, dropped = layouts.folders()
+    files["notes.csv"] = b"day,weather\n"
+    assert _read(layouts.write(tmp_path / "data", files)) == (expected, dropped)
+
+
+def test_the_option_of_the_classes() -> None:
+    parsed = datasets.parsed_classes("young=13-30, middle=31-50,old=51+")
+    assert parsed == {"young": (13, 30), "middle": (31, 50), "old": (51, 100)}
+    assert datasets.parsed_classes("") == {}
+    assert interval_of("7") == (7, 7)
+    for wrong in ("young", "=1-2", "young=", "young=30-13", "a=1-2,a=3-4"):
+        with pytest.raises(UsageError, match=r"--classes: expected .* as in young=13-30"):
+            datasets.parsed_classes(wrong)
+
+
+BAD = [
+    ({}, "no data set that is understood; that would be UTKFace"),
+    (layouts.pictures("a.jpg"), "no data set that is understood"),
+    ({"a.jpg": b"", "x.csv": b"name,age\na.jpg,3\n"}, "there is no file in name, age"),
+    ({"a.jpg": b"", "x.csv": b"file,years\na.jpg,3\n"}, "there is no age or class in file, years"),
+    ({"a.jpg": b"", "x.csv": b""}, "in an empty file"),
+    ({"a.jpg": b"", "x.csv": b"\xff\xfe\x00"}, "x.csv: cannot be read"),
+    ({"a.jpg": b"", "x.csv": b"file,age,gender\na.jpg,3,1\n"}, "x.csv, row 1: gender '1';"),
+    ({"wiki.mat": b"no"}, r"wiki.mat: expected a MATLAB struct 'wiki' with the fields dob"),
+    ({"wiki.mat": layouts.mat("imdb", [(1, 1, "a", 1, 1, 1)])}, "expected a MATLAB struct 'wiki'"),
+    ({"gt_avg_train.csv": b"a,b\n"}, "there is no file_name and no apparent_age_avg in a, b"),
+    ({"list/train_name.txt": b"a b", "list/train_age.txt": b"1"}, "has 2 names and its list of ag"),
+    ({"list/train_name.txt": b"a b"}, "list/train_age.txt: cannot be read"),
+    ({"wiki.mat": b"", "fold_0_data.txt": b""}, "lists of two data sets"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "message"), BAD, ids=range(len(BAD)))
+def test_layouts_that_are_none(tmp_path: Path, files: layouts.Files, message: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    paths = [layouts.write(folder, files)] + ([layouts.pack(tmp_path / "d.zip", files)])
+    for path in paths:
+        with pytest.raises(LivecamError, match=message):
+            _read(path)
+
+
+def test_paths_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(LivecamError, match="no such file or folder"):
+        _read(tmp_path / "nothing")
+    text = tmp_path / "text.zip"
+    text.write_text("text")
+    with pytest.raises(LivecamError, match="neither a folder nor a whole zip file"):
+        _read(text)
+    cut = layouts.pack(tmp_path / "cut.zip", layouts.pictures(*(f"25/{i}.jpg" for i in range(9))))
+    cut.write_bytes(cut.read_bytes()[:-40])
+    with pytest.raises(LivecamError, match="neither a folder nor a whole zip file"):
+        _read(cut)
+
+
+def test_without_scipy_the_install_command_is_the_answer(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    files, _, _ = layouts.wiki()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(LivecamError, match=r"scipy is not installed; install it: pip install"):
+        _read(layouts.write(tmp_path / "d", files))
+
+
+def test_a_damaged_or_locked_member_is_unreadable_alone(tmp_path: Path) -> None:
+    path = layouts.pack(tmp_path / "d.zip", layouts.pictures("25/a.jpg", "25/b.jpg"))
+    content = bytearray(path.read_bytes())
+    content[content.index(layouts.BYTES)] ^= 1  # its checksum no longer fits
+    path.write_bytes(content)
+    archive = ZipFile(path)
+    with pytest.raises(Unreadable, match="Bad CRC-32"):
+        archive.read("25/a.jpg")
+    assert archive.read("25/b.jpg") == layouts.BYTES
+    archive.close()
+    with zipfile.ZipFile(path) as packed:
+        start = packed.getinfo("25/b.jpg").header_offset
+    content[start + 6] |= 1  # it wants a password
+    place = content.rindex(b"PK\x01\x02")
+    content[place + 8] |= 1
+    path.write_bytes(content)
+    archive = ZipFile(path)
+    with pytest.raises(Unreadable, match="encrypted"):
+        archive.read("25/b.jpg")
+    archive.close()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+import cv2
 import h5py
+import layouts
 import numpy as np
 import pytest
 from faces_data import head, jpeg, utk_name, write_utkface
 
 from train import prepare
+from train.archive import PICTURES
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
+from train.labels import between, exact
+from train.rows import Ages
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +98,10 @@ def test_the_summary_says_what_was_left_out(tmp_path, astronaut, capsys) -> None
     ("arguments", "code", "message"),
     [
         (["nowhere", "-o", "out.h5"], 1, "nowhere: no such file or folder"),
-        ([".", "-o", "out.h5"], 1, "no picture named as UTKFace"),
+        ([".", "-o", "out.h5"], 1, "no data set that is understood; that would be UTKFace"),
+        (["there.h5", "-o", "out.h5"], 1, "neither a folder nor a whole zip file"),
+        ([".", "-o", "out.h5", "--limit", "0"], 2, "--limit: expected at least 1, got 0"),
+        ([".", "-o", "out.h5", "--classes", "old"], 2, "--classes: expected each name once"),
         ([".", "-o", "there.h5"], 2, "there.h5: exists"),
         ([".", "-o", "out.h5", "--dev-share", "1"], 2, "expected a share between 0 and 1"),
         ([".", "-o", "out.h5", "--test-list", "none.txt"], 1, "cannot read the test list"),
@@ -110,3 +119,124 @@ def test_errors_are_one_line_and_leave_nothing(  # type: ignore[no-untyped-def]
     assert len(err.splitlines()) == 1
     assert {file.name for file in Path().iterdir()} == {"there.h5"}
     assert Path("there.h5").read_text() == "mine"
+
+
+def test_data_sets_are_mixed_with_intervals_and_provenance(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, capsys
+) -> None:
+    write_utkface(tmp_path / "utk", astronaut, 3)
+    classes = {f"young/{i}.jpg": jpeg(head(astronaut, 10 + i)) for i in range(2)}
+    layouts.write(tmp_path / "mine", classes)
+    table = {"a.jpg": jpeg(head(astronaut, 20)), "b.jpg": jpeg(head(astronaut, 21))}
+    table["list.csv"] = b"file,age,gender\na.jpg,40.25,f\nb.jpg,65+,m\nnone.jpg,3,\n"
+    packed = layouts.pack(tmp_path / "own.zip", table)
+    output = tmp_path / "faces.h5"
+    paths = [str(tmp_path / "utk"), str(tmp_path / "mine"), str(packed)]
+    assert prepare.main([*paths, "-o", str(output), "--classes", "young=13-30"]) == 0
+    columns = ("dataset", "file", "age", "label_age", "age_low", "age_high", "gender")
+    rows = list(zip(*(_column(output, name).tolist() for name in columns), strict=True))
+    assert rows == [
+        ("utkface", utk_name(20, 0, 0), 20, 20, 20, 20, 0),
+        ("utkface", utk_name(23, 1, 1), 23, 23, 23, 23, 1),
+        ("utkface", utk_name(26, 0, 2), 26, 26, 26, 26, 0),
+        ("mine", "young/0.jpg", 21.5, 21.5, 13, 30, -1),
+        ("mine", "young/1.jpg", 21.5, 21.5, 13, 30, -1),
+        ("own", "a.jpg", 40.25, 40.25, 40, 40, 1),
+        ("own", "b.jpg", 82.5, 82.5, 65, 100, 0),
+    ]
+    err = capsys.readouterr().err
+    assert "left out: picture missing" in err
+    assert "readable, of mine" in err
+
+
+def test_the_hash_of_exact_ages_is_the_one_of_the_first_version(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    write_utkface(tmp_path / "utk", astronaut, 6)
+    output = tmp_path / "faces.h5"
+    assert prepare.main([str(tmp_path / "utk"), "-o", str(output), "--dev-share", "0.3"]) == 0
+    digest = hashlib.sha256()
+    files, parts = _column(output, "file"), _column(output, "split")
+    for name, age, part in zip(files, _column(output, "age"), parts, strict=True):
+        content = hashlib.sha256((tmp_path / "utk" / name).read_bytes()).hexdigest()
+        digest.update(f"{content} {age:.1f} {part}\n".encode())
+    with h5py.File(output) as h5:
+        assert h5.attrs["data_hash"] == digest.hexdigest()[:16]
+
+
+def test_the_hash_changes_with_an_interval(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    hashes = set()
+    for ages in ("20-30", "19-31", "25"):
+        files = {f"{ages}/a.jpg": jpeg(head(astronaut, 2))}
+        folder = layouts.write(tmp_path / ages, files)
+        output = tmp_path / f"{ages}.h5"
+        assert prepare.main([str(folder), "-o", str(output)]) == 0
+        with h5py.File(output) as h5:
+            hashes.add(h5.attrs["data_hash"])
+    assert len(hashes) == 3
+
+
+def test_damaged_pictures_are_counted_and_some_are_named(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    whole = jpeg(head(astronaut, 2))
+    png = cv2.imencode(".png", head(astronaut, 1))[1].tobytes()
+    files = {"25/a.jpg": whole, "25/b.png": png}
+    files |= {f"25/cut{i:02}.jpg": whole[: 500 + 300 * i] for i in range(20)}
+    files |= {"25/cut.png": png[:-500], "25/empty.jpg": b"", "25/text.jpg": b"no picture"}
+    files |= {"25/tiny.jpg": jpeg(np.zeros((1, 1, 3), np.uint8))}
+    for path in (
+        layouts.write(tmp_path / "d", files),
+        layouts.pack(tmp_path / "d.zip", files),
+    ):
+        assert prepare.main([str(path), "-o", str(tmp_path / "out.h5"), "--overwrite"]) == 0
+        err = capsys.readouterr().err
+        assert f"{'  left out: unreadable':42}{23:>8}" in err
+        assert f"{'  left out: no face found':42}{1:>8}" in err
+        assert sum(line.startswith("unreadable: ") for line in err.splitlines()) == 21
+        assert "unreadable: … and 3 more" in err
+        assert _column(tmp_path / "out.h5", "file").tolist() == ["25/a.jpg", "25/b.png"]
+
+
+def test_data_without_a_usable_picture_is_an_error_that_counts(  # type: ignore[no-untyped-def]
+    tmp_path, capsys
+) -> None:
+    layouts.write(tmp_path / "d", {"25/a.jpg": b"no", "25/b.jpg": b""})
+    assert prepare.main([str(tmp_path / "d"), "-o", str(tmp_path / "out.h5")]) == 1
+    assert "no usable picture in the data (unreadable: 2)" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_large_pictures_are_searched_a_few_at_a_time(tmp_path, astronaut, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    write_utkface(tmp_path / "utk", astronaut, 5)
+    outputs = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    assert prepare.main([str(tmp_path / "utk"), "-o", str(outputs[0])]) == 0
+    monkeypatch.setattr(prepare, "BATCH_PIXELS", 80_000)
+    assert prepare.main([str(tmp_path / "utk"), "-o", str(outputs[1])]) == 0
+    np.testing.assert_array_equal(_column(outputs[0], "crops"), _column(outputs[1], "crops"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([exact(20), exact(25)], (22.5, 22, 22)),
+        ([exact(20), exact(25), exact(60)], (25, 25, 25)),
+        ([between(10, 20), between(15, 30)], (17.5, 15, 20)),
+        ([between(10, 20), between(20, 30)], (20, 20, 20)),
+        ([between(0, 2), between(4, 6)], (3, 2, 4)),
+        ([between(10, 20), exact(25), exact(30.4)], (27.7, 27, 27)),
+    ],
+    ids=str,
+)
+def test_labels_of_copies_become_one(labels, expected) -> None:  # type: ignore[no-untyped-def]
+    ages = Ages.of([*labels, between(1, 9)])
+    merged = ages.merged(np.array([0] * len(labels) + [len(labels)]))
+    for age, low, high in zip(merged.age[:-1], merged.low[:-1], merged.high[:-1], strict=True):
+        assert (age, low, high) == pytest.approx(expected)
+    assert (merged.age[-1], merged.low[-1], merged.high[-1]) == (5, 1, 9)
+
+
+def test_every_kind_of_picture_can_be_read(astronaut) -> None:  # type: ignore[no-untyped-def]
+    for suffix in PICTURES:
+        encoded = cv2.imencode(suffix, astronaut)[1].tobytes()
+        decoded = prepare.decode(encoded)
+        assert decoded is not None
+        assert decoded.shape == astronaut.shape
+        trailing = prepare.decode(encoded + b"\0" * 40)
+        assert trailing is not None

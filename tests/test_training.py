@@ -112,7 +112,7 @@ def exported(run: Path, data: Path) -> Path:
 
 
 def test_the_export_says_what_the_master_says(exported: Path, data: Path) -> None:
-    crops = load(data, "test").crops
+    crops = load(data, "test").crops[:]
     onnx = AgeGenderClassifier(exported / "age_gender.onnx")(crops)
     keras = AgeGenderClassifier(exported / "age_gender.keras", runtime="keras")(crops)
     np.testing.assert_allclose(onnx.age_probs, keras.age_probs, atol=1e-4)

@@ -6,6 +6,9 @@ or re-cropped ones. A small grey thumbnail of the *aligned* crop makes those loo
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import cv2
 import numpy as np
 
@@ -14,28 +17,111 @@ from livecam.datatypes import Array, Image
 THUMBNAIL_PX = 24
 MIN_CORRELATION = 0.95
 BLOCK = 4096
+FREQUENCIES = 6  # of each direction, for the first look at a pair
+ROUNDING = 1e-5  # more than float32 loses in a product
+MANY = 1 / 50  # from this share of a block's pairs on, all of them are compared at once
 
 
-def thumbnail(crop: Image) -> Array:
-    """(128, 128, 3) RGB -> (576,) float32 of mean 0 and length 1; a flat picture gives zeros."""
+def thumbnail(crop: Image) -> Image:
+    """(128, 128, 3) RGB -> (576,) grey uint8."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
-    centred = small.astype(np.float32).reshape(-1) - small.mean()
-    length = float(np.linalg.norm(centred))
-    return (centred / length if length > 1e-3 else centred * 0).astype(np.float32)
+    return small.reshape(-1)
 
 
-def near_copies(thumbnails: Array, min_correlation: float = MIN_CORRELATION) -> np.ndarray:
-    """Pairs (m, 2) of rows, first < second, whose thumbnails correlate more than that."""
-    pairs = []
-    for start in range(0, len(thumbnails), BLOCK):
-        rows = thumbnails[start : start + BLOCK]
-        for other in range(start, len(thumbnails), BLOCK):
-            alike = rows @ thumbnails[other : other + BLOCK].T > min_correlation
-            i, j = np.nonzero(alike)
+def centred(thumbnails: Image) -> Array:
+    """(n, 576) uint8 -> float32 of mean 0 and length 1, whose products are correlations; a flat
+    picture gives zeros."""
+    values = thumbnails.astype(np.float64)
+    values -= values.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    return (values / np.where(lengths > 1e-3, lengths, np.inf)).astype(np.float32)
+
+
+class Thumbnails:
+    """Thumbnails on disk, 576 bytes each: a million would be 2.3 GB as numbers in memory.
+
+    A context manager: the file in `folder` has no name and is gone afterwards.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, closed by `__exit__`
+
+    def __enter__(self) -> Thumbnails:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+    def append(self, crop: Image) -> None:
+        self._file.write(thumbnail(crop).tobytes())
+
+    def rows(self) -> Image:
+        """All so far, (n, 576) uint8, read where they are used."""
+        self._file.flush()
+        size = THUMBNAIL_PX**2
+        if not self._file.tell():
+            return np.zeros((0, size), np.uint8)
+        return np.memmap(self._file, np.uint8, mode="r").reshape(-1, size)
+
+
+def near_copies(thumbnails: Image, min_correlation: float = MIN_CORRELATION) -> np.ndarray:
+    """Pairs (m, 2) of rows, first < second, whose thumbnails (n, 576) correlate more than that.
+
+    Exact, though most pairs are never compared in full: with P an orthogonal projection and r
+    what it loses, x·y = Px·Py + r(x)·r(y) <= Px·Py + |r(x)| |r(y)|, which is itself one product of
+    short vectors. Only pairs for which that is high enough are looked at.
+    """
+    short = _projected(thumbnails)  # (n, 36)
+    pairs = [np.zeros((0, 2), int)]
+    for start in range(0, len(short), BLOCK):
+        for other in range(start, len(short), BLOCK):
+            bound = short[start : start + BLOCK] @ short[other : other + BLOCK].T
+            i, j = np.divmod(np.flatnonzero(bound > min_correlation - ROUNDING), bound.shape[1])
             i, j = i + start, j + other
-            pairs.append(np.stack([i, j], axis=1)[i < j])
-    return np.concatenate(pairs) if pairs else np.zeros((0, 2), int)
+            i, j = i[i < j], j[i < j]
+            if len(i):
+                alike = _correlations(thumbnails, i, j, MANY * bound.size) > min_correlation
+                pairs.append(np.stack([i[alike], j[alike]], axis=1))
+    return np.concatenate(pairs)
+
+
+def _projected(thumbnails: Image) -> Array:
+    """(n, 576) uint8 -> (n, 36): its slowest waves, and the length of the rest.
+
+    Faces are smooth, so the lowest frequencies of the cosine transform hold most of them.
+    """
+    waves = _slow_waves()  # (576, 35), orthonormal
+    short = np.empty((len(thumbnails), waves.shape[1] + 1), np.float32)
+    for start in range(0, len(thumbnails), BLOCK):
+        rows = centred(thumbnails[start : start + BLOCK])
+        part = rows @ waves
+        short[start : start + BLOCK, :-1] = part
+        short[start : start + BLOCK, -1] = np.linalg.norm(rows - part @ waves.T, axis=1)
+    return short
+
+
+def _slow_waves() -> Array:
+    """(576, 35): all pairs of the lowest frequencies of both directions but the mean."""
+    place = (np.arange(THUMBNAIL_PX) + 0.5) * np.pi / THUMBNAIL_PX
+    waves = np.cos(place[:, None] * np.arange(FREQUENCIES))  # (24, 6)
+    waves /= np.linalg.norm(waves, axis=0)
+    return np.kron(waves, waves)[:, 1:].astype(np.float32)
+
+
+def _correlations(thumbnails: Image, i: np.ndarray, j: np.ndarray, many: float) -> Array:
+    """(m,) of the pairs of rows `i` and `j`."""
+    if len(i) > many:
+        first, second = int(i.min()), int(j.min())
+        left = centred(thumbnails[first : int(i.max()) + 1])
+        right = centred(thumbnails[second : int(j.max()) + 1])
+        return (left @ right.T)[i - first, j - second]
+    values = np.empty(len(i), np.float32)
+    for start in range(0, len(i), BLOCK):
+        part = slice(start, start + BLOCK)
+        left, right = centred(thumbnails[i[part]]), centred(thumbnails[j[part]])
+        values[part] = np.einsum("ij,ij->i", left, right)
+    return values
 
 
 def groups(n: int, pairs: np.ndarray) -> np.ndarray:

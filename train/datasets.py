@@ -1,44 +1,41 @@
-"""Published face data sets: their pictures and what their file names say.
+"""Face data sets: which one a folder, zip file or table is, and which picture has which label.
 
-A data set is a folder or a zip file. `read(path)` yields one `Sample` per picture and counts what
-it had to leave out, so that nothing disappears silently.
+What a path holds is told from its layout. Nothing is left out silently: every row or picture that
+cannot be used is counted by reason.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
+from train import labels, published
+from train.archive import Folder, ZipFile, is_picture, opened
+from train.labels import FEMALE, GENDERS, MALE, Interval, Label
+from train.published import Entry, Places
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+UNDERSTOOD = (
+    "UTKFace (25_0_1_20170116….jpg) and All-Age-Faces (00001A02.jpg) by their names; "
+    "MegaAge (list/train_name.txt, list/train_age.txt), IMDB-WIKI (imdb.mat, wiki.mat), "
+    "APPA-REAL (gt_avg_train.csv), FairFace (fairface_label_train.csv), Adience "
+    "(fold_0_data.txt); a .csv file with the columns file and age or class; a folder for each age "
+    "or class (25, 18-24, 65+, or names with --classes)"
+)
 
-MALE, FEMALE, UNKNOWN = 0, 1, -1
-ETHNICITIES = ("White", "Black", "Asian", "Indian", "Others")  # UTKFace's, by its numbers
+TIGHT_CROPS = ("utkface", "allagefaces")  # what fills these pictures is a face, found or not
 
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """`age` in years; `gender` and `ethnicity` as numbers, -1 where the data set has none."""
-
-    age: int
-    gender: int
-    ethnicity: int = UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One labelled picture, still encoded. `file` is its name without folders."""
-
-    dataset: str
-    file: str
-    label: Label
-    encoded: bytes
+_Lister = Callable[[Folder | ZipFile, list[str], Counter[str]], Iterator[Entry]]
+LISTS: dict[str, _Lister] = {
+    r"(.*/)?list/(train|test)_name\.txt": published.megaage,
+    r"(.*/)?(imdb|wiki)\.mat": published.imdb_wiki,
+    r"(.*/)?gt_avg_(train|valid|test)\.csv": published.appa_real,
+    r"(.*/)?fairface_label_(train|val)\.csv": published.fairface,
+    r"(.*/)?fold_\d_data\.txt": published.adience,
+}
 
 
 def utkface_label(name: str) -> Label | None:
@@ -48,9 +45,9 @@ def utkface_label(name: str) -> Label | None:
     which; they are left out.
     """
     match = re.fullmatch(r"(\d{1,3})_([01])_([0-4])_\d{8,}\s*\.?jpg.*", name)
-    if match is None or not 0 < int(match[1]) <= 116:
+    if match is None or not 0 < int(match[1]) <= labels.OLDEST:
         return None
-    return Label(int(match[1]), int(match[2]), int(match[3]))
+    return labels.exact(int(match[1]), int(match[2]), int(match[3]))
 
 
 def allagefaces_label(name: str) -> Label | None:
@@ -58,59 +55,172 @@ def allagefaces_label(name: str) -> Label | None:
     match = re.fullmatch(r"(\d{5})A(\d{2})\.jpg", name)
     if match is None:
         return None
-    return Label(int(match[2]), FEMALE if int(match[1]) <= 7380 else MALE)
+    return labels.exact(int(match[2]), FEMALE if int(match[1]) <= 7380 else MALE)
 
 
-READERS: dict[str, Callable[[str], Label | None]] = {
+BY_NAME: dict[str, Callable[[str], Label | None]] = {
     "utkface": utkface_label,
     "allagefaces": allagefaces_label,
 }
 
 
-def read(path: Path, dropped: Counter[str]) -> Iterator[Sample]:
-    """The labelled pictures of a zip file or folder, in order of name.
+def open_data(path: Path) -> Folder | ZipFile:
+    """The folder or zip file, or the folder around a `.csv` file; the caller closes it.
 
-    Raises LivecamError if `path` is neither, or holds no picture with a known kind of name.
+    Raises LivecamError if there is none.
     """
-    found = False
-    for name, load in _pictures(path):
-        dataset, label = _label(name)
-        if label is None:
+    return Folder(path.parent) if _is_table(path) else opened(path)
+
+
+def entries(
+    path: Path,
+    archive: Folder | ZipFile,
+    dropped: Counter[str],
+    classes: Mapping[str, Interval] | None = None,
+    real_age: bool = False,
+) -> Iterator[Entry]:
+    """The labelled pictures of `open_data(path)`: in order of name, or of the rows of its lists.
+
+    `classes` are the ages of classes that have names; `real_age` takes APPA-REAL's real ages in
+    place of the apparent ones. Raises LivecamError if the layout is none that is understood.
+    """
+    classes = classes or {}
+    if _is_table(path):
+        return _table(path.stem, archive, path.name, dropped, classes)
+    lists = _published_lists(archive)
+    if len(lists) > 1:
+        found = " and ".join(names[0] for names in lists.values())
+        raise LivecamError(f"{path}: has lists of two data sets, {found}; give each by itself")
+    for lister, names in lists.items():
+        if lister is published.appa_real and real_age:
+            lister = functools.partial(published.appa_real, real_age=True)
+        return lister(archive, names, dropped)
+    pictures = [name for name in archive.names if is_picture(name)]
+    if any(_named(name) for name in pictures):
+        return _by_name(pictures, dropped)
+    has_folders = any("/" in name for name in pictures)
+    tables = _tables(archive, has_folders) if pictures else []
+    if tables:
+        parts = (_table(path.stem, archive, name, dropped, classes) for name in tables)
+        return (entry for part in parts for entry in part)
+    if has_folders:
+        return _by_folder(path, pictures, dropped, classes)
+    raise LivecamError(f"{path}: no data set that is understood; that would be {UNDERSTOOD}")
+
+
+def _tables(archive: Folder | ZipFile, has_folders: bool) -> list[str]:
+    """The tables with a column `file`, or all, for their error, where nothing else has labels."""
+    tables = [name for name in archive.names if name.lower().endswith(".csv")]
+    listing = [name for name in tables if "file" in published.header(archive, name)]
+    return listing or ([] if has_folders else tables)
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".csv" and path.is_file()
+
+
+def _published_lists(archive: Folder | ZipFile) -> dict[_Lister, list[str]]:
+    found: dict[_Lister, list[str]] = {}
+    for name in archive.names:
+        for pattern, lister in LISTS.items():
+            if re.fullmatch(pattern, name):
+                found.setdefault(lister, []).append(name)
+    return found
+
+
+def _named(name: str) -> tuple[str, str, Label] | None:
+    """Data set, name without folders and label of a picture that is named as a set names them."""
+    base = name.rpartition("/")[2]
+    for dataset, reader in BY_NAME.items():
+        if (label := reader(base)) is not None:
+            return dataset, base, label
+    return None
+
+
+def _by_name(pictures: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+    for member in pictures:
+        if (known := _named(member)) is None:
             dropped["name not understood"] += 1
-            continue
-        found = True
-        yield Sample(dataset, name, label, load())
-    if not found:
-        raise LivecamError(
-            f"{path}: no picture named as UTKFace (25_0_1_20170116….jpg) or All-Age-Faces "
-            "(00001A02.jpg) names them; give the data set's folder or zip file"
+        else:
+            dataset, file, label = known
+            yield Entry(dataset, file, member, label)
+
+
+def _table(
+    dataset: str,
+    archive: Folder | ZipFile,
+    name: str,
+    dropped: Counter[str],
+    classes: Mapping[str, Interval],
+) -> Iterator[Entry]:
+    """A person's own list: `file` and `age` or `class`, and `gender` if they like."""
+    header = published.header(archive, name)
+    column = next((column for column in ("age", "class") if column in header), "age or class")
+    has_gender = ("gender",) if "gender" in header else ()
+    table = functools.partial(published.rows, archive, name, ("file", column, *has_gender))
+    if column == "class":
+        _require_known(archive.path / name, {row["class"] for row in table()}, classes)
+    places = Places(archive, dropped)
+    for number, row in enumerate(table(), 1):
+        word = row.get("gender", "").lower()
+        if word not in GENDERS:
+            raise LivecamError(
+                f"{archive.path}: {name}, row {number}: gender {word!r}; "
+                "expected female, male, f, m or nothing"
+            )
+        label = _class_label(row[column], classes, GENDERS[word])
+        if label is None:
+            dropped["age not understood"] += 1
+        else:
+            yield from places.entry(dataset, published.parent(name), row["file"], label)
+
+
+def _by_folder(
+    path: Path, pictures: list[str], dropped: Counter[str], classes: Mapping[str, Interval]
+) -> Iterator[Entry]:
+    """Pictures whose folder is named after their age or class."""
+    inside = [name for name in pictures if "/" in name]
+    if len(inside) < len(pictures):
+        dropped["in no folder of a class"] += len(pictures) - len(inside)
+    _require_known(path, {_folder_of(name) for name in inside}, classes)
+    for member in inside:
+        if (label := _class_label(_folder_of(member), classes)) is not None:
+            yield Entry(path.stem, member, member, label)
+
+
+def _folder_of(name: str) -> str:
+    return name.split("/")[-2]
+
+
+def _class_label(
+    text: str, classes: Mapping[str, Interval], gender: int = labels.UNKNOWN
+) -> Label | None:
+    if text in classes:
+        return labels.between(*classes[text], gender)
+    return labels.of_text(text, gender)
+
+
+def _require_known(path: Path, found: set[str], classes: Mapping[str, Interval]) -> None:
+    unknown = sorted(name for name in found if _class_label(name, classes) is None)
+    if unknown:
+        shown = ", ".join(map(repr, unknown[:20])) + (" and more" if len(unknown) > 20 else "")
+        example = ",".join(f"{name}=13-30" for name in unknown[:3])
+        raise UsageError(
+            f"{path}: the ages of these classes are not known: {shown}; give all of them, as in "
+            f"--classes {example} (names such as 25, 18-24 and 65+ need none)"
         )
 
 
-def count(path: Path) -> int:
-    """How many pictures `read` will look at."""
-    return sum(1 for _ in _pictures(path))
-
-
-def _label(name: str) -> tuple[str, Label | None]:
-    for dataset, reader in READERS.items():
-        label = reader(name)
-        if label is not None:
-            return dataset, label
-    return "", None
-
-
-def _pictures(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in PICTURES:
-                yield file.name, file.read_bytes
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for member in sorted(archive.namelist()):
-                if member.lower().endswith(PICTURES) and not member.startswith("__MACOSX"):
-                    yield Path(member).name, functools.partial(archive.read, member)
-    elif path.exists():
-        raise LivecamError(f"{path}: neither a folder nor a zip file; give a data set as one")
-    else:
-        raise LivecamError(f"{path}: no such file or folder; give a data set's folder or zip file")
+def parsed_classes(text: str) -> dict[str, Interval]:
+    """`young=13-30,old=51+` -> intervals by name. Raises UsageError if it is not like that."""
+    found: dict[str, Interval] = {}
+    for part in filter(None, text.split(",")):
+        name, _, ages = part.partition("=")
+        interval = labels.interval_of(ages)
+        if not name.strip() or interval is None or name.strip() in found:
+            raise UsageError(
+                f"--classes: expected each name once with its ages, as in "
+                f"young=13-30,middle=31-50,old=51+, got {part!r}"
+            )
+        found[name.strip()] = interval
+    return found

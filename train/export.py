@@ -16,7 +16,6 @@ import numpy as np
 import yaml
 
 from livecam.ages import RANGE_SHARE, sharpened
-from livecam.crops import resized
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
@@ -64,9 +63,9 @@ def _write_checked(master: Any, dev: faces.FaceSet, folder: Path) -> None:
     """The three files. Raises LivecamError if the ONNX file does not say what the master says."""
     master.save(folder / f"{NAME}.keras")
     write_onnx(master, folder / f"{NAME}.onnx")
-    crops = resized(dev.crops, master.input.shape[1]).astype(np.float32)
+    crops = dev.crops.resized(master.input.shape[1])
     answers = master.predict(crops, batch_size=64, verbose=0)
-    difference = _difference(folder / f"{NAME}.onnx", crops[:256], answers)
+    difference = _difference(folder / f"{NAME}.onnx", crops[:256].astype(np.float32), answers)
     if difference > MAX_DIFFERENCE:
         raise LivecamError(f"{NAME}.onnx differs from the master by {difference:.1e}; not usable")
     power, held = calibrated_power(answers["age_probs"], dev.age)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 
@@ -17,12 +18,51 @@ TRAIN, DEV, TEST, LEFT_OUT = range(4)
 SPLITS = {"train": TRAIN, "dev": DEV, "test": TEST}
 
 
+class Crops:
+    """Crops (n, 128, 128, 3) RGB uint8 that stay in their file; an index or slice copies some.
+
+    `crops[7]` is one crop; a slice, an array of numbers (in any order, repeats allowed) or of
+    booleans gives (m, 128, 128, 3). The file holds each crop uncompressed in one piece, so a crop
+    is read from the mapped file in microseconds, by any thread.
+    """
+
+    def __init__(self, path: Path, starts: np.ndarray, shape: tuple[int, ...]) -> None:
+        self._bytes = np.asarray(np.memmap(path, np.uint8, mode="r"))
+        self._size = int(np.prod(shape))
+        self._starts = starts  # (n,) where each crop begins in the file
+        self.shape = (len(starts), *shape)
+        self.dtype = np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, rows: int | np.integer | slice | list[int] | np.ndarray) -> Image:
+        starts = self._starts[rows]
+        if np.ndim(starts) == 0:
+            return self._crop(int(starts))
+        out = np.empty((len(starts), *self.shape[1:]), np.uint8)
+        for crop, start in zip(out, starts, strict=True):
+            crop[...] = self._crop(int(start))
+        return out
+
+    def _crop(self, start: int) -> Image:
+        return self._bytes[start : start + self._size].reshape(self.shape[1:]).copy()
+
+    def resized(self, size_px: int) -> Image:
+        """All of them as `livecam.crops.resized` gives them, without the large ones in memory."""
+        out = np.empty((len(self), size_px, size_px, 3), np.uint8)
+        for i, small in enumerate(out):
+            cv2.resize(self[i], (size_px, size_px), dst=small, interpolation=cv2.INTER_AREA)
+        return out
+
+
 @dataclass(frozen=True)
 class FaceSet:
-    """Labelled crops: `crops` (n, 128, 128, 3) RGB, `age` (n,) years, `gender` and `ethnicity`
-    (n,) numbers of the data set, -1 unknown; `dataset` and `file` (n,) say where each is from."""
+    """Labelled crops: `crops` (n, 128, 128, 3) RGB, `age` (n,) years, within the whole years
+    `age_low` to `age_high` (n,), both inclusive; `gender` and `ethnicity` (n,) numbers of the data
+    set, -1 unknown; `dataset` and `file` (n,) say where each is from."""
 
-    crops: Image
+    crops: Crops
     age: np.ndarray
     age_low: np.ndarray
     age_high: np.ndarray
@@ -37,7 +77,7 @@ class FaceSet:
 
 
 def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
-    """One part of the file, of all data sets or one of them, in memory (49 KB a face).
+    """One part of the file, of all data sets or one of them; the crops stay in the file.
 
     Raises LivecamError if the file is none of `train.prepare`, or the part is empty.
     """
@@ -46,15 +86,17 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
         if not len(where):
             part = f"{split} part" + (f" of {dataset}" if dataset is not None else "")
             raise LivecamError(f"{path}: no face in its {part}; see python -m train.prepare -h")
+        age = h5["age"][()][where].astype(np.float32)
+        has_intervals = "age_low" in h5  # files of the first version have whole ages only
         return FaceSet(
-            crops=h5["crops"][where],
-            age=h5["age"][where].astype(np.float32),
-            age_low=np.floor(h5["age"][where]).astype(int),
-            age_high=np.floor(h5["age"][where]).astype(int),
-            gender=h5["gender"][where],
-            ethnicity=h5["ethnicity"][where],
-            dataset=h5["dataset"].asstr()[where],
-            file=h5["file"].asstr()[where],
+            crops=_crops(path, h5["crops"], where),
+            age=age,
+            age_low=h5["age_low"][()][where] if has_intervals else _whole_years(age),
+            age_high=h5["age_high"][()][where] if has_intervals else _whole_years(age),
+            gender=h5["gender"][()][where],
+            ethnicity=h5["ethnicity"][()][where],
+            dataset=h5["dataset"].asstr()[()][where],
+            file=h5["file"].asstr()[()][where],
             data_hash=str(h5.attrs["data_hash"]),
         )
 
@@ -62,7 +104,29 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
 def ages(path: Path, split: str, dataset: str | None = None) -> np.ndarray:
     """The ages (n,) of one part, which may be empty, without reading a picture."""
     with _opened(path) as h5:
-        return h5["age"][_rows(h5, split, dataset)].astype(np.float32)
+        return h5["age"][()][_rows(h5, split, dataset)].astype(np.float32)
+
+
+def _whole_years(age: np.ndarray) -> np.ndarray:
+    return np.floor(age).astype(np.int16)
+
+
+def _crops(path: Path, dataset: h5py.Dataset, where: np.ndarray) -> Crops:
+    shape = dataset.shape[1:]
+    if dataset.chunks != (1, *shape) or dataset.id.get_create_plist().get_nfilters():
+        raise LivecamError(
+            f"{path}: its crops were packed anew by another program; expected each uncompressed "
+            "in a piece of its own; make the file with python -m train.prepare"
+        )
+    starts = np.full(len(dataset), -1, np.int64)
+
+    def note(chunk: h5py.h5d.StoreInfo) -> None:
+        starts[chunk.chunk_offset[0]] = chunk.byte_offset
+
+    dataset.id.chunk_iter(note)
+    if (starts[where] < 0).any():
+        raise LivecamError(f"{path}: crops are missing; make it again with python -m train.prepare")
+    return Crops(path, starts[where], shape)
 
 
 def _rows(h5: h5py.File, split: str, dataset: str | None) -> np.ndarray:

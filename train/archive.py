@@ -1,0 +1,106 @@
+"""The files of a data set, in a folder or in a zip file alike."""
+
+from __future__ import annotations
+
+import functools
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+from livecam.errors import LivecamError
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+class Unreadable(Exception):
+    """One file of an archive cannot be read; its text says why."""
+
+
+class Folder:
+    """A folder; names are relative to it, with `/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """All files, in the order of their folders' and their own names."""
+        found = []
+        for folder, _, files in os.walk(self.path):
+            inside = Path(folder).relative_to(self.path).as_posix()
+            found += [file if inside == "." else f"{inside}/{file}" for file in files]
+        return sorted(found, key=lambda name: name.split("/"))
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).is_file()
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise Unreadable(error.strerror) from error
+
+    def close(self) -> None:
+        """A folder holds nothing open."""
+
+
+class ZipFile:
+    """A zip file, open until `close`. Its files may be read from several threads.
+
+    Raises LivecamError if it is none, or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise LivecamError(
+                f"{path}: neither a folder nor a whole zip file ({error}); give a data set as one, "
+                "or a CSV file"
+            ) from error
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """All files, in order of name."""
+        names = (name for name in self._zip.namelist() if not name.endswith("/"))
+        return sorted(name for name in names if not name.startswith("__MACOSX"))
+
+    def has(self, name: str) -> bool:
+        return name in self._zip.NameToInfo
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self._zip.read(name)
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+            raise Unreadable(str(error)) from error
+        except KeyError as error:
+            raise Unreadable("no such file in it") from error
+        except (RuntimeError, NotImplementedError) as error:  # a password, a compression
+            raise Unreadable(str(error)) from error
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def opened(path: Path) -> Folder | ZipFile:
+    """The folder or zip file at `path`; the caller closes it."""
+    if path.is_dir():
+        return Folder(path)
+    if not path.exists():
+        raise LivecamError(f"{path}: no such file or folder; give a data set's folder or zip file")
+    return ZipFile(path)
+
+
+def text(archive: Folder | ZipFile, name: str) -> str:
+    """A list of labels. Raises LivecamError if it cannot be read as UTF-8."""
+    try:
+        return archive.read(name).decode("utf-8-sig")
+    except (Unreadable, UnicodeDecodeError) as error:
+        raise LivecamError(f"{archive.path}: {name}: cannot be read: {error}") from error
+
+
+def is_picture(name: str) -> bool:
+    base = name.rpartition("/")[2]
+    return base.lower().endswith(PICTURES) and not base.startswith("._")

@@ -1,0 +1,254 @@
+"""Published data sets that come with lists of labels: what the lists say of which picture.
+
+Each function gets the archive and the names of the lists in it, yields the pictures of their rows,
+and counts in `dropped` the rows that it leaves out, by reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import functools
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from livecam.datatypes import AGES
+from livecam.errors import LivecamError
+from livecam.extras import require
+from train import labels
+from train.archive import Folder, ZipFile, is_picture, text
+from train.labels import ETHNICITIES, FEMALE, GENDERS, MALE, UNKNOWN, Label
+
+MIN_FACE_SCORE = 1.0  # of IMDB-WIKI's detector, as usual for this set
+MATLAB_DAYS = 366  # its day 1 is 1 January of the year 0, Python's that of the year 1
+
+# FairFace's words to UTKFace's five; East and Southeast Asian are one there
+FAIRFACE_RACES = {
+    "White": "White",
+    "Black": "Black",
+    "East Asian": "Asian",
+    "Southeast Asian": "Asian",
+    "Indian": "Indian",
+    "Middle Eastern": "Others",
+    "Latino_Hispanic": "Others",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One labelled picture: `member` is its name in the archive, `file` its name in the result:
+    without folders where it is unique, within the data set where it repeats."""
+
+    dataset: str
+    file: str
+    member: str
+    label: Label
+
+
+class Places:
+    """Where the pictures are that lists name: beside the list, or anywhere under their own name
+    and that of the folder they are in. What is nowhere is counted."""
+
+    def __init__(self, archive: Folder | ZipFile, dropped: Counter[str]) -> None:
+        self.archive, self.dropped = archive, dropped
+
+    def entry(self, dataset: str, folder: str, file: str, label: Label) -> Iterator[Entry]:
+        """One entry, or none if there is no such picture. `folder` is the data set's own."""
+        file = file.strip().replace("\\", "/").removeprefix("./")
+        member = f"{folder}/{file}" if folder else file
+        if not self.archive.has(member):
+            member = self._by_end.get(_end(file), "")
+        if member:
+            yield Entry(dataset, file, member, label)
+        else:
+            self.dropped["picture missing"] += 1
+
+    @functools.cached_property
+    def _by_end(self) -> dict[str, str]:
+        """Pictures by folder and name; the first of those that share them."""
+        names = reversed(self.archive.names)
+        return {_end(name): name for name in names if is_picture(name)}
+
+
+def parent(name: str) -> str:
+    """`a/b/list.csv` -> `a/b`; nothing for a name without folders."""
+    return name.rpartition("/")[0]
+
+
+def _end(name: str) -> str:
+    return "/".join(name.split("/")[-2:])
+
+
+def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+    """MegaAge and MegaAge-Asian (Zhang et al. 2017): `list/train_name.txt` and
+    `list/train_age.txt` line by line, pictures in `train/`; `test` alike."""
+    places = Places(archive, dropped)
+    for list_name in lists:
+        dataset = "megaage_asian" if "asian" in f"{archive.path}/{list_name}".lower() else "megaage"
+        names = text(archive, list_name).split()
+        ages = text(archive, list_name.replace("_name.txt", "_age.txt")).split()
+        if len(names) != len(ages):
+            raise LivecamError(
+                f"{archive.path}: {list_name} has {len(names)} names and its list of ages "
+                f"{len(ages)}; expected as many"
+            )
+        root = parent(parent(list_name))
+        part = list_name.rpartition("/")[2].removesuffix("_name.txt")
+        for name, age in zip(names, ages, strict=True):
+            if (label := labels.of_text(age)) is None:
+                dropped["age not understood"] += 1
+            else:
+                yield from places.entry(dataset, root, f"{part}/{name}", label)
+
+
+def imdb_wiki(
+    archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]
+) -> Iterator[Entry]:
+    """IMDB-WIKI (Rothe et al. 2015): `imdb.mat`, `wiki.mat`. A photo is taken to be of 1 July.
+
+    Rows are left out in which its detector found no face, a doubtful one or a second one, and
+    whose dates cannot be: nothing else says that the labelled person is the one in the picture.
+    """
+    places = Places(archive, dropped)
+    for list_name in lists:
+        dataset = list_name.rpartition("/")[2].removesuffix(".mat")
+        columns = _mat_columns(archive, list_name, dataset)
+        for born, taken, path, gender, score, second in zip(*columns, strict=True):
+            age = _age_on_1_july(born, taken)
+            if not np.isfinite(score):
+                dropped["no face in its list"] += 1
+            elif score < MIN_FACE_SCORE:
+                dropped[f"face score below {MIN_FACE_SCORE:g}"] += 1
+            elif not np.isnan(second):
+                dropped["a second face"] += 1
+            elif age is None:
+                dropped["impossible age"] += 1
+            else:
+                sex = {0.0: FEMALE, 1.0: MALE}.get(float(gender), UNKNOWN)
+                file = str(np.ravel(path)[0]) if np.size(path) else ""
+                yield from places.entry(dataset, parent(list_name), file, labels.exact(age, sex))
+
+
+def _mat_columns(archive: Folder | ZipFile, name: str, variable: str) -> list[np.ndarray]:
+    require("scipy", "train")
+    from scipy.io import loadmat
+
+    fields = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
+    try:
+        table: Any = loadmat(io.BytesIO(archive.read(name)))[variable][0, 0]
+        columns = [np.ravel(table[field]) for field in fields]
+    except Exception as error:  # loadmat raises whatever a damaged file makes it stumble over
+        raise LivecamError(
+            f"{archive.path}: {name}: expected a MATLAB struct {variable!r} with the fields "
+            f"{', '.join(fields)} ({error})"
+        ) from error
+    if len({len(column) for column in columns}) != 1:
+        raise LivecamError(f"{archive.path}: {name}: its fields are of different lengths")
+    return columns
+
+
+def _age_on_1_july(matlab_day: float, year: float) -> int | None:
+    """Whole years from a birth to 1 July of `year`; None if nobody is of that age."""
+    if not (np.isfinite(matlab_day) and np.isfinite(year)):
+        return None
+    day = int(matlab_day) - MATLAB_DAYS
+    if not 1 <= day <= datetime.date.max.toordinal():
+        return None
+    born = datetime.date.fromordinal(day)
+    age = int(year) - born.year - ((born.month, born.day) > (7, 1))
+    return age if 0 <= age < AGES else None
+
+
+def appa_real(
+    archive: Folder | ZipFile,
+    lists: list[str],
+    dropped: Counter[str],
+    real_age: bool = False,
+) -> Iterator[Entry]:
+    """APPA-REAL (Agustsson et al. 2017): `gt_avg_train.csv`, `_valid`, `_test`; pictures in
+    `train/` and so on. Of a photo and the crop of its face, `…_face.jpg`, only the crop is used.
+    """
+    column = "real_age" if real_age else "apparent_age_avg"
+    places = Places(archive, Counter())
+    for list_name in lists:
+        part = list_name.rpartition("gt_avg_")[2].removesuffix(".csv")
+        for row in rows(archive, list_name, ("file_name", column)):
+            label = labels.of_text(row[column])
+            if label is None:
+                dropped["age not understood"] += 1
+                continue
+            file = f"{part}/{row['file_name']}"
+            found = list(places.entry("appa_real", parent(list_name), f"{file}_face.jpg", label))
+            found = found or list(places.entry("appa_real", parent(list_name), file, label))
+            dropped["picture missing"] += not found
+            yield from found
+
+
+def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+    """FairFace (Kärkkäinen and Joo 2021): `fairface_label_train.csv`, `_val`. Ages are groups;
+    Middle Eastern and Latino_Hispanic become Others."""
+    places = Places(archive, dropped)
+    for list_name in lists:
+        for row in rows(archive, list_name, ("file", "age", "gender", "race")):
+            gender = GENDERS.get(row["gender"].lower(), UNKNOWN)
+            race = FAIRFACE_RACES.get(row["race"])
+            ethnicity = ETHNICITIES.index(race) if race else UNKNOWN
+            label = labels.of_text(row["age"], gender, ethnicity)
+            if label is None:
+                dropped["age not understood"] += 1
+            else:
+                yield from places.entry("fairface", parent(list_name), row["file"], label)
+
+
+def adience(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+    """Adience (Eidinger et al. 2014): `fold_0_data.txt` to 4, pictures in `aligned/` or, with
+    other names, in `faces/`; the aligned one where there are both."""
+    places = Places(archive, Counter())
+    columns = ("user_id", "original_image", "face_id", "age", "gender")
+    for list_name in lists:
+        for row in rows(archive, list_name, columns, delimiter="\t"):
+            gender = GENDERS.get(row["gender"].lower(), UNKNOWN)
+            label = labels.of_text(row["age"], gender)
+            if label is None:
+                no_age = row["age"] in ("", "None")
+                dropped["without an age" if no_age else "age not understood"] += 1
+                continue
+            end = f"{row['face_id']}.{row['original_image']}"
+            aligned = f"aligned/{row['user_id']}/landmark_aligned_face.{end}"
+            upright = f"faces/{row['user_id']}/coarse_tilt_aligned_face.{end}"
+            found = list(places.entry("adience", parent(list_name), aligned, label))
+            found = found or list(places.entry("adience", parent(list_name), upright, label))
+            dropped["picture missing"] += not found
+            yield from found
+
+
+def header(archive: Folder | ZipFile, name: str, delimiter: str = ",") -> list[str]:
+    """The names of a table's columns."""
+    first = text(archive, name).partition("\n")[0]
+    return [field.strip() for field in next(csv.reader([first], delimiter=delimiter), [])]
+
+
+def rows(
+    archive: Folder | ZipFile, name: str, columns: tuple[str, ...], delimiter: str = ","
+) -> Iterator[dict[str, str]]:
+    """The rows of a table with a header, stripped. Raises LivecamError without the columns."""
+    found = header(archive, name, delimiter)
+    missing = [column for column in columns if column not in found]
+    if missing:
+        raise LivecamError(
+            f"{archive.path}: {name}: expected the columns {', '.join(columns)}; "
+            f"there is no {' and no '.join(missing)} in {', '.join(found) or 'an empty file'}"
+        )
+    lines = io.StringIO(text(archive, name), newline="")
+    table = csv.DictReader(lines, found, restval="", delimiter=delimiter)
+    try:
+        next(table)
+        for row in table:
+            yield {column: (row[column] or "").strip() for column in columns}
+    except csv.Error as error:
+        raise LivecamError(f"{archive.path}: {name}, line {table.line_num}: {error}") from error

@@ -1,0 +1,204 @@
+"""What is known of each prepared crop, the split of all of them, and the account of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import h5py
+import numpy as np
+
+from livecam.datatypes import Image
+from train import copies
+from train.faces import DEV, LEFT_OUT, TEST, TRAIN
+from train.labels import Label
+from train.published import Entry
+
+DIGEST_BYTES = 32
+UNREADABLE = "unreadable"
+LISTED = 20  # names of unreadable pictures that are shown
+
+
+@dataclass
+class Rows:
+    """The written crops, in their order, and what was left out before; kept small, because a
+    million of them must fit."""
+
+    thumbnails: copies.Thumbnails
+    dataset: list[str] = field(default_factory=list)
+    file: list[str] = field(default_factory=list)
+    label: list[Label] = field(default_factory=list)
+    detected: bytearray = field(default_factory=bytearray)
+    digests: bytearray = field(default_factory=bytearray)
+    dropped: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def append(self, entry: Entry, digest: bytes, is_detected: bool, crop: Image) -> None:
+        self.dataset.append(entry.dataset)
+        self.file.append(entry.file)
+        self.label.append(entry.label)
+        self.detected.append(is_detected)
+        self.digests += digest
+        self.thumbnails.append(crop)
+
+    def drop(self, entry: Entry, why: str) -> None:
+        self.dropped[why] += 1
+        if why == UNREADABLE and len(self.unreadable) < LISTED:
+            self.unreadable.append(entry.file)
+
+    def split(self, test_names: set[str], dev_share: float, seed: int) -> Split:
+        """Groups by copies; each group is wholly in the training, dev or test part."""
+        first = self._first_of_content()
+        is_copy = first != np.arange(len(self))
+        same = np.stack([first[is_copy], np.nonzero(is_copy)[0]], axis=1)
+        alike = copies.near_copies(self.thumbnails.rows())
+        group = copies.groups(len(self), np.concatenate([same, alike]))
+        part = np.full(len(self), TRAIN, np.int8)
+        rng = np.random.default_rng(seed)
+        firsts = np.unique(group)
+        dev_groups = firsts[rng.random(len(firsts)) < dev_share]
+        part[np.isin(group, dev_groups)] = DEV
+        is_test = np.array([file in test_names for file in self.file], bool)
+        part[np.isin(group, group[is_test])] = LEFT_OUT
+        part[is_copy] = LEFT_OUT
+        part[is_test] = TEST
+        ages = Ages.of(self.label)
+        merged = ages.merged(group)
+        merged.set(is_test, ages)  # the labels of a published test part stay as they are
+        return Split(part, group, merged, is_copy)
+
+    def _first_of_content(self) -> np.ndarray:
+        """For each row the first row of the same bytes: itself, if it is no copy."""
+        digests = np.frombuffer(self.digests, f"S{DIGEST_BYTES}")
+        _, first, which = np.unique(digests, return_index=True, return_inverse=True)
+        return first[which]
+
+    def write(self, h5: h5py.File, split: Split) -> None:
+        text = h5py.string_dtype()
+        h5["dataset"] = np.array(self.dataset, dtype=text)
+        h5["file"] = np.array(self.file, dtype=text)
+        h5["label_age"] = Ages.of(self.label).age
+        h5["age"] = split.ages.age
+        h5["age_low"] = split.ages.low
+        h5["age_high"] = split.ages.high
+        h5["gender"] = np.array([label.gender for label in self.label], np.int8)
+        h5["ethnicity"] = np.array([label.ethnicity for label in self.label], np.int8)
+        h5["detected"] = np.frombuffer(self.detected, np.bool_)
+        h5["group"] = split.group
+        h5["split"] = split.part
+        h5.attrs["data_hash"] = self._data_hash(split)
+
+    def _data_hash(self, split: Split) -> str:
+        """Changes when a picture, a label (by a tenth of a year) or the split changes."""
+        digest = hashlib.sha256()
+        ages = split.ages
+        for i in range(len(self)):
+            content = self.digests[i * DIGEST_BYTES : (i + 1) * DIGEST_BYTES].hex()
+            interval = f" {ages.low[i]}-{ages.high[i]}" if ages.low[i] < ages.high[i] else ""
+            digest.update(f"{content} {ages.age[i]:.1f}{interval} {split.part[i]}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def summary(self, split: Split, test_names: set[str]) -> str:
+        """The table that says what became of every picture."""
+        return "\n".join(self._summary(split, test_names))
+
+    def _summary(self, split: Split, test_names: set[str]) -> Iterator[str]:
+        yield _line("pictures", len(self) + sum(self.dropped.values()))
+        left_out = split.part == LEFT_OUT
+        reasons = Counter(self.dropped)
+        reasons["exact copy of another picture"] = int((left_out & split.is_copy).sum())
+        reasons["copy of a test picture"] = int((left_out & ~split.is_copy).sum())
+        for why, n in sorted(reasons.items()):
+            if n:
+                yield _line(f"  left out: {why}", n)
+        of_set = Counter(self.dataset)
+        if len(of_set) > 1:
+            for dataset, n in of_set.items():
+                yield _line(f"  readable, of {dataset}", n)
+        for part, name in ((TRAIN, "train"), (DEV, "dev"), (TEST, "test")):
+            ages = split.ages.age[split.part == part]
+            median = f"   median age {np.median(ages):.0f}" if len(ages) else ""
+            yield _line(name, len(ages)) + median
+        sizes = np.bincount(split.group)
+        yield _line("groups of copies", int((sizes > 1).sum())) + f"   largest {sizes.max()}"
+        relabelled = split.ages.differ(Ages.of(self.label)) & ~left_out
+        yield _line("labels merged within groups", int(relabelled.sum()))
+        yield _line("no face found, place assumed", len(self) - sum(self.detected))
+        missing = test_names - set(self.file)
+        if missing:
+            yield _line("test list names not in the data", len(missing))
+        for name in self.unreadable:
+            yield f"unreadable: {name}"
+        more = self.dropped[UNREADABLE] - len(self.unreadable)
+        if more:
+            yield f"unreadable: … and {more} more"
+
+
+def _line(what: str, n: int) -> str:
+    return f"{what:42}{n:>8}"
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Per row: `age` float32, in the whole years `low` to `high` int16, as of `labels.Label`."""
+
+    age: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @staticmethod
+    def of(labels: list[Label]) -> Ages:
+        return Ages(
+            np.array([label.age for label in labels], np.float32),
+            np.array([label.age_low for label in labels], np.int16),
+            np.array([label.age_high for label in labels], np.int16),
+        )
+
+    def set(self, rows: np.ndarray, other: Ages) -> None:
+        self.age[rows], self.low[rows], self.high[rows] = (
+            other.age[rows],
+            other.low[rows],
+            other.high[rows],
+        )
+
+    def differ(self, other: Ages) -> np.ndarray:
+        return (self.age != other.age) | (self.low != other.low) | (self.high != other.high)
+
+    def merged(self, group: np.ndarray) -> Ages:
+        """One label for each group (n,): the median of its exact ages; without any, what is
+        common to its intervals; if nothing is, the medians of their ends and middles."""
+        merged = Ages(self.age.copy(), self.low.copy(), self.high.copy())
+        order = np.argsort(group, kind="stable")
+        ends = np.nonzero(np.diff(group[order], append=-1))[0] + 1
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            if end - start > 1:
+                members = order[start:end]
+                age, low, high = self._common(members)
+                merged.age[members], merged.low[members], merged.high[members] = age, low, high
+        return merged
+
+    def _common(self, members: np.ndarray) -> tuple[float, int, int]:
+        exact = members[self.low[members] == self.high[members]]
+        if len(exact):
+            age = float(np.median(self.age[exact]))
+            return age, int(age), int(age)
+        low, high = int(self.low[members].max()), int(self.high[members].min())
+        if low > high:
+            low = int(np.median(self.low[members]))
+            high = int(np.median(self.high[members]))
+        return (low + high) / 2, low, high
+
+
+@dataclass(frozen=True)
+class Split:
+    """Per row: `part`, `group` of copies, merged `ages`, and whether it repeats another's bytes."""
+
+    part: np.ndarray
+    group: np.ndarray
+    ages: Ages
+    is_copy: np.ndarray
