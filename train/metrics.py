@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from livecam.ages import AgeScheme, central_range
+from livecam.ages import RANGE_SHARE, AgeScheme, central_range
 
 BOOTSTRAP_ROUNDS = 2000
 Statistic = Callable[[np.ndarray], float]
@@ -20,6 +20,19 @@ def mae(errors: np.ndarray) -> float:
 def cs5(errors: np.ndarray) -> float:
     """Cumulative score: the share of errors of at most five years."""
     return float((np.abs(errors) <= 5).mean())
+
+
+def signed_errors(answers: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """How far each answer lies from its label's interval, years: (n,) x 3 -> (n,).
+
+    0 within the interval, negative below it; an exact label has `low` equal to `high`.
+    """
+    return np.maximum(answers - high, 0) - np.maximum(low - answers, 0)
+
+
+def cs_curve(errors: np.ndarray, most: int = 15) -> np.ndarray:
+    """The share of errors of at most 0, 1, … `most` years: (n,) -> (most + 1,)."""
+    return (np.abs(errors)[None, :] <= np.arange(most + 1)[:, None]).mean(axis=1)
 
 
 def bootstrap_interval(
@@ -46,13 +59,76 @@ def mean_recall(age_probs: np.ndarray, ages: np.ndarray, scheme: AgeScheme) -> f
     return float(np.mean([right[bins == b].mean() for b in np.unique(bins)]))
 
 
-def held(age_probs: np.ndarray, ages: np.ndarray) -> np.ndarray:
-    """Whether the 80 % range holds the label, by whole years: (n,) bool."""
-    low, high = central_range(age_probs).T
-    whole = np.minimum(np.floor(ages), age_probs.shape[1] - 1)
-    return (low <= whole) & (whole <= high)
+def held(age_probs: np.ndarray, ages: np.ndarray, share: float = RANGE_SHARE) -> np.ndarray:
+    """Whether the central range holds the label, by whole years: (n,) bool."""
+    return range_meets(age_probs, np.floor(ages), np.floor(ages), share)
+
+
+def range_meets(
+    age_probs: np.ndarray, low: np.ndarray, high: np.ndarray, share: float = RANGE_SHARE
+) -> np.ndarray:
+    """Whether the central range and the label's whole years low..high overlap: (n,) bool."""
+    range_low, range_high = central_range(age_probs, share).T
+    oldest = age_probs.shape[1] - 1
+    return (range_low <= np.minimum(high, oldest)) & (np.minimum(low, oldest) <= range_high)
 
 
 def majority_share(bins: np.ndarray) -> float:
     """The accuracy of always naming the most frequent bin."""
     return float(np.bincount(bins).max() / len(bins))
+
+
+def confusion(truth: np.ndarray, answer: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (classes, classes): a row is a true class, a column what was answered."""
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (truth, answer), 1)
+    return counts
+
+
+def class_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """`precision`, `recall` and `f1` (classes,) of a confusion; NaN where there is no face.
+
+    A class that nothing was answered with has no precision; one that does not occur, no recall.
+    """
+    right, occurs, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return {
+            "precision": right / answered,
+            "recall": right / occurs,
+            "f1": 2 * right / (occurs + answered),
+        }
+
+
+def roc_auc(is_class: np.ndarray, scores: np.ndarray) -> float:
+    """The chance that a face of the class scores above one that is not; a tie counts half.
+
+    (n,) bool, (n,) -> area under the ROC curve (Mann and Whitney 1947); NaN with one class only.
+    """
+    others = np.sort(scores[~is_class])
+    members = scores[is_class]
+    if not len(members) or not len(others):
+        return float("nan")
+    below = np.searchsorted(others, members, side="left")
+    not_above = np.searchsorted(others, members, side="right")
+    return float((below + not_above).mean() / 2 / len(others))
+
+
+def reliability(
+    probs: np.ndarray, is_right: np.ndarray, bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean probability, accuracy and faces of each tenth of 0..1 that occurs: (n,) x 2 -> (b,) x 3.
+
+    The points of a reliability diagram (Niculescu-Mizil and Caruana 2005).
+    """
+    place = np.minimum((probs * bins).astype(int), bins - 1)
+    faces = np.bincount(place, minlength=bins)
+    occurs = faces > 0
+    said = np.bincount(place, probs, bins)[occurs] / faces[occurs]
+    came = np.bincount(place, is_right, bins)[occurs] / faces[occurs]
+    return said, came, faces[occurs]
+
+
+def calibration_error(probs: np.ndarray, is_right: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al. 2015): the mean gap of `reliability`, by faces."""
+    said, came, faces = reliability(probs, is_right, bins)
+    return float(np.average(np.abs(said - came), weights=faces))
