@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from livecam.ages import RANGE_SHARE, AgeScheme, central_range
+from livecam.ages import RANGE_SHARE, central_range
 
 BOOTSTRAP_ROUNDS = 2000
 Statistic = Callable[[np.ndarray], float]
@@ -35,6 +35,11 @@ def cs_curve(errors: np.ndarray, most: int = 15) -> np.ndarray:
     return (np.abs(errors)[None, :] <= np.arange(most + 1)[:, None]).mean(axis=1)
 
 
+def median_age(age_probs: np.ndarray) -> np.ndarray:
+    """The year at which half of each distribution is reached: (n, 101) -> (n,) int."""
+    return central_range(age_probs, 0.0)[:, 0]
+
+
 def bootstrap_interval(
     values: np.ndarray, statistic: Statistic, share: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
@@ -45,18 +50,6 @@ def bootstrap_interval(
     tail = (1 - share) / 2
     low, high = np.quantile(rounds, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def bin_errors(age_probs: np.ndarray, ages: np.ndarray, scheme: AgeScheme) -> np.ndarray:
-    """How many bins the likeliest bin is from the label's: (n, 101), (n,) -> (n,) int."""
-    return np.argmax(scheme.bin_probs(age_probs), axis=1) - scheme.bins_of(ages)
-
-
-def mean_recall(age_probs: np.ndarray, ages: np.ndarray, scheme: AgeScheme) -> float:
-    """Accuracy averaged over the bins that occur, so that each counts the same."""
-    right = bin_errors(age_probs, ages, scheme) == 0
-    bins = scheme.bins_of(ages)
-    return float(np.mean([right[bins == b].mean() for b in np.unique(bins)]))
 
 
 def held(age_probs: np.ndarray, ages: np.ndarray, share: float = RANGE_SHARE) -> np.ndarray:
