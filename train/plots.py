@@ -57,10 +57,10 @@ def _percent_axis(axis: Any) -> None:
 def cs_curve(model: Sequence[float], constant: Sequence[float]) -> Figure:
     """Share of faces whose error is at most so many years, of the model and a constant age."""
     figure, axes = _figure(4.6, 3.4)
-    axes.plot(model, color=BLUE, marker="o", markersize=3, label="model")
-    axes.plot(constant, color=GREY, linestyle="--", label="constant age")
+    for curve, colour, name in ((model, BLUE, "model"), (constant, GREY, "constant age")):
+        label = f"{name}: CS@5 {100 * curve[5]:.1f} %"
+        axes.plot(curve, color=colour, marker="o", markersize=3, label=label)
     axes.axvline(5, color=ORANGE, linewidth=1)
-    axes.annotate(f"CS@5 {100 * model[5]:.1f} %", (5, model[5]), (6, model[5] - 0.13), color=INK)
     axes.set(xlabel="error of at most, years", ylabel="share of faces", ylim=(0, 1))
     axes.set_xlim(0, len(model) - 1)
     _percent_axis(axes.yaxis)
@@ -138,17 +138,17 @@ def errors_by_band(errors: np.ndarray, bands: Sequence[tuple[str, np.ndarray]]) 
 def group_bars(groups: Mapping[str, Mapping[str, Any]], mean: float) -> Figure:
     """MAE of each group, in the order given from the top; a line for all faces."""
     groups = {name: group for name, group in groups.items() if group["faces"]}
-    figure, axes = _figure(5.2, 0.8 + 0.28 * len(groups))
+    figure, axes = _figure(5.2, 1.0 + 0.28 * len(groups))
     names = [f"{name} ({group['faces']})" for name, group in groups.items()]
     values = [group["mae"] for group in groups.values()]
     bars = axes.barh(names, values, color=BLUE, height=0.65)
     axes.bar_label(bars, fmt=" %.1f", color=INK)
-    axes.axvline(mean, color=ORANGE, linewidth=1.2, label=f"all faces, {mean:.2f}")
+    axes.axvline(mean, color=ORANGE, linewidth=1.2, zorder=0.5)
+    axes.set_title(f"orange: all faces, {mean:.2f}", loc="left", fontsize=9)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set(xlabel="MAE, years")
-    axes.set_xlim(0, max(values) * 1.3)
-    axes.legend(loc="lower right")
+    axes.set_xlim(0, max(values) * 1.15)
     return figure
 
 

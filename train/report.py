@@ -26,7 +26,7 @@ CSS = """
 @media print { :root { --ink: #000; --paper: #fff; --line: #bbb; --soft: #fff }
   nav { display: none } body { font-size: 10pt } }
 * { box-sizing: border-box }
-body { margin: 0 auto; padding: 1.5rem; max-width: 68rem; font: 15px/1.5 system-ui, sans-serif;
+body { margin: 0 auto; padding: 1.5rem; max-width: 76rem; font: 15px/1.5 system-ui, sans-serif;
   color: var(--ink); background: var(--paper) }
 h1 { font-size: 1.6rem; line-height: 1.2 } h2 { margin-top: 2.5rem; font-size: 1.2rem;
   border-bottom: 1px solid var(--line) } h2, h3, summary { break-after: avoid }
@@ -37,6 +37,7 @@ nav a { margin-right: 1rem } a { color: var(--accent) }
   padding: .2rem .6rem; text-align: right } th { background: var(--soft) }
 th:first-child, td:first-child { text-align: left }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
+.row table { font-size: .85rem }
 figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid } figure svg { max-width: 100%;
   height: auto; display: block } figcaption { font-size: .85rem; max-width: 34rem }
 .face { width: 17rem; border: 1px solid var(--line); border-radius: 6px; padding: .5rem;
