@@ -84,10 +84,10 @@ def _warped(crop: Image, matrix: np.ndarray) -> Image:
 
 
 DEGRADATIONS = (
-    Degradation("small face", "px wide", (64, 48, 32, 24, 16), 32, small),
-    Degradation("blur", "px, σ", (1, 2, 3, 4, 6), 2, blurred),
+    Degradation("small face", "width in px", (64, 48, 32, 24, 16), 32, small),
+    Degradation("blur", "σ in px", (1, 2, 3, 4, 6), 2, blurred),
     Degradation("JPEG", "quality", (75, 50, 25, 15, 8), 25, compressed),
-    Degradation("less light", "of the light", (0.75, 0.5, 0.35, 0.25, 0.15), 0.5, darkened),
+    Degradation("less light", "share of the light", (0.75, 0.5, 0.35, 0.25, 0.15), 0.5, darkened),
     Degradation("roll", "± degrees", (5, 10, 20, 30, 45), 20, turned),
     Degradation("shift", "± % of the side", (5, 10, 15, 20, 30), 15, shifted),
 )

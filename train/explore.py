@@ -19,7 +19,7 @@ from livecam.ages import SCHEMES
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 from livecam.extras import require
-from train import faces
+from train import faces, metrics
 from train.cli import run
 from train.datasets import ETHNICITIES
 from train.scores import AGE_BANDS, GENDERS, age_bands
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PARTS = (*faces.SPLITS, "left out")  # by their numbers
-SHOWN = 10  # faces of each age band
+SHOWN = 8  # faces of each age band
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def read_columns(h5: h5py.File) -> Columns:
 
 
 def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:
-    """Up to ten used crops (k, 128, 128, 3) of each age band, by chance, always the same."""
+    """Up to eight used crops (k, 128, 128, 3) of each age band, by chance, always the same."""
     rng = np.random.default_rng(0)
     shown = {}
     for name, rows in age_bands(columns.age):
@@ -97,13 +97,6 @@ def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:
             chosen = np.sort(rng.choice(where, min(SHOWN, len(where)), replace=False))
             shown[name] = h5["crops"][chosen]
     return shown
-
-
-def counts(first: np.ndarray, second: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """How often each pair of numbers occurs: (n,), (n,) -> `shape`."""
-    table = np.zeros(shape, int)
-    np.add.at(table, (first, second), 1)
-    return table
 
 
 def group_sizes(columns: Columns) -> list[tuple[int, int]]:
@@ -135,7 +128,7 @@ def drawings(columns: Columns) -> dict[str, Figure]:
     used = columns.is_used
     split, ages = columns.split[used], columns.age[used]
     for name, scheme in SCHEMES.items():
-        table = counts(scheme.bins_of(ages), split, (len(scheme.labels), len(faces.SPLITS)))
+        table = metrics.counts(scheme.bins_of(ages), split, (len(scheme.labels), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
             table, scheme.labels, tuple(faces.SPLITS), f"classes of {name}", "faces"
         )
@@ -145,7 +138,8 @@ def drawings(columns: Columns) -> dict[str, Figure]:
         ("gender", columns.gender, GENDERS),
         ("ethnicity", columns.ethnicity, ETHNICITIES),
     ):
-        table = counts(band, values[used] % (len(parts) + 1), (len(names), len(parts) + 1))
+        unknown_last = np.where(values[used] < 0, len(parts), values[used])
+        table = metrics.counts(band, unknown_last, (len(names), len(parts) + 1))
         figures[f"{title}-by-age"] = plots.stacked_bars(
             table, names, (*parts, "unknown"), f"{title} by age", "faces"
         )

@@ -71,19 +71,22 @@ def majority_share(bins: np.ndarray) -> float:
     return float(np.bincount(bins).max() / len(bins))
 
 
-def confusion(truth: np.ndarray, answer: np.ndarray, classes: int) -> np.ndarray:
-    """Counts (classes, classes): a row is a true class, a column what was answered."""
-    counts = np.zeros((classes, classes), int)
-    np.add.at(counts, (truth, answer), 1)
-    return counts
+def counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """How often each pair of numbers occurs: (n,), (n,) -> `shape`.
+
+    Of true and answered classes it is the confusion, a row for each true class.
+    """
+    table = np.zeros(shape, int)
+    np.add.at(table, (rows, columns), 1)
+    return table
 
 
-def class_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+def class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
     """`precision`, `recall` and `f1` (classes,) of a confusion; NaN where there is no face.
 
     A class that nothing was answered with has no precision; one that does not occur, no recall.
     """
-    right, occurs, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    right, occurs, answered = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     with np.errstate(invalid="ignore"):
         return {
             "precision": right / answered,

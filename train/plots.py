@@ -20,7 +20,7 @@ INK = "#1f2328"
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = COLOURS = (
     "#3b82c4", "#d9822b", "#4b9e5f", "#c0504d", "#8e6bbf", "#8a9099",
 )  # fmt: skip
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
@@ -212,6 +212,8 @@ def curves(
             colour = COLOURS[number % len(COLOURS)]
             axes.plot(log["epoch"], log[column], style, color=colour, marker=".", label=name)
         axes.set(xlabel=xlabel, ylabel=label)
+        if column.endswith("accuracy"):
+            _percent_axis(axes.yaxis)
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -219,7 +221,7 @@ def curves(
 
 def age_histogram(ages: Mapping[str, np.ndarray], title: str) -> Figure:
     """Faces of every age, one colour a part, one upon the other."""
-    figure, axes = _figure(6.4, 2.9)
+    figure, axes = _figure(5.9, 2.9)
     values = list(ages.values())
     names = [f"{name} ({len(part)})" for name, part in ages.items()]
     bins = np.arange(-0.5, 118.5)
@@ -233,9 +235,11 @@ def stacked_bars(
     counts: np.ndarray, rows: Sequence[str], parts: Sequence[str], title: str, xlabel: str
 ) -> Figure:
     """Counts (rows, parts): a bar a row in the order given from the top, a colour a part."""
-    figure, axes = _figure(6.4, 1.1 + 0.27 * len(rows))
+    figure, axes = _figure(5.9, 1.1 + 0.27 * len(rows))
     left = np.zeros(len(rows))
     for number, part in enumerate(parts):
+        if not counts[:, number].any():
+            continue
         colour = COLOURS[number % len(COLOURS)]
         axes.barh(rows, counts[:, number], left=left, color=colour, height=0.7, label=part)
         left += counts[:, number]

@@ -37,4 +37,4 @@ def occlusion_map(classify: Callable[[Image], AgeGender], crop: Image) -> Array:
     for age, (top, left) in zip(covered, corners, strict=True):
         fall[top : top + PATCH_PX, left : left + PATCH_PX] += whole - age
         patches[top : top + PATCH_PX, left : left + PATCH_PX] += 1
-    return fall / np.maximum(patches, 1)
+    return (fall / np.maximum(patches, 1)).astype(np.float32)

@@ -165,8 +165,8 @@ def _groups(scores: dict[str, Any]) -> Section:
 def _robustness(robustness: dict[str, Any]) -> Section:
     rows = [
         (
-            name,
-            f"{curve['usual']:g} {curve['unit']}",
+            f"{name}, {curve['unit']}",
+            f"{curve['usual']:g}",
             f"{curve['maes'][curve['levels'].index(curve['usual'])]:.2f}",
             f"{curve['usual_ratio']:.2f}",
         )

@@ -186,10 +186,11 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
     truth = scheme.bins_of(labels.low[rows])
     probs = scheme.bin_probs(answer.age_probs[rows])
     guess = probs.argmax(axis=1)
-    counts = metrics.confusion(truth, guess, len(scheme.labels))
-    by_class = metrics.class_scores(counts)
-    aucs = np.array([metrics.roc_auc(truth == i, probs[:, i]) for i in range(len(scheme.labels))])
-    occurs = counts.sum(axis=1) > 0
+    classes = len(scheme.labels)
+    confusion = metrics.counts(truth, guess, (classes, classes))
+    by_class = metrics.class_scores(confusion)
+    aucs = np.array([metrics.roc_auc(truth == i, probs[:, i]) for i in range(classes)])
+    occurs = confusion.sum(axis=1) > 0
     return {
         "faces": int(rows.sum()),
         "accuracy": _mean(truth == guess),
@@ -205,13 +206,13 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
         "classes": [
             {
                 "label": label,
-                "faces": int(counts[i].sum()),
+                "faces": int(confusion[i].sum()),
                 **{name: _number(values[i]) for name, values in by_class.items()},
                 "auc": _number(aucs[i]),
             }
             for i, label in enumerate(scheme.labels)
         ],
-        "confusion": counts.tolist(),
+        "confusion": confusion.tolist(),
     }
 
 
