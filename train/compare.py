@@ -182,7 +182,8 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
         ],
     )
     yield "last dev MAE", [f"{log['dev_mae'][-1]:.3f}" for log in logs]
-    yield "last dev gender", [percent(log["dev_gender_accuracy"][-1]) for log in logs]
+    genders = [float(log["dev_gender_accuracy"][-1]) for log in logs]
+    yield "last dev gender", ["-" if np.isnan(share) else percent(share) for share in genders]
     yield "time", [clock_time(entry.seconds) for entry in runs]
     if any(entry.scores for entry in runs):
         yield "scored part", [str(entry.scores.get("split", "-")) for entry in runs]

@@ -204,10 +204,10 @@ def parts_table(columns: Columns) -> tuple[tuple[str, ...], list[tuple[str, ...]
 def _merged(columns: Columns) -> str:
     change = merged_labels(columns)
     if not len(change):
-        return "No label was changed by merging those of copies."
+        return "Merging copies changed no label."
     return (
-        f"{len(change)} labels were merged with those of their copies and changed by "
-        f"{np.median(change):.1f} years (median), at most {change.max():.0f}."
+        f"Labels that merging copies changed: {len(change)}, by {np.median(change):.1f} years "
+        f"(median), at most {change.max():.0f}."
     )
 
 

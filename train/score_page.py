@@ -201,7 +201,7 @@ def gallery(
     cards = []
     with Progress("explain", len(rows), "faces") as progress:
         for row in rows:
-            crop = data.crops[row]
+            crop = data.crops[row : row + 1][0]
             years = occlusion_map(classify, crop)
             low, high = ranges[row]
             marks = (

@@ -282,7 +282,8 @@ def _numbers(values: np.ndarray) -> list[float]:
 def as_json(scores: Mapping[str, Any]) -> str:
     """Indented, with every list of numbers on one line."""
     text = json.dumps(scores, indent=2)
-    return re.sub(r"\[([^\[\]{}]*)\]", lambda list_: "[" + " ".join(list_[1].split()) + "]", text)
+    numbers = r"\[\n([-+.,\deE\s]*)\]"  # a newline is never within a string
+    return re.sub(numbers, lambda found: f"[{' '.join(found[1].split())}]", text)
 
 
 def table(scores: Mapping[str, Any]) -> Iterator[str]:
