@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    _check_outputs(args)
+    _check(args)
     runtime = "keras" if args.model.endswith(".keras") else "onnx"
     classifier = AgeGenderClassifier(args.model, runtime)
     data = faces.load(args.data, args.split, args.dataset)
@@ -74,8 +75,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     }
     if args.report is not None:
         rows = sample(len(data), args.sample)
-        part = Labels(*(column[rows] for column in vars(labels).values()))
-        scores["robustness"] = robustness(classifier, data.crops[rows], part)
+        scores["robustness"] = robustness(classifier, data.crops, rows, labels, answer)
         _write_report(args, data, labels, answer, scores, classifier)
     if args.json == "-":
         print(as_json(scores))
@@ -85,8 +85,10 @@ def _evaluate(args: argparse.Namespace) -> None:
     print("\n".join(table(scores)))
 
 
-def _check_outputs(args: argparse.Namespace) -> None:
+def _check(args: argparse.Namespace) -> None:
     """Before the work, what would only fail after it."""
+    if args.model and not args.model.endswith((".onnx", ".keras")):
+        raise UsageError(f"--model {args.model}: expected a .onnx or .keras file")
     if args.sample < 0:
         raise UsageError(f"--sample: expected a number of faces or 0 for all, got {args.sample}")
     if args.report is not None:
@@ -125,36 +127,48 @@ def sample(n: int, wanted: int) -> np.ndarray:
 
 
 def robustness(
-    classify: Callable[[Image], AgeGender], crops: Image, labels: Labels
+    classify: Callable[[Image], AgeGender],
+    crops: Image,
+    rows: np.ndarray,
+    labels: Labels,
+    answer: AgeGender,
 ) -> dict[str, Any]:
-    """The MAE on degraded crops, and its ratio to that on clean ones, at every level.
+    """The MAE on these rows' crops made worse, and its ratio to that of `answer`, at every level.
 
     `mean_ratio` is over the usual level of each degradation.
     """
-    clean = _mae(classify(crops), labels)
-    curves: dict[str, Any] = {}
-    total = len(crops) * sum(len(degradation.levels) for degradation in DEGRADATIONS)
+    ages: dict[tuple[str, float], list[np.ndarray]] = defaultdict(list)
+    total = len(rows) * sum(len(degradation.levels) for degradation in DEGRADATIONS)
     with Progress("degrade", total, "faces") as progress:
-        for degradation in DEGRADATIONS:
-            maes = []
-            for level in degradation.levels:
-                maes.append(_mae(classify(degradation(crops, level)), labels))
-                progress.step(len(crops))
-            ratios = [mae / clean if clean else float("inf") for mae in maes]
-            curves[degradation.name] = {
-                "unit": degradation.unit,
-                "usual": degradation.usual,
-                "levels": list(degradation.levels),
-                "maes": maes,
-                "ratios": ratios,
-                "usual_ratio": ratios[degradation.levels.index(degradation.usual)],
-            }
-    mean_ratio = float(np.mean([curve["usual_ratio"] for curve in curves.values()]))
-    return {"faces": len(crops), "clean_mae": clean, "mean_ratio": mean_ratio, "curves": curves}
-
-
-def _mae(answer: AgeGender, labels: Labels) -> float:
-    return metrics.mae(age_errors(expected_age(answer.age_probs), labels))
+        for start in range(0, len(rows), BATCH):
+            batch = crops[rows[start : start + BATCH]]
+            for degradation in DEGRADATIONS:
+                for level in degradation.levels:
+                    probs = classify(degradation(batch, level)).age_probs
+                    ages[degradation.name, level].append(expected_age(probs))
+                    progress.step(len(batch))
+    labels = labels[rows]
+    clean = metrics.mae(age_errors(expected_age(answer.age_probs[rows]), labels))
+    curves: dict[str, dict[str, Any]] = {}
+    for degradation in DEGRADATIONS:
+        answered = [np.concatenate(ages[degradation.name, level]) for level in degradation.levels]
+        maes = [metrics.mae(age_errors(each, labels)) for each in answered]
+        ratios = [mae / clean if clean else None for mae in maes]
+        curves[degradation.name] = {
+            "unit": degradation.unit,
+            "usual": degradation.usual,
+            "levels": list(degradation.levels),
+            "maes": maes,
+            "ratios": ratios,
+            "usual_ratio": ratios[degradation.levels.index(degradation.usual)],
+        }
+    usual = [curve["usual_ratio"] for curve in curves.values()]
+    return {
+        "faces": len(rows),
+        "clean_mae": clean,
+        "mean_ratio": float(np.mean(usual)) if clean else None,
+        "curves": curves,
+    }
 
 
 def _write_report(

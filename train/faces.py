@@ -77,6 +77,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     except FileNotFoundError as error:
         raise LivecamError(f"{path}: no such file; make it with python -m train.prepare") from error
     except (OSError, KeyError) as error:
+        what = str(error).partition("\n")[0]  # HDF5 tells of a folder in two lines
         raise LivecamError(
-            f"{path}: not a file of python -m train.prepare, or a damaged one ({error})"
+            f"{path}: not a file of python -m train.prepare, or a damaged one ({what})"
         ) from error

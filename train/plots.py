@@ -186,9 +186,10 @@ def robustness(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.set_visible(False)
     for axes, (name, curve) in zip(grid.flat, curves.items(), strict=False):
         places = range(len(curve["levels"]))
-        axes.plot(places, curve["ratios"], color=BLUE, marker="o", markersize=4)
+        ratios = np.array(curve["ratios"], float)  # NaN without a clean error
+        axes.plot(places, ratios, color=BLUE, marker="o", markersize=4)
         usual = list(curve["levels"]).index(curve["usual"])
-        axes.plot(usual, curve["ratios"][usual], "o", color=ORANGE, markersize=8)
+        axes.plot(usual, ratios[usual], "o", color=ORANGE, markersize=8)
         axes.axhline(1, color=GREY, linestyle="--")
         axes.set_xticks(places, [f"{level:g}" for level in curve["levels"]])
         axes.set_title(name)
@@ -227,7 +228,7 @@ def age_histogram(ages: Mapping[str, np.ndarray], title: str) -> Figure:
     bins = np.arange(-0.5, 118.5)
     axes.hist(values, bins=list(bins), stacked=True, color=COLOURS[: len(values)], label=names)
     axes.set(title=title, xlabel="age, years", ylabel="faces", xlim=(-1, 117))
-    axes.legend()
+    axes.legend(loc="upper right")
     return figure
 
 

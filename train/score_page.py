@@ -168,11 +168,11 @@ def _robustness(robustness: dict[str, Any]) -> Section:
             f"{name}, {curve['unit']}",
             f"{curve['usual']:g}",
             f"{curve['maes'][curve['levels'].index(curve['usual'])]:.2f}",
-            f"{curve['usual_ratio']:.2f}",
+            number(curve["usual_ratio"], ".2f"),
         )
         for name, curve in robustness["curves"].items()
     ]
-    rows.append(("mean", "", "", f"{robustness['mean_ratio']:.2f}"))
+    rows.append(("mean", "", "", number(robustness["mean_ratio"], ".2f")))
     return Section(
         "Degraded pictures",
         [

@@ -38,6 +38,16 @@ class Labels:
     def __len__(self) -> int:
         return len(self.age)
 
+    def __getitem__(self, rows: np.ndarray) -> Labels:
+        """Rows by boolean mask or integer array."""
+        return Labels(
+            self.age[rows],
+            self.low[rows],
+            self.high[rows],
+            self.gender[rows],
+            self.ethnicity[rows],
+        )
+
     @property
     def is_interval(self) -> np.ndarray:
         return self.high > self.low
@@ -338,7 +348,7 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     if "robustness" in scores:
         robustness = scores["robustness"]
         name = f"error of degraded pictures ({robustness['faces']} faces)"
-        yield name, f"{robustness['mean_ratio']:.2f} × that of clean ones", "", ""
+        yield name, f"{number(robustness['mean_ratio'], '.2f')} × that of clean ones", "", ""
 
 
 def _row(
