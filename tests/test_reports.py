@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -131,6 +132,32 @@ def test_scores_of_a_single_face(tmp_path: Path, fake_model: None) -> None:
     assert evaluate.main([str(data), "--report", str(tmp_path / "one.html")]) == 0
 
 
+class _OnDisk:
+    """Crops that can only be had in parts, as from a file."""
+
+    def __init__(self, crops: np.ndarray) -> None:
+        self._crops, self.shape = crops, crops.shape
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        part = self._crops[rows]
+        assert part.ndim == 4
+        assert len(part) <= 8
+        return part
+
+
+def test_crops_are_read_in_parts(
+    data: Path, tmp_path: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = faces.load(data, "test")
+    in_parts = dataclasses.replace(loaded, crops=_OnDisk(loaded.crops))
+    monkeypatch.setattr(evaluate, "BATCH", 8)
+    monkeypatch.setattr(evaluate.faces, "load", lambda *_: in_parts)
+    assert evaluate.main([str(data), "--report", str(tmp_path / "report.html")]) == 0
+
+
 def test_json_on_stdout_is_json(
     data: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +187,7 @@ def test_a_sample_is_always_the_same() -> None:
         (["faces.h5", "--sample", "-1"], 2, "--sample: expected a number of faces or 0"),
         (["faces.h5", "--report", "page.pdf"], 2, "expected a name that ends in .html"),
         (["faces.h5", "--report", "none/page.html"], 1, "no such folder none"),
+        (["--json", "faces.h5", "faces.h5"], 2, "expected a name that ends in .json"),
         (["faces.h5", "--json", "none/scores.json"], 1, "no such folder none"),
     ],
 )

@@ -95,6 +95,10 @@ def _check(args: argparse.Namespace) -> None:
         require("matplotlib", "train")
         if args.report.suffix not in (".html", ".htm"):
             raise UsageError(f"--report {args.report}: expected a name that ends in .html")
+    if args.json not in (None, "-") and not args.json.endswith(".json"):
+        raise UsageError(
+            f"--json {args.json}: expected a name that ends in .json; the data is first"
+        )
     files = [args.report, Path(args.json) if args.json not in (None, "-") else None]
     for file in filter(None, files):
         if not file.parent.is_dir():
