@@ -23,8 +23,6 @@ CSS = """
   --accent: #2f6fad }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --paper: #16191d; --line: #3a4048;
   --soft: #20252b; --accent: #7db4ea } }
-@media print { :root { --ink: #000; --paper: #fff; --line: #bbb; --soft: #fff }
-  nav { display: none } body { font-size: 10pt } }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1.5rem; max-width: 76rem; font: 15px/1.5 system-ui, sans-serif;
   color: var(--ink); background: var(--paper) }
@@ -32,7 +30,8 @@ h1 { font-size: 1.6rem; line-height: 1.2 } h2 { margin-top: 2.5rem; font-size: 1
   border-bottom: 1px solid var(--line) } h2, h3, summary { break-after: avoid }
 nav a { margin-right: 1rem } a { color: var(--accent) }
 .note { border-left: 4px solid #d9822b; padding: .3rem .8rem; background: var(--soft) }
-.scroll { overflow-x: auto } table { border-collapse: collapse; margin: .8rem 0;
+.scroll { overflow-x: auto } tr { break-inside: avoid }
+table { border-collapse: collapse; margin: .8rem 0;
   font-variant-numeric: tabular-nums } th, td { border: 1px solid var(--line);
   padding: .2rem .6rem; text-align: right } th { background: var(--soft) }
 th:first-child, td:first-child { text-align: left }
@@ -43,6 +42,11 @@ figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid } figure svg { m
 .face { width: 17rem; border: 1px solid var(--line); border-radius: 6px; padding: .5rem;
   break-inside: avoid; font-size: .85rem } .face img { width: 7.8rem; height: 7.8rem }
 .face .name { overflow-wrap: anywhere; opacity: .75; font-size: .75rem }
+@media print { :root { --ink: #000; --paper: #fff; --line: #bbb; --soft: #fff }
+  html { font-size: 12px } body { font-size: 12px; padding: 0 } nav { display: none }
+  .scroll { overflow: visible } th, td { padding: .1rem .4rem } .row { gap: .5rem }
+  .face { width: 14.5rem; font-size: .7rem } .face img { width: 6.6rem; height: 6.6rem }
+  .face p { margin: .2rem 0 } .face svg { max-width: 100% } }
 """.strip()
 
 
