@@ -120,9 +120,7 @@ def drawings(columns: Columns) -> dict[str, Figure]:
     for dataset in np.unique(columns.dataset):
         here = columns.dataset == dataset
         ages = {
-            part: columns.age[here & (columns.split == number)]
-            for number, part in enumerate(PARTS)
-            if (here & (columns.split == number)).any()
+            part: columns.age[here & (columns.split == number)] for number, part in enumerate(PARTS)
         }
         figures[f"ages-{dataset}"] = plots.age_histogram(ages, f"ages of {dataset}")
     used = columns.is_used
@@ -152,14 +150,14 @@ def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
 
     figures = {key: report.drawing(figure) for key, figure in drawings(columns).items()}
 
-    def drawn(start: str) -> str:
-        return report.row(*(html for key, html in figures.items() if key.startswith(start)))
+    def drawn(part: str) -> str:
+        return report.row(*(html for key, html in figures.items() if part in key))
 
     sizes = [(str(size), str(groups)) for size, groups in group_sizes(columns)]
     sections = [
         report.Section("Parts", [report.table(*parts_table(columns))]),
         report.Section("Ages", [drawn("ages-")]),
-        report.Section("Gender and ethnicity", [drawn("gender-"), drawn("ethnicity-")]),
+        report.Section("Gender and ethnicity", [drawn("-by-age")]),
         report.Section("Classes", [drawn("classes-")]),
         report.Section(
             "Copies",
