@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 
 HEAD = slice(30, 230), slice(120, 320)  # of the 512 px portrait
@@ -37,3 +38,27 @@ def write_utkface(folder: Path, portrait: np.ndarray, n: int) -> list[str]:
     for i, name in enumerate(names):
         (folder / name).write_bytes(jpeg(head(portrait, i)))
     return names
+
+
+def write_h5(path: Path, n: int = 30, gender: int | None = None) -> Path:
+    """A file as `train.prepare` writes it, of `n` patterns instead of faces, all of the test part
+    but the last two (training, left out); the second is a copy of the first."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (n, 8, 8, 3), np.uint8)
+    label_age = np.linspace(1, 80, n).astype(np.int16)
+    age = label_age.astype(np.float32)
+    age[1:2] = age[:1]
+    split = np.full(n, 2, np.int8)
+    split[-2:] = 0, 3
+    text = h5py.string_dtype()
+    with h5py.File(path, "w") as h5:
+        h5["crops"] = coarse.repeat(16, axis=1).repeat(16, axis=2)
+        h5["dataset"] = np.array(["utkface"] * n, dtype=text)
+        h5["file"] = np.array([f"<b>{i}</b>.jpg" for i in range(n)], dtype=text)
+        h5["label_age"], h5["age"], h5["split"] = label_age, age, split
+        h5["gender"] = np.arange(n, dtype=np.int8) % 2 if gender is None else np.int8([gender] * n)
+        h5["ethnicity"] = np.arange(n, dtype=np.int8) % 5
+        h5["detected"] = np.ones(n, bool)
+        h5["group"] = np.r_[0, 0, 2:n]
+        h5.attrs["data_hash"] = "0" * 16
+    return path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from livecam.ages import SCHEMES
 from train import metrics
 
 
@@ -31,17 +30,6 @@ def test_the_bootstrap_interval_holds_the_value_and_narrows_with_more_data() -> 
     assert widths[1] == pytest.approx(2 * 1.96 / np.sqrt(5000), rel=0.1)
 
 
-def test_bins_are_counted_from_the_label() -> None:
-    ages = np.array([12.0, 13.0, 66.0, 110.0])
-    errors = metrics.bin_errors(_one_hot(12, 12, 30, 100), ages, SCHEMES["marketing"])
-    assert errors.tolist() == [0, -1, -4, 0]
-
-
-def test_mean_recall_counts_every_bin_the_same() -> None:
-    ages = np.array([5.0] * 9 + [70.0])
-    assert metrics.mean_recall(_one_hot(*[5] * 10), ages, SCHEMES["marketing"]) == 0.5
-
-
 def test_held_goes_by_whole_years_and_caps_at_100() -> None:
     held = metrics.held(_one_hot(30, 30, 100), np.array([30.9, 31.0, 116.0]))
     assert held.tolist() == [True, False, True]
@@ -49,3 +37,66 @@ def test_held_goes_by_whole_years_and_caps_at_100() -> None:
 
 def test_majority_share() -> None:
     assert metrics.majority_share(np.array([2, 2, 0, 2])) == 0.75
+
+
+def test_the_error_of_an_interval_is_the_way_to_it() -> None:
+    low, high = np.array([20.0, 20, 20, 30]), np.array([29.0, 29, 29, 30])
+    errors = metrics.signed_errors(np.array([17.0, 25, 31, 28]), low, high)
+    assert errors.tolist() == [-3, 0, 2, -2]
+
+
+def test_a_range_meets_an_interval_that_it_touches() -> None:
+    met = metrics.range_meets(_one_hot(30, 30, 30), np.array([20, 20, 31]), np.array([30, 29, 40]))
+    assert met.tolist() == [True, False, False]
+
+
+def test_the_cs_curve_begins_with_hits_and_rises() -> None:
+    curve = metrics.cs_curve(np.array([0.0, -1, 2, 9]), most=3)
+    assert curve.tolist() == [0.25, 0.5, 0.75, 0.75]
+
+
+def test_the_median_age_is_where_half_is_reached() -> None:
+    probs = np.zeros((2, 101), np.float32)
+    probs[0, [10, 20, 90]] = 0.3, 0.3, 0.4
+    probs[1, 50] = 1
+    assert metrics.median_age(probs).tolist() == [20, 50]
+
+
+def test_a_row_of_the_confusion_is_the_true_class() -> None:
+    confusion = metrics.counts(np.array([0, 0, 1]), np.array([2, 2, 1]), (3, 3))
+    assert confusion.tolist() == [[0, 0, 2], [0, 1, 0], [0, 0, 0]]
+
+
+def test_class_scores_on_a_known_confusion() -> None:
+    scores = metrics.class_scores(np.array([[3, 1, 0], [2, 4, 0], [0, 0, 0]]))
+    np.testing.assert_allclose(scores["precision"], [3 / 5, 4 / 5, np.nan])
+    np.testing.assert_allclose(scores["recall"], [3 / 4, 4 / 6, np.nan])
+    np.testing.assert_allclose(scores["f1"], [2 * 3 / 9, 2 * 4 / 11, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("is_class", "scores", "expected"),
+    [
+        ([], [], np.nan),
+        ([1, 1], [0.2, 0.9], np.nan),  # one class only
+        ([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.75),
+        ([0, 1], [0.5, 0.5], 0.5),
+        ([0, 1, 1], [0.9, 0.1, 0.2], 0.0),
+    ],
+)
+def test_the_area_under_the_roc_curve(
+    is_class: list[int], scores: list[float], expected: float
+) -> None:
+    area = metrics.roc_auc(np.array(is_class, bool), np.array(scores))
+    np.testing.assert_allclose(area, expected)
+
+
+def test_reliability_and_its_error() -> None:
+    probs = np.array([0.95, 0.95, 0.55, 1.0])
+    is_right = np.array([True, False, True, True])
+    said, came, faces = metrics.reliability(probs, is_right)
+    np.testing.assert_allclose(said, [0.55, 2.9 / 3])
+    np.testing.assert_allclose(came, [1, 2 / 3])
+    assert faces.tolist() == [1, 3]
+    expected = (0.45 + 3 * (2.9 / 3 - 2 / 3)) / 4
+    assert metrics.calibration_error(probs, is_right) == pytest.approx(expected)

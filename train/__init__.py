@@ -1,1 +1,1 @@
-"""Training of livecam's age and gender classifier: prepare, fit, evaluate, export."""
+"""Training of the age and gender network: prepare, explore, fit, compare, export, evaluate."""

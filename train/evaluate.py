@@ -2,179 +2,193 @@
 
 The faces were aligned by `train.prepare` with the code that runs in `livecam`, so these are the
 scores of the tool itself. UTKFace's ages are apparent ages: people estimated them.
+
+`--report` writes one HTML file with all tables and pictures, among them how the error grows on
+degraded pictures, and the faces with the largest errors. It takes some minutes on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from livecam.ages import SCHEMES, expected_age
+from livecam.ages import expected_age
 from livecam.classifier import AgeGenderClassifier
-from livecam.datatypes import AgeGender
+from livecam.datatypes import AgeGender, Image
+from livecam.errors import LivecamError, UsageError
+from livecam.extras import require
+from livecam.progress import Progress
 from train import faces, metrics
 from train.cli import run
-from train.labels import ETHNICITIES
+from train.degrade import DEGRADATIONS
+from train.looks import LOOKS, looks
+from train.scores import Labels, age_errors, as_json, labels_of, score, table
 
-AT_ONCE = 4096
-AGE_BANDS = ((0, 2), (3, 12), (13, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, 116))
+BATCH = 256  # crops in memory at a time
+SAMPLE = 400  # faces that are degraded in every way, unless told
+WORST = 24  # faces of the gallery
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m train.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("data", type=Path, help="HDF5 file of python -m train.prepare")
     parser.add_argument("--model", default="", help=".onnx or .keras file (the shipped .onnx)")
     parser.add_argument("--split", choices=tuple(faces.SPLITS), default="test", help="part (test)")
     parser.add_argument("--dataset", help="only this data set's faces, e.g. utkface")
-    parser.add_argument("--json", action="store_true", help="the scores as JSON on stdout")
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="the scores as JSON, on stdout or here"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="a page with all pictures")
+    parser.add_argument(
+        "--sample", type=int, default=SAMPLE, metavar="N",
+        help=f"faces that a report degrades in every way ({SAMPLE}; 0: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-gallery", action="store_true", help="no faces in the report: it can be shown"
+    )
     return run(_evaluate, parser, argv)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    _check(args)
     runtime = "keras" if args.model.endswith(".keras") else "onnx"
     classifier = AgeGenderClassifier(args.model, runtime)
     data = faces.load(args.data, args.split, args.dataset)
     train_ages = faces.ages(args.data, "train", args.dataset)
-    scores = {
+    labels = labels_of(data)
+    answer, seen = answers(classifier, data.crops)
+    scores: dict[str, Any] = {
         "model": classifier.path.name,
         "split": args.split,
         "data_hash": data.data_hash,
-        **score(data, answers(classifier, data.crops), train_ages),
+        **score(labels, answer, train_ages, seen),
     }
-    print(json.dumps(scores, indent=2) if args.json else "\n".join(table(scores)))
+    if args.report is not None:
+        rows = sample(len(data), args.sample)
+        scores["robustness"] = robustness(classifier, data.crops, rows, labels, answer)
+        _write_report(args, data, labels, answer, scores, classifier)
+    if args.json == "-":
+        print(as_json(scores))
+        return
+    if args.json is not None:
+        Path(args.json).write_text(as_json(scores) + "\n", encoding="utf-8")
+    print("\n".join(table(scores)))
 
 
-def answers(classifier: AgeGenderClassifier, crops: faces.Crops) -> AgeGender:
-    """What the model says of all crops, some thousand of them in memory at a time."""
-    parts = [classifier(crops[i : i + AT_ONCE]) for i in range(0, len(crops), AT_ONCE)]
-    return AgeGender(
+def _check(args: argparse.Namespace) -> None:
+    """Before the work, what would only fail after it."""
+    if args.model and not args.model.endswith((".onnx", ".keras")):
+        raise UsageError(f"--model {args.model}: expected a .onnx or .keras file")
+    if args.sample < 0:
+        raise UsageError(f"--sample: expected a number of faces or 0 for all, got {args.sample}")
+    if args.report is not None:
+        require("matplotlib", "train")
+        if args.report.suffix not in (".html", ".htm"):
+            raise UsageError(f"--report {args.report}: expected a name that ends in .html")
+    if args.json not in (None, "-") and not args.json.endswith(".json"):
+        raise UsageError(
+            f"--json {args.json}: expected a name that ends in .json; the data is first"
+        )
+    files = [args.report, Path(args.json) if args.json not in (None, "-") else None]
+    for file in filter(None, files):
+        if not file.parent.is_dir():
+            raise LivecamError(f"{file}: no such folder {file.parent}; make it first")
+
+
+def answers(
+    classify: Callable[[Image], AgeGender], crops: Image
+) -> tuple[AgeGender, dict[str, np.ndarray]]:
+    """What the model says of all crops (n, 128, 128, 3), and how they look, batch by batch."""
+    parts, seen = [], []
+    with Progress("classify", len(crops), "faces") as progress:
+        for start in range(0, len(crops), BATCH):
+            batch = crops[start : start + BATCH]
+            parts.append(classify(batch))
+            seen.append(looks(batch))
+            progress.step(len(batch))
+    answer = AgeGender(
         np.concatenate([part.age_probs for part in parts]),
         np.concatenate([part.female_prob for part in parts]),
     )
+    return answer, dict(zip(LOOKS, np.concatenate(seen).T, strict=True))
 
 
-def score(data: faces.FaceSet, answer: AgeGender, train_ages: np.ndarray) -> dict[str, Any]:
-    """All measures of one part, as numbers; shares are from 0 to 1, ages in years."""
-    errors = expected_age(answer.age_probs) - data.age
-    known = data.gender >= 0
-    is_right = (answer.female_prob >= 0.5) == (data.gender == 1)
-    held = metrics.held(answer.age_probs, data.age)
-    constant = float(np.median(train_ages if len(train_ages) else data.age))
-    return {
-        "faces": len(data),
-        "mae": _measured(errors, metrics.mae),
-        "cs5": _measured(errors, metrics.cs5),
-        "gender": _measured(is_right[known].astype(float), lambda right: float(right.mean())),
-        "gender_13_and_over": _mean(is_right[known & (data.age >= 13)]),
-        "range_holds": _mean(held),
-        "constant": {"age": constant, "mae": metrics.mae(constant - data.age)},
-        "majority_gender": metrics.majority_share(data.gender[known]) if known.any() else None,
-        "schemes": {name: _scheme(data, answer, name) for name in SCHEMES},
-        "by_age": {
-            name: _group(errors, is_right, held, known, rows) for name, rows in _bands(data.age)
-        },
-        "by_gender": {
-            name: _group(errors, is_right, held, known, data.gender == number)
-            for number, name in enumerate(("male", "female"))
-        },
-        "by_ethnicity": {
-            name: _group(errors, is_right, held, known, data.ethnicity == number)
-            for number, name in enumerate(ETHNICITIES)
-        },
-    }
+def sample(n: int, wanted: int) -> np.ndarray:
+    """Rows in their order: `wanted` of `n` by chance, always the same ones; 0 takes all."""
+    if not wanted or wanted >= n:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).choice(n, wanted, replace=False))
 
 
-def _measured(values: np.ndarray, statistic: metrics.Statistic) -> dict[str, float] | None:
-    if not len(values):
-        return None
-    low, high = metrics.bootstrap_interval(values, statistic)
-    return {"value": statistic(values), "low": low, "high": high}
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return float(values.mean()) if len(values) else None
-
-
-def _scheme(data: faces.FaceSet, answer: AgeGender, name: str) -> dict[str, float]:
-    scheme = SCHEMES[name]
-    off = metrics.bin_errors(answer.age_probs, data.age, scheme)
-    return {
-        "accuracy": float((off == 0).mean()),
-        "within_one_bin": float((np.abs(off) <= 1).mean()),
-        "mean_recall": metrics.mean_recall(answer.age_probs, data.age, scheme),
-        "majority": metrics.majority_share(scheme.bins_of(data.age)),
-    }
-
-
-def _bands(ages: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    for low, high in AGE_BANDS:
-        yield f"{low}-{high}", (np.floor(ages) >= low) & (np.floor(ages) <= high)
-
-
-def _group(
-    errors: np.ndarray,
-    is_right: np.ndarray,
-    held: np.ndarray,
-    known: np.ndarray,
+def robustness(
+    classify: Callable[[Image], AgeGender],
+    crops: Image,
     rows: np.ndarray,
-) -> dict[str, float | int | None]:
+    labels: Labels,
+    answer: AgeGender,
+) -> dict[str, Any]:
+    """The MAE on these rows' crops made worse, and its ratio to that of `answer`, at every level.
+
+    `mean_ratio` is over the usual level of each degradation.
+    """
+    ages: dict[tuple[str, float], list[np.ndarray]] = defaultdict(list)
+    total = len(rows) * sum(len(degradation.levels) for degradation in DEGRADATIONS)
+    with Progress("degrade", total, "faces") as progress:
+        for start in range(0, len(rows), BATCH):
+            batch = crops[rows[start : start + BATCH]]
+            for degradation in DEGRADATIONS:
+                for level in degradation.levels:
+                    probs = classify(degradation(batch, level)).age_probs
+                    ages[degradation.name, level].append(expected_age(probs))
+                    progress.step(len(batch))
+    labels = labels[rows]
+    clean = metrics.mae(age_errors(expected_age(answer.age_probs[rows]), labels))
+    curves: dict[str, dict[str, Any]] = {}
+    for degradation in DEGRADATIONS:
+        answered = [np.concatenate(ages[degradation.name, level]) for level in degradation.levels]
+        maes = [metrics.mae(age_errors(each, labels)) for each in answered]
+        ratios = [mae / clean if clean else None for mae in maes]
+        curves[degradation.name] = {
+            "unit": degradation.unit,
+            "usual": degradation.usual,
+            "levels": list(degradation.levels),
+            "maes": maes,
+            "ratios": ratios,
+            "usual_ratio": ratios[degradation.levels.index(degradation.usual)],
+        }
+    usual = [curve["usual_ratio"] for curve in curves.values()]
     return {
-        "faces": int(rows.sum()),
-        "mae": metrics.mae(errors[rows]) if rows.any() else None,
-        "bias": _mean(errors[rows]),
-        "gender": _mean(is_right[rows & known]),
-        "range_holds": _mean(held[rows]),
+        "faces": len(rows),
+        "clean_mae": clean,
+        "mean_ratio": float(np.mean(usual)) if clean else None,
+        "curves": curves,
     }
 
 
-def table(scores: dict[str, Any]) -> Iterator[str]:
-    """The scores as lines of Markdown, ready for a model card."""
-    yield f"{scores['model']} on {scores['faces']} faces of the {scores['split']} part"
-    yield ""
-    yield "| measure | value | 95 % interval | constant or majority |"
-    yield "|---|---|---|---|"
-    constant = scores["constant"]
-    yield _row("MAE, years", scores["mae"], f"{constant['mae']:.2f} (always {constant['age']:.0f})")
-    yield _row("CS@5", scores["cs5"], "", is_share=True)
-    yield _row("gender", scores["gender"], _percent(scores["majority_gender"]), is_share=True)
-    yield f"| gender, aged 13 and over | {_percent(scores['gender_13_and_over'])} | | |"
-    yield f"| 80 % range holds the label | {_percent(scores['range_holds'])} | | |"
-    yield ""
-    yield "| scheme | accuracy | ±1 bin | mean recall | majority |"
-    yield "|---|---|---|---|---|"
-    for name, scheme in scores["schemes"].items():
-        yield f"| {name} | {' | '.join(map(_percent, scheme.values()))} |"
-    for title, key in (("age", "by_age"), ("gender", "by_gender"), ("ethnicity", "by_ethnicity")):
-        yield ""
-        yield f"| {title} | faces | MAE | bias | gender | range holds |"
-        yield "|---|---|---|---|---|---|"
-        for name, group in scores[key].items():
-            if not group["faces"]:
-                continue
-            yield (
-                f"| {name} | {group['faces']} | {group['mae']:.2f} | {group['bias']:+.1f} "
-                f"| {_percent(group['gender'])} | {_percent(group['range_holds'])} |"
-            )
+def _write_report(
+    args: argparse.Namespace,
+    data: faces.FaceSet,
+    labels: Labels,
+    answer: AgeGender,
+    scores: dict[str, Any],
+    classify: Callable[[Image], AgeGender],
+) -> None:
+    from train import score_page  # Matplotlib is imported here
 
-
-def _row(name: str, score: dict[str, float] | None, baseline: str, is_share: bool = False) -> str:
-    if score is None:
-        return f"| {name} | - | | {baseline} |"
-    value, low, high = (
-        _percent(score[key]) if is_share else f"{score[key]:.2f}"
-        for key in ("value", "low", "high")
-    )
-    return f"| {name} | {value} | {low} – {high} | {baseline} |"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+    gallery = None if args.no_gallery else score_page.gallery(data, labels, answer, classify, WORST)
+    page = score_page.page(scores, labels, answer, gallery)
+    args.report.write_text(page, encoding="utf-8")
+    print(f"written: {args.report}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
 
     Raises LivecamError if the file is none of `train.prepare`, or the part is empty.
     """
-    with _opened(path) as h5:
+    with opened(path) as h5:
         where = _rows(h5, split, dataset)
         if not len(where):
             part = f"{split} part" + (f" of {dataset}" if dataset is not None else "")
@@ -103,7 +103,7 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
 
 def ages(path: Path, split: str, dataset: str | None = None) -> np.ndarray:
     """The ages (n,) of one part, which may be empty, without reading a picture."""
-    with _opened(path) as h5:
+    with opened(path) as h5:
         return h5["age"][()][_rows(h5, split, dataset)].astype(np.float32)
 
 
@@ -137,13 +137,15 @@ def _rows(h5: h5py.File, split: str, dataset: str | None) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The file, for reading. Raises LivecamError if it is none of `train.prepare`."""
     try:
         with h5py.File(path) as h5:
             yield h5
     except FileNotFoundError as error:
         raise LivecamError(f"{path}: no such file; make it with python -m train.prepare") from error
     except (OSError, KeyError) as error:
+        what = str(error).partition("\n")[0]  # HDF5 tells of a folder in two lines
         raise LivecamError(
-            f"{path}: not a file of python -m train.prepare, or a damaged one ({error})"
+            f"{path}: not a file of python -m train.prepare, or a damaged one ({what})"
         ) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from livecam.ages import AgeScheme, central_range
+from livecam.ages import RANGE_SHARE, central_range
 
 BOOTSTRAP_ROUNDS = 2000
 Statistic = Callable[[np.ndarray], float]
@@ -22,6 +22,24 @@ def cs5(errors: np.ndarray) -> float:
     return float((np.abs(errors) <= 5).mean())
 
 
+def signed_errors(answers: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """How far each answer lies from its label's interval, years: (n,) x 3 -> (n,).
+
+    0 within the interval, negative below it; an exact label has `low` equal to `high`.
+    """
+    return np.maximum(answers - high, 0) - np.maximum(low - answers, 0)
+
+
+def cs_curve(errors: np.ndarray, most: int = 15) -> np.ndarray:
+    """The share of errors of at most 0, 1, … `most` years: (n,) -> (most + 1,)."""
+    return (np.abs(errors)[None, :] <= np.arange(most + 1)[:, None]).mean(axis=1)
+
+
+def median_age(age_probs: np.ndarray) -> np.ndarray:
+    """The year at which half of each distribution is reached: (n, 101) -> (n,) int."""
+    return central_range(age_probs, 0.0)[:, 0]
+
+
 def bootstrap_interval(
     values: np.ndarray, statistic: Statistic, share: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
@@ -34,25 +52,79 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def bin_errors(age_probs: np.ndarray, ages: np.ndarray, scheme: AgeScheme) -> np.ndarray:
-    """How many bins the likeliest bin is from the label's: (n, 101), (n,) -> (n,) int."""
-    return np.argmax(scheme.bin_probs(age_probs), axis=1) - scheme.bins_of(ages)
+def held(age_probs: np.ndarray, ages: np.ndarray, share: float = RANGE_SHARE) -> np.ndarray:
+    """Whether the central range holds the label, by whole years: (n,) bool."""
+    return range_meets(age_probs, np.floor(ages), np.floor(ages), share)
 
 
-def mean_recall(age_probs: np.ndarray, ages: np.ndarray, scheme: AgeScheme) -> float:
-    """Accuracy averaged over the bins that occur, so that each counts the same."""
-    right = bin_errors(age_probs, ages, scheme) == 0
-    bins = scheme.bins_of(ages)
-    return float(np.mean([right[bins == b].mean() for b in np.unique(bins)]))
-
-
-def held(age_probs: np.ndarray, ages: np.ndarray) -> np.ndarray:
-    """Whether the 80 % range holds the label, by whole years: (n,) bool."""
-    low, high = central_range(age_probs).T
-    whole = np.minimum(np.floor(ages), age_probs.shape[1] - 1)
-    return (low <= whole) & (whole <= high)
+def range_meets(
+    age_probs: np.ndarray, low: np.ndarray, high: np.ndarray, share: float = RANGE_SHARE
+) -> np.ndarray:
+    """Whether the central range and the label's whole years low..high overlap: (n,) bool."""
+    range_low, range_high = central_range(age_probs, share).T
+    oldest = age_probs.shape[1] - 1
+    return (range_low <= np.minimum(high, oldest)) & (np.minimum(low, oldest) <= range_high)
 
 
 def majority_share(bins: np.ndarray) -> float:
     """The accuracy of always naming the most frequent bin."""
     return float(np.bincount(bins).max() / len(bins))
+
+
+def counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """How often each pair of numbers occurs: (n,), (n,) -> `shape`.
+
+    Of true and answered classes it is the confusion, a row for each true class.
+    """
+    table = np.zeros(shape, int)
+    np.add.at(table, (rows, columns), 1)
+    return table
+
+
+def class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """`precision`, `recall` and `f1` (classes,) of a confusion; NaN where there is no face.
+
+    A class that nothing was answered with has no precision; one that does not occur, no recall.
+    """
+    right, occurs, answered = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return {
+            "precision": right / answered,
+            "recall": right / occurs,
+            "f1": 2 * right / (occurs + answered),
+        }
+
+
+def roc_auc(is_class: np.ndarray, scores: np.ndarray) -> float:
+    """The chance that a face of the class scores above one that is not; a tie counts half.
+
+    (n,) bool, (n,) -> area under the ROC curve (Mann and Whitney 1947); NaN with one class only.
+    """
+    others = np.sort(scores[~is_class])
+    members = scores[is_class]
+    if not len(members) or not len(others):
+        return float("nan")
+    below = np.searchsorted(others, members, side="left")
+    not_above = np.searchsorted(others, members, side="right")
+    return float((below + not_above).mean() / 2 / len(others))
+
+
+def reliability(
+    probs: np.ndarray, is_right: np.ndarray, bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean probability, accuracy and faces of each tenth of 0..1 that occurs: (n,) x 2 -> (b,) x 3.
+
+    The points of a reliability diagram (Niculescu-Mizil and Caruana 2005).
+    """
+    place = np.minimum((probs * bins).astype(int), bins - 1)
+    faces = np.bincount(place, minlength=bins)
+    occurs = faces > 0
+    said = np.bincount(place, probs, bins)[occurs] / faces[occurs]
+    came = np.bincount(place, is_right, bins)[occurs] / faces[occurs]
+    return said, came, faces[occurs]
+
+
+def calibration_error(probs: np.ndarray, is_right: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error (Naeini et al. 2015): the mean gap of `reliability`, by faces."""
+    said, came, faces = reliability(probs, is_right, bins)
+    return float(np.average(np.abs(said - came), weights=faces))

@@ -1,0 +1,404 @@
+"""`train.evaluate`, `train.explore` and `train.compare` as commands, and the pictures they draw."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from faces_data import write_h5
+
+from livecam.ages import SCHEMES
+from livecam.datatypes import AgeGender
+from train import compare, evaluate, explore, faces, plots, report
+
+
+class FakeClassifier:
+    """Answers by the light of a crop."""
+
+    def __init__(self, model: str = "", runtime: str = "onnx") -> None:
+        self.path = Path(model or "fake.onnx")
+
+    def __call__(self, crops: np.ndarray) -> AgeGender:
+        light = crops.reshape(len(crops), -1).mean(axis=1) / 255
+        spread = np.exp(-(((np.arange(101) - 100 * light[:, None]) / 6) ** 2))
+        probs = (spread / spread.sum(axis=1, keepdims=True)).astype(np.float32)
+        return AgeGender(probs, light.astype(np.float32))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_h5(tmp_path / "faces.h5")
+
+
+@pytest.fixture
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "AgeGenderClassifier", FakeClassifier)
+
+
+class _Page(HTMLParser):
+    """What a page points at, and whether its tags close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.links += [values[key] or "" for key in ("src", "href", "xlink:href") if key in values]
+        if tag == "h2":
+            self.ids.append(str(values["id"]))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in ("meta", "img"):
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def _checked(path: Path) -> _Page:
+    """Everything is inside, every link leads to a section, every tag is closed."""
+    text = path.read_text()
+    page = _Page(text)
+    assert page.open == []
+    for link in page.links:
+        assert link.startswith(("#", "data:image/")), link[:80]
+    assert "url(http" not in text
+    for anchor in page.ids:
+        assert f"#{anchor}" in page.links
+    return page
+
+
+def test_a_report_has_all_sections_and_needs_nothing_else(
+    data: Path, tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, scores = tmp_path / "report.html", tmp_path / "scores.json"
+    assert evaluate.main([str(data), "--report", str(out), "--json", str(scores)]) == 0
+    page = _checked(out)
+    assert page.ids == [
+        "measures-and-baselines",
+        "calibration",
+        "age-schemes",
+        "error-by-age",
+        "error-by-group-and-picture",
+        "degraded-pictures",
+        "the-24-largest-errors",
+    ]
+    text = out.read_text()
+    assert text.count("data:image/jpeg") == 2 * 24  # a face and its map
+    assert "<b>" not in text  # the names of the files are escaped
+    assert "Keep this file to yourself" in text
+    for name in SCHEMES:
+        assert f"{name}: " in text
+    written = json.loads(scores.read_text())
+    assert written["faces"] == 28
+    assert written["robustness"]["faces"] == 28
+    assert set(written["robustness"]["curves"]) >= {"JPEG", "roll"}
+    assert "× that of clean ones" in capsys.readouterr().out
+
+
+def test_a_report_without_faces(data: Path, tmp_path: Path, fake_model: None) -> None:
+    out = tmp_path / "report.html"
+    assert evaluate.main([str(data), "--report", str(out), "--no-gallery", "--sample", "5"]) == 0
+    text = out.read_text()
+    assert "data:image/jpeg" not in text
+    assert "The same 5 faces" in text
+    assert "Keep this file" not in text
+
+
+def test_scores_and_report_without_a_known_gender(tmp_path: Path, fake_model: None) -> None:
+    data = write_h5(tmp_path / "faces.h5", gender=-1)
+    out = tmp_path / "report.html"
+    assert evaluate.main([str(data), "--report", str(out), "--sample", "4"]) == 0
+    assert "gender unknown" in out.read_text()
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", out.read_text())
+
+
+def test_scores_of_a_single_face(tmp_path: Path, fake_model: None) -> None:
+    data = write_h5(tmp_path / "faces.h5", n=3)
+    assert evaluate.main([str(data), "--report", str(tmp_path / "one.html")]) == 0
+
+
+class _OnDisk:
+    """Crops that can only be had in parts, as from a file."""
+
+    def __init__(self, crops: np.ndarray) -> None:
+        self._crops, self.shape = crops, crops.shape
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        part = self._crops[rows]
+        assert part.ndim == 4
+        assert len(part) <= 8
+        return part
+
+
+def test_crops_are_read_in_parts(
+    data: Path, tmp_path: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = faces.load(data, "test")
+    in_parts = dataclasses.replace(loaded, crops=_OnDisk(loaded.crops))
+    monkeypatch.setattr(evaluate, "BATCH", 8)
+    monkeypatch.setattr(evaluate.faces, "load", lambda *_: in_parts)
+    assert evaluate.main([str(data), "--report", str(tmp_path / "report.html")]) == 0
+
+
+def test_json_on_stdout_is_json(
+    data: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate.main([str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["faces"] == 28
+
+
+def test_a_sample_is_always_the_same() -> None:
+    assert evaluate.sample(5, 0).tolist() == evaluate.sample(5, 9).tolist() == [0, 1, 2, 3, 4]
+    chosen = evaluate.sample(1000, 10)
+    assert len(np.unique(chosen)) == 10
+    assert chosen.tolist() == sorted(evaluate.sample(1000, 10))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none.h5"], 1, "none.h5: no such file; make it with python -m train.prepare"),
+        (["no.h5"], 1, "no.h5: not a file of python -m train.prepare, or a damaged one"),
+        (["."], 1, ".: not a file of python -m train.prepare"),
+        (["other.h5"], 1, "other.h5: not a file of python -m train.prepare"),
+        (["faces.h5", "--split", "dev"], 1, "no face in its dev part"),
+        (["faces.h5", "--dataset", "nobody"], 1, "no face in its test part of nobody"),
+        (["faces.h5", "--model", "none.onnx"], 1, "none.onnx: no such model"),
+        (["faces.h5", "--model", "no.onnx"], 1, "no.onnx: "),
+        (["faces.h5", "--model", "faces.h5"], 2, "expected a .onnx or .keras file"),
+        (["faces.h5", "--sample", "-1"], 2, "--sample: expected a number of faces or 0"),
+        (["faces.h5", "--report", "page.pdf"], 2, "expected a name that ends in .html"),
+        (["faces.h5", "--report", "none/page.html"], 1, "no such folder none"),
+        (["--json", "faces.h5", "faces.h5"], 2, "expected a name that ends in .json"),
+        (["faces.h5", "--json", "none/scores.json"], 1, "no such folder none"),
+    ],
+)
+def test_evaluate_says_what_is_wrong(
+    arguments: list[str],
+    code: int,
+    message: str,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(data.parent)
+    Path("no.h5").write_text("words")
+    Path("no.onnx").write_text("words")
+    with h5py.File("other.h5", "w") as h5:
+        h5["something"] = [1]
+    assert evaluate.main(arguments) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_labels_of_a_drawn_confusion_are_its_rows(name: str) -> None:
+    """A cell's text stands at the row and the column that its labels name."""
+    labels = SCHEMES[name].labels
+    counts = np.arange(1, len(labels) ** 2 + 1).reshape(len(labels), -1)
+    (axes,) = plots.confusion(counts, labels).axes
+    rows = {
+        place: text.get_text()
+        for place, text in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    }
+    columns = {
+        place: text.get_text()
+        for place, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    }
+    assert axes.get_ylabel() == "labelled"
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first class is at the top
+    written = {
+        (rows[round(text.get_position()[1])], columns[round(text.get_position()[0])]): int(
+            text.get_text()
+        )
+        for text in axes.texts
+        if "%" not in text.get_text()
+    }
+    for i, row in enumerate(labels):
+        for j, column in enumerate(labels):
+            assert written[row, column] == counts[i, j]
+
+
+def test_without_matplotlib_the_install_command_is_the_answer(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("livecam.extras.importlib.util.find_spec", lambda name: None)
+    for command in (evaluate, explore):
+        option = "--report" if command is evaluate else "-o"
+        assert command.main([str(data), option, "page.html"]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"python -m {command.__name__}: matplotlib is not installed; ")
+        assert '[train]"' in error
+
+
+def test_a_drawing_takes_the_ink_of_the_page() -> None:
+    svg = report.drawing(plots.range_calibration([0.5, 0.8], [0.4, 0.9]), "<caption>")
+    assert plots.INK not in svg
+    assert "currentColor" in svg
+    assert "&lt;caption&gt;" in svg
+    assert "<metadata" not in svg
+    assert svg == report.drawing(plots.range_calibration([0.5, 0.8], [0.4, 0.9]), "<caption>")
+
+
+def test_a_map_is_red_where_it_is_positive() -> None:
+    years = np.float32([[1, 0, -1]])
+    red, plain, blue = plots.heat(np.full((1, 3, 3), 128, np.uint8), years)[0].astype(int)
+    assert red[0] > red[2]
+    assert plain.tolist() == [128, 128, 128]
+    assert blue[2] > blue[0]
+
+
+# explore
+
+
+def test_explore_writes_a_page(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    assert explore.main([str(data), "-o", str(out)]) == 0
+    page = _checked(out)
+    assert page.ids[-2:] == ["copies", "some-faces"]
+    text = out.read_text()
+    assert text.count("data:image/jpeg") == 29  # all but the one that is left out
+    assert "Labels that merging copies changed: 1, by 2.0 years (median), at most 2." in text
+
+
+def test_explore_writes_a_folder(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pictures"
+    assert explore.main([str(data), "-o", str(out)]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert {"ages-utkface.png", "gender-by-age.png", "ethnicity-by-age.png"} <= names
+    assert {f"classes-{name}.png" for name in SCHEMES} <= names
+    assert "faces-20-29.png" in names
+    bare = tmp_path / "bare"
+    assert explore.main([str(data), "-o", str(bare), "--no-gallery"]) == 0
+    assert not list(bare.glob("faces-*"))
+
+
+def test_explore_counts_copies_and_merged_labels(data: Path) -> None:
+    with faces.opened(data) as h5:
+        columns = explore.read_columns(h5)
+    assert explore.group_sizes(columns) == [(1, 28), (2, 1)]
+    assert explore.merged_labels(columns).tolist() == [2]
+    header, (row,) = explore.parts_table(columns)
+    assert dict(zip(header, row, strict=True))["test"] == "28"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none.h5", "no such file"), ("no.h5", "not a file of"), ("empty.h5", "holds no face")],
+)
+def test_explore_says_what_is_wrong(
+    name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "no.h5").write_text("words")
+    write_h5(tmp_path / "empty.h5", n=3)
+    with h5py.File(tmp_path / "empty.h5", "a") as h5:
+        for column in list(h5):
+            empty = h5[column][:0]
+            kind = h5[column].dtype
+            del h5[column]
+            h5.create_dataset(column, data=empty, dtype=kind)
+    assert explore.main([str(tmp_path / name), "-o", str(tmp_path / "x.html")]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+# compare
+
+
+def _run(folder: Path, data_hash: str = "a", seconds: tuple[int, ...] = (10, 20), **recipe: object):
+    folder.mkdir()
+    record = {"recipe": {"epochs": 2, "batch": 8, **recipe}, "data_hash": data_hash}
+    (folder / "recipe.json").write_text(json.dumps(record))
+    lines = ["epoch,loss,dev_mae,dev_gender_accuracy,seconds,more"]
+    lines += [f"{i + 1},5.{i},{6 - i}.5,0.9{i},{s},x" for i, s in enumerate(seconds)]
+    (folder / "log.csv").write_text("\n".join(lines) + "\n")
+    return str(folder)
+
+
+def test_compare_shows_what_differs_and_what_came_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = _run(tmp_path / "first")
+    second = _run(tmp_path / "second", seconds=(10, 20, 5), batch=16, new=1)
+    (tmp_path / "second" / "scores.json").write_text(
+        json.dumps({"split": "test", "mae": {"value": 4.5}, "gender": None})
+    )
+    out = tmp_path / "curves.html"
+    assert compare.main([first, second, "-o", str(out)]) == 0
+    text, error = capsys.readouterr()
+    assert "| batch | 8 | 16 |" in text
+    assert "| new | - | 1 |" in text
+    assert "| epochs |" not in text
+    assert "| epochs done | 2 of 2 | 3 of 2 |" in text
+    assert "| best dev MAE | 5.500 (epoch 2) | 4.500 (epoch 3) |" in text
+    assert "| time | 0:20 | 0:25 |" in text  # the second was resumed
+    assert "| its MAE | - | 4.50 |" in text
+    assert "warning" not in error
+    assert _checked(out).ids == ["recipes-and-results", "curves"]
+    picture = tmp_path / "curves.png"
+    assert compare.main([first, "-o", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_warns_of_different_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [_run(tmp_path / "a"), _run(tmp_path / "b", data_hash="b")]
+    out = tmp_path / "curves.html"
+    assert compare.main([*runs, "-o", str(out)]) == 0
+    assert "warning: these runs learnt from different data" in capsys.readouterr().err
+    assert "these runs learnt from different data" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none"], 1, "none: no such folder; give the --out of a python -m train.fit"),
+        (["."], 1, "recipe.json: no such file"),
+        (["words"], 1, "recipe.json: unreadable"),
+        (["young"], 1, "log.csv: no such file; this run has not ended an epoch"),
+        (["odd"], 1, "lacks the column dev_mae"),
+        (["torn"], 1, "log.csv: expected numbers"),
+        (["good", "good"], 2, "expected different runs"),
+        (["good", "-o", "x.pdf"], 2, "ends in .html or .png"),
+    ],
+)
+def test_compare_says_what_is_wrong(
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("good", "words", "young", "odd", "torn"):
+        _run(tmp_path / name)
+    (tmp_path / "words" / "recipe.json").write_text("words")
+    (tmp_path / "young" / "log.csv").unlink()
+    (tmp_path / "odd" / "log.csv").write_text("epoch,loss\n1,2\n")
+    (tmp_path / "torn" / "log.csv").write_text("epoch,loss,dev_mae,dev_gender_accuracy,seconds\n1")
+    monkeypatch.chdir(tmp_path)
+    assert compare.main(arguments) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -1,0 +1,126 @@
+"""All measures of a part, on toy answers whose scores are known."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from livecam.ages import SCHEMES
+from livecam.datatypes import AgeGender
+from train.faces import FaceSet
+from train.scores import Labels, as_json, labels_of, quarters, scheme_scores, score, table
+
+
+def _labels(low: list[int], high: list[int] | None = None, gender: int = 1) -> Labels:
+    n = len(low)
+    ends = np.array(high or low)
+    age = (np.array(low) + ends) / 2
+    return Labels(age, np.array(low), ends, np.full(n, gender), np.arange(n) % 5)
+
+
+def _sure(*years: int, female_prob: float = 0.9) -> AgeGender:
+    probs = np.eye(101, dtype=np.float32)[list(years)]
+    return AgeGender(probs, np.full(len(years), female_prob, np.float32))
+
+
+def _score(labels: Labels, answer: AgeGender) -> dict:
+    return {"model": "m", "split": "test", **score(labels, answer, np.array([30.0]))}
+
+
+def test_right_answers_score_full() -> None:
+    years = [1, 15, 25, 45, 65, 100]
+    scores = _score(_labels(years), _sure(*years))
+    assert scores["mae"] == {"value": 0, "low": 0, "high": 0}
+    assert scores["cs5"]["value"] == scores["cs5_whole_years"]["value"] == 1
+    assert scores["gender"]["value"] == 1
+    assert all(scheme["accuracy"] == 1 for scheme in scores["schemes"].values())
+    assert all(scheme["mean_f1"] == 1 for scheme in scores["schemes"].values())
+    assert [row["holds"] for row in scores["ranges"]] == [1] * 5
+
+
+def test_whole_years_forgive_what_rounding_takes_away() -> None:
+    probs = np.zeros((1, 101), np.float32)
+    probs[0, [25, 26]] = 0.6, 0.4  # 25.4 years
+    scores = _score(_labels([20]), AgeGender(probs, np.array([0.9], np.float32)))
+    assert scores["cs5"]["value"] == 0
+    assert scores["cs5_whole_years"]["value"] == 1
+    assert scores["median_age_mae"]["value"] == 5
+
+
+def test_ages_have_their_own_errors() -> None:
+    scores = _score(_labels([13, 19, 20, 40, 69, 70]), _sure(14, 22, 90, 45, 62, 0))
+    assert scores["mae_13_19"]["value"] == 2
+    assert scores["mae_40_69"]["value"] == 6
+
+
+def test_the_worst_group_is_large_enough_and_named() -> None:
+    years = [25] * 20 + [35] * 20 + [80]
+    answers = [25] * 20 + [38] * 20 + [20]
+    worst = _score(_labels(years), _sure(*answers))["worst"]["age_and_gender"]
+    assert (worst["group"], worst["faces"], worst["mae"]) == ("30-39 female", 20, 3)
+    assert worst["times_the_mean"] == pytest.approx(3 / (120 / 41))
+
+
+def test_an_interval_counts_in_a_scheme_only_within_one_bin() -> None:
+    labels = _labels([20, 30, 50], [29, 39, 50])
+    decades = scheme_scores(labels, _sure(22, 41, 50), SCHEMES["decades"])
+    assert decades["faces"] == 3
+    marketing = scheme_scores(labels, _sure(22, 41, 50), SCHEMES["marketing"])
+    assert marketing["faces"] == 1
+    scores = _score(labels, _sure(22, 41, 50))
+    assert scores["interval_labels"] == 2
+    assert scores["mae"]["value"] == pytest.approx(2 / 3)
+    assert "The labels of 2 are intervals" in "\n".join(table(scores))
+
+
+def test_the_confusion_follows_a_permutation_of_the_classes() -> None:
+    """Every class is answered as the next one: the counts lie right of the diagonal."""
+    scheme = SCHEMES["decades"]
+    n = len(scheme.labels)
+    truth, guess = list(scheme.starts), [*scheme.starts[1:], 0]
+    scored = scheme_scores(_labels(truth), _sure(*guess), scheme)
+    assert scored["confusion"] == np.roll(np.eye(n, dtype=int), 1, axis=1).tolist()
+    assert [row["label"] for row in scored["classes"]] == list(scheme.labels)
+    assert scored["accuracy"] == scored["mean_f1"] == 0
+
+
+def test_the_rows_of_the_classes_are_those_of_the_labels() -> None:
+    scored = scheme_scores(_labels([5, 5, 70]), _sure(5, 70, 70), SCHEMES["actors-3"])
+    young, middle, old = scored["classes"]
+    assert (young["label"], young["precision"], young["recall"]) == ("0-30", 1, 0.5)
+    assert (middle["label"], middle["precision"], middle["recall"]) == ("31-50", None, None)
+    assert (old["label"], old["precision"], old["recall"]) == ("51+", 0.5, 1)
+
+
+def test_no_known_gender_and_one_class_only_give_dashes_not_errors() -> None:
+    scores = _score(_labels([25, 26], gender=-1), _sure(25, 25))
+    assert scores["gender"] is None
+    assert scores["majority_gender"] is None
+    assert scores["schemes"]["actors-3"]["mean_auc"] is None
+    text = "\n".join(table(scores))
+    assert "| gender | - |  | - |" in text
+    assert "nan" not in text
+    json.loads(as_json(scores), parse_constant=pytest.fail)  # JSON has no NaN
+
+
+def test_json_keeps_a_list_of_numbers_on_one_line() -> None:
+    text = as_json({"confusion": [[1, 2], [3, 4]], "name": "a [b,  c] d"})
+    assert "[1, 2]" in text
+    assert json.loads(text) == {"confusion": [[1, 2], [3, 4]], "name": "a [b,  c] d"}
+
+
+def test_quarters_hold_each_face_once() -> None:
+    masks = [rows for _, rows in quarters(np.arange(10.0))]
+    assert np.sum(masks, axis=0).tolist() == [1] * 10
+    assert masks[0][0]
+    assert masks[3][9]
+
+
+def test_labels_are_whole_years_of_the_set() -> None:
+    none = np.zeros(2, np.int8)
+    data = FaceSet(np.zeros((2, 1, 1, 3)), np.float32([30.5, 4]), none, none, none, none, "")
+    labels = labels_of(data)
+    assert labels.low.tolist() == labels.high.tolist() == [30, 4]
+    assert not labels.is_interval.any()

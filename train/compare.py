@@ -1,0 +1,218 @@
+"""Runs of train.fit side by side: what differs between their recipes, and what came of it.
+
+A run's folder holds recipe.json and log.csv; scores.json, what `train.evaluate --json` prints, is
+shown too where there is one. `-o` draws the curves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from livecam.errors import LivecamError, UsageError
+from livecam.extras import require
+from livecam.progress import clock_time
+from train.cli import run
+from train.scores import number, percent
+
+PANELS = {
+    "loss": "loss, on changed pictures",
+    "dev_mae": "MAE on the dev part, years",
+    "dev_gender_accuracy": "gender accuracy, dev part",
+}
+COLUMNS = ("epoch", *PANELS, "seconds")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run's folder says: `log` is column -> (epochs,); `scores` may be empty."""
+
+    name: str
+    recipe: dict[str, Any]
+    data_hash: str
+    log: dict[str, np.ndarray]
+    scores: dict[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        """Of all starts: the log's clock begins anew when a run is resumed."""
+        clock = self.log["seconds"]
+        ends = np.append(clock[1:] < clock[:-1], True)
+        return float(clock[ends].sum())
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="curves: .html or .png")
+    return run(_compare, parser, argv)
+
+
+def _compare(args: argparse.Namespace) -> None:
+    if args.output is not None:
+        require("matplotlib", "train")
+        if args.output.suffix not in (".html", ".png"):
+            raise UsageError(f"--output {args.output}: expected a name that ends in .html or .png")
+    runs = [read_run(folder) for folder in args.runs]
+    names = [entry.name for entry in runs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"expected different runs, got {', '.join(names)}")
+    warning = data_warning(runs)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    header, rows = comparison(runs)
+    print(f"| {' | '.join(header)} |")
+    print("|---" * len(header) + "|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    if args.output is not None:
+        _draw(args.output, runs, warning)
+        print(f"written: {args.output}", file=sys.stderr)
+
+
+def read_run(folder: Path) -> Run:
+    """Raises LivecamError if the folder is not a run's."""
+    if not folder.is_dir():
+        raise LivecamError(f"{folder}: no such folder; give the --out of a python -m train.fit")
+    record = _read_json(folder / "recipe.json")
+    recipe = record.get("recipe")
+    if not isinstance(recipe, dict):
+        raise LivecamError(f"{folder / 'recipe.json'}: not a run's recipe (no key 'recipe')")
+    scores = folder / "scores.json"
+    return Run(
+        str(folder),
+        recipe,
+        str(record.get("data_hash", "unknown")),
+        _read_log(folder / "log.csv"),
+        _read_json(scores) if scores.exists() else {},
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        what = "no such file" if isinstance(error, FileNotFoundError) else f"unreadable ({error})"
+        raise LivecamError(
+            f"{path}: {what}; expected a folder that python -m train.fit wrote"
+        ) from error
+    if not isinstance(values, dict):
+        raise LivecamError(f"{path}: expected an object with keys, got {type(values).__name__}")
+    return values
+
+
+def _read_log(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError as error:
+        raise LivecamError(f"{path}: no such file; this run has not ended an epoch") from error
+    if not rows:
+        raise LivecamError(f"{path}: no epoch in it; this run has not ended one")
+    missing = [column for column in COLUMNS if column not in rows[0]]
+    if missing:
+        raise LivecamError(f"{path}: not a run's log: it lacks the column {missing[0]}")
+    try:
+        return {column: np.array([float(row[column]) for row in rows]) for column in COLUMNS}
+    except (TypeError, ValueError) as error:
+        raise LivecamError(f"{path}: expected numbers ({error})") from error
+
+
+def data_warning(runs: Sequence[Run]) -> str:
+    """What to say of runs that learnt from different data; empty if none did."""
+    hashes = {entry.data_hash for entry in runs}
+    if len(hashes) == 1:
+        return ""
+    each = ", ".join(f"{entry.name} {entry.data_hash}" for entry in runs)
+    return f"these runs learnt from different data, and their dev parts differ: {each}"
+
+
+def comparison(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a column a run, a row for each differing number of the recipes and each
+    result."""
+    rows = [["data hash", *(entry.data_hash for entry in runs)]]
+    rows += [
+        [name, *(_shown(entry.recipe.get(name)) for entry in runs)]
+        for name in differing([entry.recipe for entry in runs])
+    ]
+    for name, cells in _results(runs):
+        rows.append([name, *cells])
+    return ["", *(entry.name for entry in runs)], rows
+
+
+def differing(recipes: Sequence[dict[str, Any]]) -> list[str]:
+    """The keys that are not alike in all recipes, in the order in which they are met."""
+    names = dict.fromkeys(name for recipe in recipes for name in recipe)
+    return [
+        name
+        for name in names
+        if any(name not in recipe or recipe[name] != recipes[0].get(name) for recipe in recipes)
+    ]
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else json.dumps(value).strip('"')
+
+
+def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
+    logs = [entry.log for entry in runs]
+    best = [int(np.argmin(np.nan_to_num(log["dev_mae"], nan=np.inf))) for log in logs]
+    planned = [entry.recipe.get("epochs", "?") for entry in runs]
+    yield (
+        "epochs done",
+        [f"{log['epoch'][-1]:.0f} of {of}" for log, of in zip(logs, planned, strict=True)],
+    )
+    yield (
+        "best dev MAE",
+        [
+            f"{log['dev_mae'][i]:.3f} (epoch {log['epoch'][i]:.0f})"
+            for log, i in zip(logs, best, strict=True)
+        ],
+    )
+    yield "last dev MAE", [f"{log['dev_mae'][-1]:.3f}" for log in logs]
+    genders = [float(log["dev_gender_accuracy"][-1]) for log in logs]
+    yield "last dev gender", ["-" if np.isnan(share) else percent(share) for share in genders]
+    yield "time", [clock_time(entry.seconds) for entry in runs]
+    if any(entry.scores for entry in runs):
+        yield "scored part", [str(entry.scores.get("split", "-")) for entry in runs]
+        yield "its MAE", [number(_value(entry.scores, "mae"), ".2f") for entry in runs]
+        yield "its CS@5", [percent(_value(entry.scores, "cs5")) for entry in runs]
+        yield "its gender", [percent(_value(entry.scores, "gender")) for entry in runs]
+
+
+def _value(scores: dict[str, Any], key: str) -> float | None:
+    measured = scores.get(key)
+    return float(measured["value"]) if isinstance(measured, dict) else None
+
+
+def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
+    from train import plots, report  # Matplotlib is imported here
+
+    figure = plots.curves({entry.name: entry.log for entry in runs}, PANELS, "epoch")
+    if output.suffix == ".png":
+        if warning:
+            figure.suptitle("These runs learnt from different data.", color=plots.RED)
+        figure.savefig(output)
+        return
+    parts = [report.note(warning)] if warning else []
+    sections = [
+        report.Section("Recipes and results", [report.table(*comparison(runs))]),
+        report.Section("Curves", [report.drawing(figure)]),
+    ]
+    output.write_text(report.page("Runs side by side", parts, sections), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

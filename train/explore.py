@@ -1,0 +1,224 @@
+"""Pictures of a file of faces: ages, classes, gender, ethnicity, copies, and some of its faces.
+
+`-o` takes a name that ends in .html, for one page, or a folder, for PNG files. The crops are not
+loaded, but for those that are shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from livecam.ages import SCHEMES
+from livecam.datatypes import Image
+from livecam.errors import LivecamError
+from livecam.extras import require
+from train import faces, metrics
+from train.cli import run
+from train.labels import ETHNICITIES
+from train.scores import AGE_BANDS, GENDERS, age_bands
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PARTS = (*faces.SPLITS, "left out")  # by their numbers
+SHOWN = 8  # faces of each age band
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns (n,) of the file but the crops; numbers as in `train.faces` and `datasets`."""
+
+    dataset: np.ndarray
+    split: np.ndarray
+    age: np.ndarray
+    label_age: np.ndarray
+    gender: np.ndarray
+    ethnicity: np.ndarray
+    group: np.ndarray
+    detected: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+    @property
+    def is_used(self) -> np.ndarray:
+        return self.split != faces.LEFT_OUT
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.explore",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("data", type=Path, help="HDF5 file of python -m train.prepare")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER|FILE.html",
+        help="one page, or a folder of pictures",
+    )  # fmt: skip
+    parser.add_argument("--no-gallery", action="store_true", help="no faces: it can be shown")
+    return run(_explore, parser, argv)
+
+
+def _explore(args: argparse.Namespace) -> None:
+    require("matplotlib", "train")
+    with faces.opened(args.data) as h5:
+        columns = read_columns(h5)
+        if not len(columns):
+            raise LivecamError(f"{args.data}: holds no face; see python -m train.prepare -h")
+        shown = {} if args.no_gallery else sample_faces(h5, columns)
+    if args.output.suffix == ".html":
+        args.output.write_text(page(args.data.name, columns, shown), encoding="utf-8")
+    else:
+        _write_folder(args.output, columns, shown)
+    print(args.output)
+
+
+def read_columns(h5: h5py.File) -> Columns:
+    text = {"dataset": h5["dataset"].asstr()[()]}
+    names = ("split", "age", "label_age", "gender", "ethnicity", "group", "detected")
+    return Columns(**text, **{name: h5[name][()] for name in names})
+
+
+def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:
+    """Up to eight used crops (k, 128, 128, 3) of each age band, by chance, always the same."""
+    rng = np.random.default_rng(0)
+    shown = {}
+    for name, rows in age_bands(columns.age):
+        where = np.nonzero(rows & columns.is_used)[0]
+        if len(where):
+            chosen = np.sort(rng.choice(where, min(SHOWN, len(where)), replace=False))
+            shown[name] = h5["crops"][chosen]
+    return shown
+
+
+def group_sizes(columns: Columns) -> list[tuple[int, int]]:
+    """(size, groups of that size), of all pictures; a size of 1 is a picture without copies."""
+    sizes = np.bincount(columns.group)
+    values, how_many = np.unique(sizes[sizes > 0], return_counts=True)
+    return list(zip(values.tolist(), how_many.tolist(), strict=True))
+
+
+def merged_labels(columns: Columns) -> np.ndarray:
+    """By how many years the merging of copies changed the labels that it changed: (m,)."""
+    change = np.abs(columns.age - columns.label_age)[columns.is_used]
+    return change[change > 0]
+
+
+def drawings(columns: Columns) -> dict[str, Figure]:
+    """Every picture but the faces, by a name that may be a file's."""
+    from train import plots
+
+    figures = {}
+    for dataset in np.unique(columns.dataset):
+        here = columns.dataset == dataset
+        ages = {
+            part: columns.age[here & (columns.split == number)] for number, part in enumerate(PARTS)
+        }
+        figures[f"ages-{dataset}"] = plots.age_histogram(ages, f"ages of {dataset}")
+    used = columns.is_used
+    split, ages = columns.split[used], columns.age[used]
+    for name, scheme in SCHEMES.items():
+        table = metrics.counts(scheme.bins_of(ages), split, (len(scheme.labels), len(faces.SPLITS)))
+        figures[f"classes-{name}"] = plots.stacked_bars(
+            table, scheme.labels, tuple(faces.SPLITS), f"classes of {name}", "faces"
+        )
+    names = [f"{low}-{high}" for low, high in AGE_BANDS]
+    band = np.argmax([rows for _, rows in age_bands(ages)], axis=0)
+    for title, values, parts in (
+        ("gender", columns.gender, GENDERS),
+        ("ethnicity", columns.ethnicity, ETHNICITIES),
+    ):
+        unknown_last = np.where(values[used] < 0, len(parts), values[used])
+        table = metrics.counts(band, unknown_last, (len(names), len(parts) + 1))
+        figures[f"{title}-by-age"] = plots.stacked_bars(
+            table, names, (*parts, "unknown"), f"{title} by age", "faces"
+        )
+    return figures
+
+
+def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
+    """The whole file."""
+    from train import report
+
+    figures = {key: report.drawing(figure) for key, figure in drawings(columns).items()}
+
+    def drawn(part: str) -> str:
+        return report.row(*(html for key, html in figures.items() if part in key))
+
+    sizes = [(str(size), str(groups)) for size, groups in group_sizes(columns)]
+    sections = [
+        report.Section("Parts", [report.table(*parts_table(columns))]),
+        report.Section("Ages", [drawn("ages-")]),
+        report.Section("Gender and ethnicity", [drawn("-by-age")]),
+        report.Section("Classes", [drawn("classes-")]),
+        report.Section(
+            "Copies",
+            [
+                report.text(_merged(columns)),
+                report.table(("pictures in a group of copies", "groups"), sizes),
+            ],
+        ),
+    ]
+    intro = []
+    if shown:
+        intro.append(report.note("It shows people: keep it to yourself, or give --no-gallery."))
+        parts = []
+        for band, crops in shown.items():
+            parts.append(f"<h3>{report.escape(band)} years</h3>")
+            parts.append(report.row(*(report.picture(crop, f"aged {band}") for crop in crops)))
+        sections.append(report.Section("Some faces", parts))
+    return report.page(f"{len(columns)} faces of {name}", intro, sections)
+
+
+def parts_table(columns: Columns) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    header = ("data set", *PARTS, "median age", "ages", "female", "no face found")
+    rows = []
+    for dataset in np.unique(columns.dataset):
+        here = columns.dataset == dataset
+        ages = columns.age[here]
+        known = here & (columns.gender >= 0)
+        female = f"{100 * columns.gender[known].mean():.0f} %" if known.any() else "-"
+        rows.append(
+            (
+                str(dataset),
+                *(str((here & (columns.split == number)).sum()) for number in range(len(PARTS))),
+                f"{np.median(ages):.0f}",
+                f"{ages.min():.0f}-{ages.max():.0f}",
+                female,
+                str((~columns.detected[here]).sum()),
+            )
+        )
+    return header, rows
+
+
+def _merged(columns: Columns) -> str:
+    change = merged_labels(columns)
+    if not len(change):
+        return "Merging copies changed no label."
+    return (
+        f"Labels that merging copies changed: {len(change)}, by {np.median(change):.1f} years "
+        f"(median), at most {change.max():.0f}."
+    )
+
+
+def _write_folder(folder: Path, columns: Columns, shown: dict[str, Image]) -> None:
+    import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in drawings(columns).items():
+        figure.savefig(folder / f"{name}.png")
+    for band, crops in shown.items():
+        row = cv2.cvtColor(np.concatenate(list(crops), axis=1), cv2.COLOR_RGB2BGR)
+        (folder / f"faces-{band}.png").write_bytes(cv2.imencode(".png", row)[1].tobytes())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""Simple measures of pictures of faces: how sharp, how light, how rich in contrast."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from livecam.datatypes import Image
+
+LOOKS = ("sharpness", "light", "contrast")
+
+
+def looks(crops: Image) -> np.ndarray:
+    """(n, 128, 128, 3) RGB -> (n, 3), in the order of `LOOKS`.
+
+    Sharpness is the mean of the absolute Laplacian over the contrast, light the mean grey value
+    and contrast its standard deviation, both in 0..255.
+    """
+    return np.array([_looks(crop) for crop in crops], np.float32).reshape(-1, len(LOOKS))
+
+
+def _looks(crop: Image) -> tuple[float, float, float]:
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    edges = float(np.abs(cv2.Laplacian(grey, cv2.CV_16S)).mean())
+    contrast = float(grey.std())
+    return edges / (contrast + 1), float(grey.mean()), contrast

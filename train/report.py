@@ -1,0 +1,157 @@
+"""One HTML file that needs nothing else: pictures are inside, light and dark follow the reader."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import cv2
+
+from livecam.datatypes import Image
+from train.plots import INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CSS = """
+:root { color-scheme: light dark; --ink: #1f2328; --paper: #fff; --line: #d0d7de; --soft: #f3f5f7;
+  --accent: #2f6fad }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --paper: #16191d; --line: #3a4048;
+  --soft: #20252b; --accent: #7db4ea } }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1.5rem; max-width: 76rem; font: 15px/1.5 system-ui, sans-serif;
+  color: var(--ink); background: var(--paper) }
+h1 { font-size: 1.6rem; line-height: 1.2 } h2 { margin-top: 2.5rem; font-size: 1.2rem;
+  border-bottom: 1px solid var(--line) } h2, h3, summary { break-after: avoid }
+nav a { margin-right: 1rem } a { color: var(--accent) }
+.note { border-left: 4px solid #d9822b; padding: .3rem .8rem; background: var(--soft) }
+.scroll { overflow-x: auto } tr { break-inside: avoid }
+table { border-collapse: collapse; margin: .8rem 0;
+  font-variant-numeric: tabular-nums } th, td { border: 1px solid var(--line);
+  padding: .2rem .6rem; text-align: right } th { background: var(--soft) }
+th:first-child, td:first-child { text-align: left }
+.row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
+.row table { font-size: .85rem }
+figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid } figure svg { max-width: 100%;
+  height: auto; display: block } figcaption { font-size: .85rem; max-width: 34rem }
+.face { width: 17rem; border: 1px solid var(--line); border-radius: 6px; padding: .5rem;
+  break-inside: avoid; font-size: .85rem } .face img { width: 7.8rem; height: 7.8rem }
+.face .name { overflow-wrap: anywhere; opacity: .75; font-size: .75rem }
+@media print { :root { --ink: #000; --paper: #fff; --line: #bbb; --soft: #fff }
+  html { font-size: 12px } body { font-size: 12px; padding: 0 } nav { display: none }
+  .scroll { overflow: visible } th, td { padding: .1rem .4rem } .row { gap: .5rem }
+  .face { width: 14.5rem; font-size: .7rem } .face img { width: 6.6rem; height: 6.6rem }
+  .face p { margin: .2rem 0 } .face svg { max-width: 100% } }
+""".strip()
+
+
+@dataclass(frozen=True)
+class Section:
+    """`parts` are HTML made by the functions of this module."""
+
+    title: str
+    parts: Sequence[str]
+
+
+def page(title: str, intro: Iterable[str], sections: Sequence[Section]) -> str:
+    """The whole file."""
+    links = " ".join(f'<a href="#{_anchor(s.title)}">{escape(s.title)}</a>' for s in sections)
+    body = "\n".join(
+        f'<section><h2 id="{_anchor(s.title)}">{escape(s.title)}</h2>\n'
+        + "\n".join(s.parts)
+        + "</section>"
+        for s in sections
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{CSS}\n</style></head>\n"
+        f"<body><h1>{escape(title)}</h1>\n{''.join(intro)}\n<nav>{links}</nav>\n{body}\n"
+        "</body></html>\n"
+    )
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"\W+", "-", title.lower())
+
+
+def text(words: str) -> str:
+    return f"<p>{escape(words)}</p>"
+
+
+def note(words: str) -> str:
+    return f'<p class="note">{escape(words)}</p>'
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>\n{body}</table></div>'
+
+
+def row(*parts: str) -> str:
+    """Side by side, as far as there is room."""
+    return f'<div class="row">{"".join(parts)}</div>'
+
+
+def folded(summary: str, *parts: str, is_open: bool = False) -> str:
+    opened = " open" if is_open else ""
+    return f"<details{opened}><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
+
+
+def drawing(figure: Figure, caption: str = "") -> str:
+    """The figure as SVG inside the page, its ink in the page's colour of text."""
+    buffer = io.StringIO()
+    no_metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
+    svg = buffer.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace(INK, "currentColor")
+    note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{svg}{note}</figure>"
+
+
+def picture(rgb: Image, meaning: str) -> str:
+    """(H, W, 3) RGB as a JPEG inside the page."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+    data = base64.b64encode(encoded).decode()
+    return f'<img src="data:image/jpeg;base64,{data}" alt="{escape(meaning)}">'
+
+
+def card(*parts: str) -> str:
+    """A face with what is said about it."""
+    return f'<div class="face">{"".join(parts)}</div>'
+
+
+def sparkline(values: Sequence[float], marks: Sequence[tuple[float, float, str]]) -> str:
+    """A small curve over 0..n-1; each mark is a vertical stripe (from, to, colour)."""
+    width, height = 240, 46
+    step = width / max(1, len(values) - 1)
+    top = max(max(values), 1e-9)
+    points = " ".join(
+        f"{i * step:.1f},{height - 2 - (height - 6) * value / top:.1f}"
+        for i, value in enumerate(values)
+    )
+    stripes = "".join(
+        f'<rect x="{low * step - 1:.1f}" y="0" width="{(high - low) * step + 2:.1f}" '
+        f'height="{height}" fill="{escape(colour)}" fill-opacity="0.6"/>'
+        for low, high, colour in marks
+    )
+    ticks = "".join(
+        f'<text x="{min(max(year * step, 4), width - 10):.0f}" y="{height + 11}" font-size="9" '
+        f'text-anchor="middle" fill="currentColor">{year}</text>'
+        for year in range(0, len(values), 20)
+    )
+    return (
+        f'<svg width="{width}" height="{height + 14}" viewBox="0 0 {width} {height + 14}" '
+        f'role="img">{stripes}<polyline points="{points}" fill="none" stroke="currentColor" '
+        f'stroke-width="1.5"/>{ticks}</svg>'
+    )

@@ -1,0 +1,250 @@
+"""The report of `train.evaluate`: its sections, in the order in which they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from livecam.ages import RANGE_SHARE, SCHEMES, central_range, expected_age
+from livecam.datatypes import AgeGender, Image
+from livecam.progress import Progress
+from train import faces, metrics, plots, report
+from train.report import Section
+from train.saliency import occlusion_map
+from train.scores import (
+    GENDERS,
+    GROUPINGS,
+    Labels,
+    age_bands,
+    age_errors,
+    gender_confidence,
+    group_table,
+    number,
+    percent,
+    tables,
+)
+
+PRIVATE = (
+    "These are pictures of people, who did not agree to be shown here. Keep this file to yourself; "
+    "--no-gallery makes one without faces."
+)
+
+
+def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Section | None) -> str:
+    """The whole file. `scores` are those of these labels and answers, with `robustness`."""
+    title = f"{scores['model']}: {scores['faces']} faces of the {scores['split']} part"
+    intro = [
+        report.text(
+            f"Data hash {scores['data_hash']}. Labels are guesses or records of the data sets; "
+            "an error is the answered minus the labelled age. Intervals are 95 % bootstrap "
+            "intervals."
+        )
+    ]
+    if scores["interval_labels"]:
+        intro.append(
+            report.note(
+                f"{scores['interval_labels']} labels are intervals of years. Their error is the "
+                "way to the interval, and an age scheme counts them only where the interval lies "
+                "in one of its bins."
+            )
+        )
+    sections = [
+        _summary(scores),
+        _calibration(scores, labels, answer),
+        _schemes(scores),
+        _ages(scores, labels, answer),
+        _groups(scores),
+        _robustness(scores["robustness"]),
+    ]
+    if gallery is not None:
+        intro.append(report.note(PRIVATE))
+        sections.append(gallery)
+    return report.page(title, intro, sections)
+
+
+def _summary(scores: dict[str, Any]) -> Section:
+    measures, schemes, *_ = tables(scores)
+    return Section("Measures and baselines", [report.table(*measures), report.table(*schemes)])
+
+
+def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
+    ranges = scores["ranges"]
+    drawings = [
+        report.drawing(
+            plots.range_calibration([r["share"] for r in ranges], [r["holds"] for r in ranges]),
+            "Central age ranges: how many labels they hold.",
+        )
+    ]
+    exact = ~labels.is_interval
+    for name in ("marketing", "decades"):
+        probs = SCHEMES[name].bin_probs(answer.age_probs[exact])
+        is_right = probs.argmax(axis=1) == SCHEMES[name].bins_of(labels.low[exact])
+        if exact.any():
+            figure = plots.reliability(
+                *metrics.reliability(probs.max(axis=1), is_right), "probability of the likeliest"
+            )
+            drawings.append(report.drawing(figure, f"Likeliest class of {name}."))
+    known = labels.gender >= 0
+    if known.any():
+        is_right = ((answer.female_prob >= 0.5) == (labels.gender == 1))[known]
+        points = metrics.reliability(gender_confidence(answer)[known], is_right)
+        figure = plots.reliability(*points, "probability of the answered gender", least=0.5)
+        drawings.append(report.drawing(figure, "Gender."))
+    rows = [(percent(r["share"]), percent(r["holds"]), f"{r['years']:.1f}") for r in ranges]
+    return Section(
+        "Calibration",
+        [
+            report.text("A point on the dashed line means what it says; its area is its faces."),
+            report.row(*drawings),
+            report.table(("range of", "holds the label", "mean width, years"), rows),
+        ],
+    )
+
+
+def _schemes(scores: dict[str, Any]) -> Section:
+    header = ("class", "faces", "precision", "recall", "F1", "ROC-AUC")
+    parts = [report.text("A row is a labelled class, its cells say what was answered.")]
+    for name, scheme in scores["schemes"].items():
+        rows = [
+            (
+                c["label"],
+                str(c["faces"]),
+                *(percent(c[key]) for key in ("precision", "recall", "f1")),
+                number(c["auc"], ".3f"),
+            )
+            for c in scheme["classes"]
+        ]
+        means = (
+            *(percent(scheme[f"mean_{key}"]) for key in ("precision", "recall", "f1")),
+            number(scheme["mean_auc"], ".3f"),
+        )
+        rows.append(("mean of the classes", str(scheme["faces"]), *means))
+        labels = SCHEMES[name].labels
+        figure = plots.confusion(np.array(scheme["confusion"]), labels)
+        summary = f"{name}: {percent(scheme['accuracy'])} right, {len(labels)} classes"
+        both = report.row(report.drawing(figure), report.table(header, rows))
+        parts.append(report.folded(summary, both, is_open=True))
+    return Section("Age schemes", parts)
+
+
+def _ages(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
+    ages = expected_age(answer.age_probs)
+    errors = age_errors(ages, labels)
+    constant = age_errors(np.full(len(labels), scores["constant"]["age"]), labels)
+    drawings = (
+        report.drawing(plots.age_scatter(labels.age, ages), "A point is a face."),
+        report.drawing(
+            plots.errors_by_band(errors, list(age_bands(labels.age))),
+            "Boxes hold the middle half of the faces, whiskers the middle 90 %.",
+        ),
+        report.drawing(plots.cs_curve(scores["cs_curve"], list(metrics.cs_curve(constant)))),
+    )
+    return Section("Error by age", [report.row(*drawings)])
+
+
+def _groups(scores: dict[str, Any]) -> Section:
+    mean = scores["mae"]["value"]
+    keys = (*GROUPINGS, ("age and gender", "by_age_and_gender"), ("picture", "by_picture"))
+    parts = [
+        report.text(
+            "Groups are those of the data sets' labels and coarse; small ones say little. The "
+            f"genders are {' and '.join(GENDERS)}, as annotated. Sharpness, light and contrast are "
+            "of the aligned crop, in quarters of these faces."
+        )
+    ]
+    for title, key in keys:
+        groups = {name: group for name, group in scores[key].items() if group["faces"]}
+        if groups:
+            figure = report.drawing(plots.group_bars(groups, mean))
+            parts.append(report.row(figure, report.table(*group_table(title, groups))))
+    return Section("Error by group and picture", parts)
+
+
+def _robustness(robustness: dict[str, Any]) -> Section:
+    rows = [
+        (
+            f"{name}, {curve['unit']}",
+            f"{curve['usual']:g}",
+            f"{curve['maes'][curve['levels'].index(curve['usual'])]:.2f}",
+            number(curve["usual_ratio"], ".2f"),
+        )
+        for name, curve in robustness["curves"].items()
+    ]
+    rows.append(("mean", "", "", number(robustness["mean_ratio"], ".2f")))
+    return Section(
+        "Degraded pictures",
+        [
+            report.text(
+                f"The same {robustness['faces']} faces, made worse; clean, their MAE is "
+                f"{robustness['clean_mae']:.2f} years. Orange points are the levels of the table."
+            ),
+            report.drawing(plots.robustness(robustness["curves"])),
+            report.table(("change", "level", "MAE, years", "× the clean error"), rows),
+        ],
+    )
+
+
+def gallery(
+    data: faces.FaceSet,
+    labels: Labels,
+    answer: AgeGender,
+    classify: Callable[[Image], AgeGender],
+    count: int,
+) -> Section:
+    """The faces with the largest errors, and where on them the answer hangs."""
+    ages = expected_age(answer.age_probs)
+    errors = age_errors(ages, labels)
+    ranges = central_range(answer.age_probs)
+    rows = np.argsort(-np.abs(errors), kind="stable")[:count]
+    cards = []
+    with Progress("explain", len(rows), "faces") as progress:
+        for row in rows:
+            crop = data.crops[row : row + 1][0]
+            years = occlusion_map(classify, crop)
+            low, high = ranges[row]
+            marks = (
+                (labels.low[row], labels.high[row], plots.GREEN),
+                (ages[row], ages[row], plots.ORANGE),
+            )
+            said = f"{ages[row]:.0f} ({low}-{high}), {_gender(answer.female_prob[row])}"
+            cards.append(
+                report.card(
+                    report.picture(crop, f"face labelled {_label(labels, row)}"),
+                    report.picture(plots.heat(crop, years), "map by occlusion"),
+                    report.sparkline(answer.age_probs[row].tolist(), marks),
+                    report.text(f"labelled {_label(labels, row)}; answered {said}"),
+                    report.text(f"map: up to {np.abs(years).max():.1f} years"),
+                    f'<div class="name">{report.escape(f"{data.dataset[row]} {data.file[row]}")}'
+                    "</div>",
+                )
+            )
+            progress.step()
+    return Section(
+        f"The {len(cards)} largest errors",
+        [
+            report.note(PRIVATE),
+            report.text(
+                "Below each face: the age distribution, the label in green, the answer in orange, "
+                f"and in brackets the {RANGE_SHARE:.0%} range. The map says what changes when a "
+                "place is covered (Zeiler and Fergus 2014): red places make the face look older, "
+                "blue ones younger."
+            ),
+            report.row(*cards),
+        ],
+    )
+
+
+def _label(labels: Labels, row: int) -> str:
+    age = (
+        f"{labels.low[row]}-{labels.high[row]}"
+        if labels.is_interval[row]
+        else f"{labels.age[row]:.0f}"
+    )
+    gender = labels.gender[row]
+    return f"{age}, {GENDERS[gender] if gender >= 0 else 'gender unknown'}"
+
+
+def _gender(female_prob: float) -> str:
+    return f"{GENDERS[int(female_prob >= 0.5)]} {100 * max(female_prob, 1 - female_prob):.0f} %"

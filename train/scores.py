@@ -1,0 +1,401 @@
+"""All measures of a model on a part of the data, as plain numbers and as Markdown.
+
+Everything is a function of labels and answers: no picture, no file, no model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from livecam.ages import SCHEMES, AgeScheme, expected_age
+from livecam.datatypes import AgeGender
+from train import faces, metrics
+from train.labels import ETHNICITIES
+
+AGE_BANDS = ((0, 2), (3, 12), (13, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, 116))
+GENDERS = ("male", "female")  # by their numbers
+RANGE_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
+MIN_GROUP = 20  # fewer faces say too little to be called the worst
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of n faces. An age is known to lie in the whole years `low`..`high`, which
+    are equal for an exact `age`; `gender` and `ethnicity` are numbers, -1 unknown."""
+
+    age: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    gender: np.ndarray
+    ethnicity: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+    def __getitem__(self, rows: np.ndarray) -> Labels:
+        """Rows by boolean mask or integer array."""
+        return Labels(
+            self.age[rows],
+            self.low[rows],
+            self.high[rows],
+            self.gender[rows],
+            self.ethnicity[rows],
+        )
+
+    @property
+    def is_interval(self) -> np.ndarray:
+        return self.high > self.low
+
+
+def labels_of(data: faces.FaceSet) -> Labels:
+    years = np.floor(data.age).astype(int)
+    return Labels(data.age, years, years, data.gender, data.ethnicity)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Per face (n,): `errors` in years, `is_right` of the gender, `held` of the 80 % range."""
+
+    errors: np.ndarray
+    is_right: np.ndarray
+    held: np.ndarray
+
+
+def age_errors(answers: np.ndarray, labels: Labels) -> np.ndarray:
+    """Years from an exact label, or to the nearest end of an interval; negative: too young."""
+    low = np.where(labels.is_interval, labels.low, labels.age)
+    high = np.where(labels.is_interval, labels.high, labels.age)
+    return metrics.signed_errors(answers, low, high)
+
+
+def judged(labels: Labels, answer: AgeGender) -> Judged:
+    return Judged(
+        age_errors(expected_age(answer.age_probs), labels),
+        (answer.female_prob >= 0.5) == (labels.gender == 1),
+        metrics.range_meets(answer.age_probs, labels.low, labels.high),
+    )
+
+
+def score(
+    labels: Labels,
+    answer: AgeGender,
+    train_ages: np.ndarray,
+    looks: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """All measures of one part; shares are from 0 to 1, ages in years, None where none is known.
+
+    `train_ages` give the constant answer; `looks` are measures (n,) of the pictures by name.
+    """
+    judgement = judged(labels, answer)
+    errors, is_right = judgement.errors, judgement.is_right
+    known = labels.gender >= 0
+    constant = float(np.median(train_ages if len(train_ages) else labels.age))
+    constant_errors = age_errors(np.full(len(labels), constant), labels)
+    by_age_and_gender = {
+        f"{band} {gender}": _group(labels, judgement, rows & (labels.gender == number))
+        for band, rows in age_bands(labels.age)
+        for number, gender in enumerate(GENDERS)
+    }
+    by_ethnicity = {
+        name: _group(labels, judgement, labels.ethnicity == number)
+        for number, name in enumerate(ETHNICITIES)
+    }
+    return {
+        "faces": len(labels),
+        "interval_labels": int(labels.is_interval.sum()),
+        "mae": _measured(errors, metrics.mae),
+        "median_age_mae": _measured(
+            age_errors(metrics.median_age(answer.age_probs), labels), metrics.mae
+        ),
+        "mae_13_19": _measured(errors[_between(labels, 13, 19)], metrics.mae),
+        "mae_40_69": _measured(errors[_between(labels, 40, 69)], metrics.mae),
+        "cs5": _measured(errors, metrics.cs5),
+        "cs5_whole_years": _measured(_whole_year_errors(labels, answer), metrics.cs5),
+        "cs_curve": _numbers(metrics.cs_curve(errors)),
+        "gender": _measured(is_right[known].astype(float), _share),
+        "gender_13_and_over": _mean(is_right[known & (labels.age >= 13)]),
+        "gender_auc": _number(
+            metrics.roc_auc(labels.gender[known] == 1, answer.female_prob[known])
+        ),
+        "gender_calibration_error": _gender_calibration_error(answer, is_right, known),
+        "range_holds": _mean(judgement.held),
+        "ranges": ranges(labels, answer),
+        "constant": {
+            "age": constant,
+            "mae": metrics.mae(constant_errors),
+            "cs5": metrics.cs5(constant_errors),
+        },
+        "majority_gender": metrics.majority_share(labels.gender[known]) if known.any() else None,
+        "worst": {
+            "age_and_gender": _worst(by_age_and_gender, errors),
+            "ethnicity": _worst(by_ethnicity, errors),
+        },
+        "schemes": {name: scheme_scores(labels, answer, SCHEMES[name]) for name in SCHEMES},
+        "by_age": {name: _group(labels, judgement, rows) for name, rows in age_bands(labels.age)},
+        "by_gender": {
+            name: _group(labels, judgement, labels.gender == number)
+            for number, name in enumerate(GENDERS)
+        },
+        "by_ethnicity": by_ethnicity,
+        "by_age_and_gender": by_age_and_gender,
+        "by_picture": {
+            f"{name} {quarter}": _group(labels, judgement, rows)
+            for name, values in (looks or {}).items()
+            for quarter, rows in quarters(values)
+        },
+    }
+
+
+def _between(labels: Labels, low: int, high: int) -> np.ndarray:
+    return (labels.low >= low) & (labels.high <= high)
+
+
+def _whole_year_errors(labels: Labels, answer: AgeGender) -> np.ndarray:
+    """Errors of the rounded age, as `livecam` shows it, from labels of whole years."""
+    rounded = np.floor(expected_age(answer.age_probs) + 0.5)
+    return metrics.signed_errors(rounded, labels.low, labels.high)
+
+
+def _gender_calibration_error(
+    answer: AgeGender, is_right: np.ndarray, known: np.ndarray
+) -> float | None:
+    if not known.any():
+        return None
+    return metrics.calibration_error(gender_confidence(answer)[known], is_right[known])
+
+
+def gender_confidence(answer: AgeGender) -> np.ndarray:
+    """The probability of the gender that is answered: (n,) in 0.5..1."""
+    return np.maximum(answer.female_prob, 1 - answer.female_prob)
+
+
+def ranges(labels: Labels, answer: AgeGender) -> list[dict[str, float]]:
+    """What share of the labels the central ranges of several shares hold, and their width."""
+    rows = []
+    for share in RANGE_SHARES:
+        low, high = metrics.central_range(answer.age_probs, share).T
+        met = metrics.range_meets(answer.age_probs, labels.low, labels.high, share)
+        rows.append(
+            {"share": share, "holds": float(met.mean()), "years": float((high - low + 1).mean())}
+        )
+    return rows
+
+
+def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[str, Any]:
+    """The scheme as a classifier, on the faces whose label lies in one of its bins.
+
+    `confusion`: a row is the label's bin, a column the likeliest one, in the order of `classes`.
+    """
+    rows = scheme.bins_of(labels.low) == scheme.bins_of(labels.high)
+    truth = scheme.bins_of(labels.low[rows])
+    probs = scheme.bin_probs(answer.age_probs[rows])
+    guess = probs.argmax(axis=1)
+    classes = len(scheme.labels)
+    confusion = metrics.counts(truth, guess, (classes, classes))
+    by_class = metrics.class_scores(confusion)
+    aucs = np.array([metrics.roc_auc(truth == i, probs[:, i]) for i in range(classes)])
+    occurs = confusion.sum(axis=1) > 0
+    return {
+        "faces": int(rows.sum()),
+        "accuracy": _mean(truth == guess),
+        "within_one_bin": _mean(np.abs(truth - guess) <= 1),
+        "mean_recall": _mean(by_class["recall"][occurs]),
+        "mean_precision": _mean(np.nan_to_num(by_class["precision"][occurs])),
+        "mean_f1": _mean(by_class["f1"][occurs]),
+        "mean_auc": _mean(aucs[np.isfinite(aucs)]),
+        "calibration_error": (
+            metrics.calibration_error(probs.max(axis=1), truth == guess) if len(truth) else None
+        ),
+        "majority": metrics.majority_share(truth) if len(truth) else None,
+        "classes": [
+            {
+                "label": label,
+                "faces": int(confusion[i].sum()),
+                **{name: _number(values[i]) for name, values in by_class.items()},
+                "auc": _number(aucs[i]),
+            }
+            for i, label in enumerate(scheme.labels)
+        ],
+        "confusion": confusion.tolist(),
+    }
+
+
+def age_bands(ages: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, rows (n,) bool) of each band."""
+    for low, high in AGE_BANDS:
+        yield f"{low}-{high}", (np.floor(ages) >= low) & (np.floor(ages) <= high)
+
+
+def quarters(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, rows (n,) bool) of the quarters of a measure, lowest first."""
+    place = np.searchsorted(np.quantile(values, (0.25, 0.5, 0.75)), values, side="left")
+    for number, name in enumerate(("lowest quarter", "second", "third", "highest quarter")):
+        yield name, place == number
+
+
+def _group(labels: Labels, judgement: Judged, rows: np.ndarray) -> dict[str, float | int | None]:
+    errors = judgement.errors[rows]
+    return {
+        "faces": int(rows.sum()),
+        "mae": metrics.mae(errors) if len(errors) else None,
+        "bias": _mean(errors),
+        "gender": _mean(judgement.is_right[rows & (labels.gender >= 0)]),
+        "range_holds": _mean(judgement.held[rows]),
+    }
+
+
+def _worst(groups: Mapping[str, Mapping[str, Any]], errors: np.ndarray) -> dict[str, Any] | None:
+    """The group of enough faces with the largest error, and how many times the mean's it is."""
+    large = {name: group for name, group in groups.items() if group["faces"] >= MIN_GROUP}
+    if not large:
+        return None
+    name = max(large, key=lambda name: large[name]["mae"])
+    mae = large[name]["mae"]
+    mean = metrics.mae(errors)
+    return {
+        "group": name,
+        "faces": large[name]["faces"],
+        "mae": mae,
+        "times_the_mean": mae / mean if mean else None,
+    }
+
+
+def _measured(values: np.ndarray, statistic: metrics.Statistic) -> dict[str, float] | None:
+    if not len(values):
+        return None
+    low, high = metrics.bootstrap_interval(values, statistic)
+    return {"value": statistic(values), "low": low, "high": high}
+
+
+def _share(is_right: np.ndarray) -> float:
+    return float(is_right.mean())
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _numbers(values: np.ndarray) -> list[float]:
+    return [round(float(value), 4) for value in values]
+
+
+def as_json(scores: Mapping[str, Any]) -> str:
+    """Indented, with every list of numbers on one line."""
+    text = json.dumps(scores, indent=2)
+    numbers = r"\[\n([-+.,\deE\s]*)\]"  # a newline is never within a string
+    return re.sub(numbers, lambda found: f"[{' '.join(found[1].split())}]", text)
+
+
+def table(scores: Mapping[str, Any]) -> Iterator[str]:
+    """The scores as lines of Markdown, ready for a model card."""
+    yield f"{scores['model']} on {scores['faces']} faces of the {scores['split']} part"
+    if scores["interval_labels"]:
+        yield f"The labels of {scores['interval_labels']} are intervals: an error is the way there"
+    for header, rows in tables(scores):
+        yield ""
+        yield f"| {' | '.join(header)} |"
+        yield "|---" * len(header) + "|"
+        for row in rows:
+            yield f"| {' | '.join(row)} |"
+
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # header, rows
+
+
+def tables(scores: Mapping[str, Any]) -> Iterator[Table]:
+    """The tables of `table` and of the report: measures, schemes, groups."""
+    yield ("measure", "value", "95 % interval", "constant or majority"), list(_measures(scores))
+    yield _scheme_table(scores["schemes"])
+    for title, key in GROUPINGS:
+        groups = {name: group for name, group in scores[key].items() if group["faces"]}
+        if groups:
+            yield group_table(title, groups)
+
+
+GROUPINGS = (("age", "by_age"), ("gender", "by_gender"), ("ethnicity", "by_ethnicity"))
+
+
+def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    constant = scores["constant"]
+    always = f"(always {constant['age']:.0f})"
+    yield _row("MAE, years", scores["mae"], f"{constant['mae']:.2f} {always}")
+    yield _row("MAE of the median instead of the expected age", scores["median_age_mae"])
+    yield _row("MAE at 13-19", scores["mae_13_19"])
+    yield _row("MAE at 40-69", scores["mae_40_69"])
+    yield _row("CS@5", scores["cs5"], f"{percent(constant['cs5'])} {always}", is_share=True)
+    yield _row("CS@5 of ages rounded to whole years", scores["cs5_whole_years"], is_share=True)
+    yield _row("gender", scores["gender"], percent(scores["majority_gender"]), is_share=True)
+    yield "gender, aged 13 and over", percent(scores["gender_13_and_over"]), "", ""
+    yield "gender, area under the ROC curve", number(scores["gender_auc"], ".3f"), "", ""
+    yield "gender, calibration error", percent(scores["gender_calibration_error"]), "", ""
+    yield "80 % range holds the label", percent(scores["range_holds"]), "", ""
+    for kind in ("age_and_gender", "ethnicity"):
+        worst = scores["worst"][kind]
+        if worst is not None:
+            times = f"{worst['mae']:.2f} years, {number(worst['times_the_mean'], '.2f')} × the MAE"
+            name = f"worst {kind.replace('_and_', ' and ')}: {worst['group']}"
+            yield f"{name} ({worst['faces']} faces)", times, "", ""
+    if "robustness" in scores:
+        robustness = scores["robustness"]
+        name = f"error of degraded pictures ({robustness['faces']} faces)"
+        yield name, f"{number(robustness['mean_ratio'], '.2f')} × that of clean ones", "", ""
+
+
+def _row(
+    name: str, score: Mapping[str, float] | None, baseline: str = "", is_share: bool = False
+) -> tuple[str, ...]:
+    if score is None:
+        return name, "-", "", baseline
+    value, low, high = (
+        percent(score[key]) if is_share else f"{score[key]:.2f}" for key in ("value", "low", "high")
+    )
+    return name, value, f"{low} – {high}", baseline
+
+
+def _scheme_table(schemes: Mapping[str, Mapping[str, Any]]) -> Table:
+    shares = ("accuracy", "within_one_bin", "mean_recall", "majority")
+    more = ("mean_f1", "calibration_error")
+    rows = [
+        (
+            name,
+            *(percent(scheme[key]) for key in shares),
+            *(percent(scheme[key]) for key in more),
+            number(scheme["mean_auc"], ".3f"),
+        )
+        for name, scheme in schemes.items()
+    ]
+    header = ("accuracy", "±1 bin", "mean recall", "majority", "mean F1", "calibration error")
+    return ("scheme", *header, "mean AUC"), rows
+
+
+def group_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
+    header = (title, "faces", "MAE", "bias", "gender", "range holds")
+    return header, [
+        (
+            name,
+            str(group["faces"]),
+            number(group["mae"], ".2f"),
+            number(group["bias"], "+.1f"),
+            percent(group["gender"]),
+            percent(group["range_holds"]),
+        )
+        for name, group in groups.items()
+    ]
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
