@@ -146,7 +146,7 @@ def test_unreachable_weights_are_said(architectures: Any, monkeypatch: Any) -> N
 
     monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", offline)
     recipe = Recipe(architecture="keras:MobileNet", pretrained=True, input_px=128)
-    with pytest.raises(LivecamError, match="ImageNet's weights cannot be had .*offline"):
+    with pytest.raises(LivecamError, match=r"ImageNet's weights cannot be had .*offline"):
         architectures.build(recipe)
 
 

@@ -87,13 +87,13 @@ def test_what_is_not_them_is_refused(
 ) -> None:
     with pytest.raises(LivecamError, match=message):
         pretrained.fetch(f"{server}/{name}", members, tmp_path)
-    assert not (tmp_path / "a.bin").exists() or members is not None and "p/b" in members
+    assert not (tmp_path / "a.bin").exists() or (members is not None and "p/b" in members)
 
 
 def test_no_network_is_said(pretrained: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(pretrained, "URL", "http://127.0.0.1:9/none.tgz")
-    with pytest.raises(LivecamError, match="pretrained weights cannot be fetched .*refused"):
+    with pytest.raises(LivecamError, match=r"pretrained weights cannot be fetched .*refused"):
         pretrained.weights_folder()
 
 
@@ -136,9 +136,7 @@ def _state(net: Any) -> dict[str, np.ndarray]:
     return state
 
 
-def test_every_layer_takes_its_weights(
-    pretrained: Any, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_every_layer_takes_its_weights(pretrained: Any, tmp_path: Path, monkeypatch: Any) -> None:
     from train import architectures
     from train.recipe import Recipe
 

@@ -79,10 +79,10 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_no_recipe_at_all(tmp_path: Path) -> None:
-    with pytest.raises(LivecamError, match="none.yaml: cannot read the recipe: No such file"):
+    with pytest.raises(LivecamError, match=r"none.yaml: cannot read the recipe: No such file"):
         read_recipe(tmp_path / "none.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(LivecamError, match="binary.yaml: cannot read the recipe: it is not text"):
+    with pytest.raises(LivecamError, match=r"binary.yaml: cannot read the recipe: it is not text"):
         read_recipe(tmp_path / "binary.yaml")
     with pytest.raises(UsageError, match="--set epochs: expected key=value"):
         read_recipe(SHIPPED, ["epochs"])

@@ -121,7 +121,10 @@ def test_the_export_says_what_the_master_says(exported: Path, data: Path) -> Non
 
 
 def test_the_master_has_no_optimiser_state(exported: Path, run: Path) -> None:
-    sizes = [(exported / "age_gender.keras").stat().st_size, (run / "last.weights.h5").stat().st_size]
+    sizes = [
+        (exported / "age_gender.keras").stat().st_size,
+        (run / "last.weights.h5").stat().st_size,
+    ]
     assert sizes[0] < sizes[1] / 2
 
 

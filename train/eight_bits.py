@@ -70,7 +70,7 @@ def _constant(graph: Any, name: str, values: np.ndarray | np.generic) -> str:
     return name
 
 
-def _add(graph: Any, op_type: str, inputs: list[str], output: str, **attributes: int) -> None:
+def _add(graph: Any, op_type: str, inputs: list[str], output: str, **attributes: Any) -> None:
     from onnx import helper
 
     graph.node.append(helper.make_node(op_type, inputs, [output], **attributes))

@@ -106,7 +106,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def answers(
-    classify: Callable[[Image], AgeGender], crops: Image
+    classify: Callable[[Image], AgeGender], crops: faces.Crops | Image
 ) -> tuple[AgeGender, dict[str, np.ndarray]]:
     """What the model says of all crops (n, 128, 128, 3), and how they look, batch by batch."""
     parts, seen = [], []
@@ -132,7 +132,7 @@ def sample(n: int, wanted: int) -> np.ndarray:
 
 def robustness(
     classify: Callable[[Image], AgeGender],
-    crops: Image,
+    crops: faces.Crops | Image,
     rows: np.ndarray,
     labels: Labels,
     answer: AgeGender,

@@ -1,7 +1,8 @@
 """Write what `livecam` runs, from a trained network: the master `.keras`, the `.onnx`, the `.yaml`.
 
 The weights are rounded first, in both files alike, so that the ONNX file holds them in half
-precision and still says what the master says. Arithmetic stays float32.
+precision and still says what the master says; arithmetic stays float32. A network that was trained
+for it (`eight_bits` in its recipe) computes in eight bits in the ONNX file.
 """
 
 from __future__ import annotations
@@ -9,23 +10,28 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from livecam.ages import RANGE_SHARE, sharpened
+from livecam.ages import RANGE_SHARE, expected_age, sharpened
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
 from train.cli import run
+from train.recipe import Recipe
 from train.run_folder import RunFolder
 
 NAME = "age_gender"
 SUFFIXES = ("keras", "onnx", "yaml")
 OPSET = 17
+OUTPUTS = ("age_probs", "female_prob")
+BATCH = 64
 MAX_DIFFERENCE = 1e-4  # in probabilities, between master and export
+MAX_YEARS, MAX_POINTS = 0.03, 0.2  # of MAE and of gender accuracy, where it is in eight bits
 POWERS = np.arange(0.5, 3.01, 0.02)
 
 
@@ -48,44 +54,100 @@ def _export(args: argparse.Namespace) -> None:
         raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")
     dev = faces.load(args.data, "dev")
     trained.require_same_data(args.data, dev.data_hash)
+    recipe = trained.record()["recipe"]
     master = keras.models.load_model(source, compile=False)
-    round_weights(master)
+    if not recipe.eight_bits:
+        round_weights(master)
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.out) as folder:
-        _write_checked(master, dev, Path(folder))
+        _write_checked(master, recipe, dev, Path(folder))
         for suffix in SUFFIXES:  # all three are good: only now do they replace others
             (Path(folder) / f"{NAME}.{suffix}").replace(args.out / f"{NAME}.{suffix}")
     for suffix in SUFFIXES:
         print(args.out / f"{NAME}.{suffix}")
 
 
-def _write_checked(master: Any, dev: faces.FaceSet, folder: Path) -> None:
+def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path) -> None:
     """The three files. Raises LivecamError if the ONNX file does not say what the master says."""
+    onnx = folder / f"{NAME}.onnx"
     master.save(folder / f"{NAME}.keras")
-    write_onnx(master, folder / f"{NAME}.onnx")
+    write_onnx(master, recipe, onnx)
     crops = dev.crops.resized(master.input.shape[1])
-    answers = master.predict(crops, batch_size=64, verbose=0)
-    difference = _difference(folder / f"{NAME}.onnx", crops[:256].astype(np.float32), answers)
-    if difference > MAX_DIFFERENCE:
-        raise LivecamError(f"{NAME}.onnx differs from the master by {difference:.1e}; not usable")
-    power, held = calibrated_power(answers["age_probs"], dev.age)
-    record = {
-        "age_power": round(power, 3),
-        "data_hash": dev.data_hash,
-        "onnx_difference": float(f"{difference:.1e}"),
-    }
+    known = _answers(master.predict_on_batch, crops)
+    answer = _onnx_answers(onnx, crops)
+    differences = _require_alike(known, answer, dev, recipe.eight_bits)
+    power, held = calibrated_power(answer["age_probs"], dev.age)
+    record = {"age_power": round(power, 3), "data_hash": dev.data_hash, **differences}
     (folder / f"{NAME}.yaml").write_text(_HEADER + yaml.safe_dump(record, sort_keys=False))
+    said = ", ".join(f"{name} {value:g}" for name, value in differences.items())
     print(
         f"age_power {power:.2f}: the {RANGE_SHARE:.0%} range holds {held:.1%} of {len(dev)} dev "
-        f"labels; ONNX differs from the master by {difference:.1e}",
+        f"labels; the ONNX file and the master: {said}",
         file=sys.stderr,
     )
+
+
+Answers = dict[str, np.ndarray]
+
+
+def _answers(net: Callable[[np.ndarray], Any], crops: np.ndarray) -> Answers:
+    batches = [net(crops[i : i + BATCH].astype(np.float32)) for i in range(0, len(crops), BATCH)]
+    return {name: np.concatenate([np.asarray(b[name]) for b in batches]) for name in OUTPUTS}
+
+
+def _onnx_answers(path: Path, crops: np.ndarray) -> Answers:
+    from livecam.inference import session
+
+    net = session(path)
+    return _answers(
+        lambda batch: dict(zip(OUTPUTS, net.run(list(OUTPUTS), {"crop": batch}), strict=True)),
+        crops,
+    )
+
+
+def _require_alike(
+    known: Answers, answer: Answers, dev: faces.FaceSet, eight_bits: bool
+) -> dict[str, float]:
+    """How far the ONNX file is from the master: in probabilities and, as the dev part scores it,
+    in years of mean absolute error and points of gender accuracy.
+
+    Raises LivecamError if that is too far.
+    """
+    probs = max(float(np.abs(answer[name] - known[name]).max()) for name in OUTPUTS)
+    years = _mae(answer, dev) - _mae(known, dev)
+    points = 100 * (_gender(answer, dev) - _gender(known, dev))
+    if eight_bits:
+        is_far = abs(years) > MAX_YEARS or abs(points) > MAX_POINTS
+    else:
+        is_far = probs > MAX_DIFFERENCE
+    if is_far:
+        raise LivecamError(
+            f"{NAME}.onnx differs from the master by {probs:.1e} in probabilities, {years:+.3f} "
+            f"years of error and {points:+.2f} points of gender; not usable"
+        )
+    return {
+        "onnx_difference": float(f"{probs:.1e}"),
+        "onnx_mae_difference": round(years, 4),
+        "onnx_gender_difference": round(points, 3),
+    }
+
+
+def _mae(answer: Answers, dev: faces.FaceSet) -> float:
+    return metrics.mae(expected_age(answer["age_probs"]) - dev.age)
+
+
+def _gender(answer: Answers, dev: faces.FaceSet) -> float:
+    known = dev.gender >= 0
+    right = (answer["female_prob"] >= 0.5) == (dev.gender == 1)
+    return float(right[known].mean()) if known.any() else 0.0
 
 
 _HEADER = """# Written by `python -m train.export`.
 # age_power: exponent that calibrates the age distribution, chosen on the dev part so that the
 #   central 80 % range holds 80 % of the labels
-# data_hash: of the faces it was trained on; onnx_difference: to the master, in probabilities
+# data_hash: of the faces it was trained on
+# onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
+#   of mean absolute error, points of gender accuracy
 """
 
 
@@ -110,22 +172,29 @@ def round_weights(net: Any) -> None:
             layer.set_weights([half / gain, *rest])
 
 
-def write_onnx(net: Any, path: Path) -> None:
+def write_onnx(master: Any, recipe: Recipe, path: Path) -> None:
     """An ONNX file with input `crop` (n, px, px, 3), outputs `age_probs` and `female_prob`, and
-    weights in half precision that are widened when it is loaded."""
+    weights in half precision that are widened when it is loaded, or in eight bits."""
     import keras
     import onnx
+
+    from train import architectures
+    from train.eight_bits import in_eight_bits
 
     if keras.backend.backend() != "tensorflow":
         raise LivecamError("the export needs Keras on TensorFlow: KERAS_BACKEND=tensorflow")
     import tensorflow as tf
     import tf2onnx
 
+    net = architectures.unrounded(master, recipe) if recipe.eight_bits else master
     crop = tf.TensorSpec((None, *net.input.shape[1:]), tf.float32, name="crop")
     function = tf.function(lambda crop: net(crop, training=False))
     model, _ = tf2onnx.convert.from_function(function, [crop], opset=OPSET)
     _name_outputs(model)
-    _halve_weights(model)
+    if recipe.eight_bits:
+        in_eight_bits(model)
+    else:
+        _halve_weights(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 
@@ -163,17 +232,6 @@ def _halve_weights(model: Any) -> None:
         )
     for cast in reversed(casts):
         model.graph.node.insert(0, cast)
-
-
-def _difference(path: Path, crops: np.ndarray, answers: dict[str, np.ndarray]) -> float:
-    from livecam.inference import session
-
-    names = ("age_probs", "female_prob")
-    outputs = session(path).run(list(names), {"crop": crops})
-    return max(
-        float(np.abs(output - answers[name][: len(crops)]).max())
-        for name, output in zip(names, outputs, strict=True)
-    )
 
 
 def calibrated_power(age_probs: np.ndarray, ages: np.ndarray) -> tuple[float, float]:

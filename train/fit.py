@@ -70,7 +70,9 @@ def _fit(args: argparse.Namespace) -> None:
 
 def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe:
     """The recipe of the arguments; of the interrupted run when it is resumed."""
-    given = {key: getattr(args, key) for key in ("epochs", "seed") if getattr(args, key) is not None}
+    given = {
+        key: getattr(args, key) for key in ("epochs", "seed") if getattr(args, key) is not None
+    }
     settings = [*args.set, *(f"{key}={value}" for key, value in given.items())]
     if args.resume:
         if args.recipe or settings:

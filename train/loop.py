@@ -21,7 +21,6 @@ from train.recipe import YEARS, Recipe
 from train.run_folder import RunFolder
 from train.selection import Selection, select
 
-HEADS = ("age", "gender")
 PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
 
 
@@ -80,21 +79,11 @@ def _begin_with(net: keras.Model, run: Path) -> None:
     source = RunFolder(run).model
     if not source.is_file():
         raise LivecamError(f"begin: {source}: no such model; give the folder of a finished run")
-    known = keras.models.load_model(source, compile=False)
     try:
-        for layer, other in zip(_body(net), _body(known), strict=True):
-            layer.set_weights(other.get_weights())
-        for head in HEADS:
-            net.get_layer(head).set_weights(known.get_layer(head).get_weights())
+        architectures.copy_weights(keras.models.load_model(source, compile=False), net)
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
-
-
-def _body(net: keras.Model) -> list[keras.Layer]:
-    """The layers with weights before the heads, whose order Keras changes when it saves."""
-    outer = (*HEADS, "age_probs")
-    return [layer for layer in net.layers if layer.weights and layer.name not in outer]
 
 
 def _distribute(devices: int) -> None:

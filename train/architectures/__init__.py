@@ -19,6 +19,7 @@ from train.architectures import applications, attention, published, rounding, sm
 from train.architectures.pictures import grey
 from train.recipe import Recipe
 
+HEADS = ("age", "gender")
 OF_ANY_SIZE = ("resnet", "mobilenet")  # the others end in layers that know their size
 NAMES = ("resnet", "mobilenet", *published.NETWORKS, "al-resnet")
 
@@ -129,6 +130,32 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
         return _with_probabilities(master, years)
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def unrounded(master: keras.Model, recipe: Recipe) -> keras.Model:
+    """A deployed network of eight bits without the rounding of its activations."""
+    plain = dataclasses.replace(
+        recipe, eight_bits=False, pretrained=False, frozen="", l1=0.0, l2=0.0
+    )
+    net = build(plain, master.get_layer("age").units, recipe.input_px)
+    copy_weights(master, net)
+    weights = master.get_layer("age_probs").get_weights()  # of a network of classes
+    return _with_probabilities(net, weights[0] if weights else None)
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """From one network of a recipe into another, deployed or not. Raises ValueError if they are
+    not alike."""
+    for layer, other in zip(_body(target), _body(source), strict=True):
+        layer.set_weights(other.get_weights())
+    for head in HEADS:
+        target.get_layer(head).set_weights(source.get_layer(head).get_weights())
+
+
+def _body(net: keras.Model) -> list[keras.Layer]:
+    """The layers with weights before the heads, whose order Keras changes when it saves."""
+    outer = (*HEADS, "age_probs")
+    return [layer for layer in net.layers if layer.weights and layer.name not in outer]
 
 
 def _with_probabilities(net: keras.Model, years: np.ndarray | None) -> keras.Model:

@@ -1,4 +1,4 @@
-"""`keras:NAME`: the networks of keras.applications, with the preprocessing that each was made for."""
+"""`keras:NAME`: the networks of keras.applications, each with the preprocessing it was made for."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _load_imagenet(backbone: keras.Model, build: Callable[..., keras.Model], nam
 
 
 def _preprocessing(build: Callable[..., keras.Model]) -> Callable[[Any], Any]:
-    return sys.modules[build.__module__].preprocess_input  # type: ignore[no-any-return]
+    return sys.modules[build.__module__].preprocess_input
 
 
 def affine(preprocess: Callable[[Any], Any]) -> tuple[np.ndarray, np.ndarray]:
