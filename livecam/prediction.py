@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from livecam.ages import at_least, central_range, expected_age
+from livecam.ages import at_least, central_range, median_age
 from livecam.config import Config, load_config
 from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
@@ -200,7 +200,7 @@ def _rows(
     found: Sequence[Faces], answer: AgeGender, config: Config, options: Options
 ) -> Iterator[Row]:
     scheme = config.scheme
-    ages = expected_age(answer.age_probs)
+    ages = median_age(answer.age_probs)
     ranges = central_range(answer.age_probs)
     bins = scheme.bin_probs(answer.age_probs)
     over = {str(age): at_least(answer.age_probs, age) for age in options.over}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from livecam.ages import AgeScheme, central_range, expected_age, sharpened
+from livecam.ages import AgeScheme, central_range, median_age, sharpened
 from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import iou_matrix
@@ -124,7 +124,7 @@ class Tracker:
         if not shown:
             return []
         probs = np.stack([t.views.age_probs(self.config.max_narrowing) for t in shown])
-        ages = expected_age(probs)
+        ages = median_age(probs)
         ranges = central_range(probs)
         bins = self.scheme.bin_probs(probs)
         faces = []

@@ -13,6 +13,7 @@ from livecam.ages import (
     at_least,
     central_range,
     expected_age,
+    median_age,
     sharpened,
 )
 from livecam.datatypes import AGES
@@ -111,6 +112,26 @@ def test_ages_between_years_and_above_100() -> None:
 def test_the_expectation_of_a_one_hot_is_itself() -> None:
     assert expected_age(NOTHING).shape == (0,)
     assert np.array_equal(expected_age(ONE_HOTS), YEARS)
+
+
+def test_the_median_is_the_year_in_the_middle() -> None:
+    assert median_age(NOTHING).shape == (0,)
+    assert np.array_equal(median_age(ONE_HOTS), YEARS)
+    probs = np.zeros((1, 101), np.float32)
+    probs[0, [20, 30, 90]] = 0.3, 0.3, 0.4
+    assert median_age(probs).tolist() == [30]
+
+
+@given(distributions())
+def test_no_whole_year_is_nearer_than_the_median_and_the_range_holds_it(
+    age_probs: np.ndarray,
+) -> None:
+    distance = np.abs(YEARS[:, None] - YEARS) @ age_probs.T.astype(float)  # (101, n)
+    median = median_age(age_probs)
+    nearest = distance.min(axis=0)
+    assert np.all(distance[median.astype(int), np.arange(len(median))] <= nearest + 1e-3)
+    low, high = central_range(age_probs).T
+    assert np.all((low <= median) & (median <= high))
 
 
 @given(distributions())

@@ -55,13 +55,6 @@ def test_the_cs_curve_begins_with_hits_and_rises() -> None:
     assert curve.tolist() == [0.25, 0.5, 0.75, 0.75]
 
 
-def test_the_median_age_is_where_half_is_reached() -> None:
-    probs = np.zeros((2, 101), np.float32)
-    probs[0, [10, 20, 90]] = 0.3, 0.3, 0.4
-    probs[1, 50] = 1
-    assert metrics.median_age(probs).tolist() == [20, 50]
-
-
 def test_a_row_of_the_confusion_is_the_true_class() -> None:
     confusion = metrics.counts(np.array([0, 0, 1]), np.array([2, 2, 1]), (3, 3))
     assert confusion.tolist() == [[0, 0, 2], [0, 1, 0], [0, 0, 0]]

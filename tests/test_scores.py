@@ -33,20 +33,21 @@ def test_right_answers_score_full() -> None:
     years = [1, 15, 25, 45, 65, 100]
     scores = _score(_labels(years), _sure(*years))
     assert scores["mae"] == {"value": 0, "low": 0, "high": 0}
-    assert scores["cs5"]["value"] == scores["cs5_whole_years"]["value"] == 1
+    assert scores["cs5"]["value"] == scores["expected_age_cs5"]["value"] == 1
     assert scores["gender"]["value"] == 1
     assert all(scheme["accuracy"] == 1 for scheme in scores["schemes"].values())
     assert all(scheme["mean_f1"] == 1 for scheme in scores["schemes"].values())
     assert [row["holds"] for row in scores["ranges"]] == [1] * 5
 
 
-def test_whole_years_forgive_what_rounding_takes_away() -> None:
+def test_the_median_and_the_expected_age_have_their_own_errors() -> None:
     probs = np.zeros((1, 101), np.float32)
     probs[0, [25, 26]] = 0.6, 0.4  # 25.4 years
     scores = _score(_labels([20]), AgeGender(probs, np.array([0.9], np.float32)))
-    assert scores["cs5"]["value"] == 0
-    assert scores["cs5_whole_years"]["value"] == 1
-    assert scores["median_age_mae"]["value"] == 5
+    assert scores["mae"]["value"] == 5
+    assert scores["cs5"]["value"] == 1
+    assert scores["expected_age_mae"]["value"] == pytest.approx(5.4)
+    assert scores["expected_age_cs5"]["value"] == 0
 
 
 def test_ages_have_their_own_errors() -> None:
@@ -118,9 +119,11 @@ def test_quarters_hold_each_face_once() -> None:
     assert masks[3][9]
 
 
-def test_labels_are_whole_years_of_the_set() -> None:
+def test_labels_are_those_of_the_set() -> None:
     none = np.zeros(2, np.int8)
-    data = FaceSet(np.zeros((2, 1, 1, 3)), np.float32([30.5, 4]), none, none, none, none, "")
+    age, low, high = np.float32([30.5, 4]), np.int16([30, 3]), np.int16([30, 5])
+    data = FaceSet(np.zeros((2, 1, 1, 3)), age, low, high, none, none, none, none, "")
     labels = labels_of(data)
-    assert labels.low.tolist() == labels.high.tolist() == [30, 4]
-    assert not labels.is_interval.any()
+    assert labels.low.tolist() == [30, 3]
+    assert labels.high.tolist() == [30, 5]
+    assert labels.is_interval.tolist() == [False, True]

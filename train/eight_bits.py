@@ -30,6 +30,7 @@ def in_eight_bits(model: Any) -> None:
         graph.node.append(node)
         if node.op_type == "Clip":
             rounded[node.output[0]] = _round_activation(graph, node.output[0])
+    _drop_unused(graph)
 
 
 def _round_activation(graph: Any, name: str) -> str:
@@ -52,15 +53,22 @@ def _round_conv(graph: Any, node: Any, kernels: dict[str, Any]) -> None:
     step = np.maximum(step, np.maximum(fits, 1e-12)).astype(np.float32)
     whole = np.round(kernel / step[:, None, None, None]).astype(np.int8)
     sums = step * np.float32(STEP)
-    for name, values, steps in (
-        (kernel_name, whole, step),
-        (bias_name, np.round(bias / sums).astype(np.int32), sums),
+    for i, values, steps in (
+        (1, whole, step),
+        (2, np.round(bias / sums).astype(np.int32), sums),
     ):
-        graph.initializer.remove(kernels[name])
+        name = f"{node.output[0]}_{('kernel', 'bias')[i - 1]}"  # constants may be shared
         source = _constant(graph, f"{name}_q", values)
         scale = _constant(graph, f"{name}_step", steps)
         zeros = _constant(graph, f"{name}_zero", np.zeros(len(steps), values.dtype))
-        _add(graph, "DequantizeLinear", [source, scale, zeros], name, axis=0)
+        _add(graph, "DequantizeLinear", [source, scale, zeros], f"{name}_dq", axis=0)
+        node.input[i] = f"{name}_dq"
+
+
+def _drop_unused(graph: Any) -> None:
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
 
 
 def _constant(graph: Any, name: str, values: np.ndarray | np.generic) -> str:

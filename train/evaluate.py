@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from livecam.ages import expected_age
+from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import LivecamError, UsageError
@@ -149,10 +149,10 @@ def robustness(
             for degradation in DEGRADATIONS:
                 for level in degradation.levels:
                     probs = classify(degradation(batch, level)).age_probs
-                    ages[degradation.name, level].append(expected_age(probs))
+                    ages[degradation.name, level].append(median_age(probs))
                     progress.step(len(batch))
     labels = labels[rows]
-    clean = metrics.mae(age_errors(expected_age(answer.age_probs[rows]), labels))
+    clean = metrics.mae(age_errors(median_age(answer.age_probs[rows]), labels))
     curves: dict[str, dict[str, Any]] = {}
     for degradation in DEGRADATIONS:
         answered = [np.concatenate(ages[degradation.name, level]) for level in degradation.levels]

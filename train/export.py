@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from livecam.ages import RANGE_SHARE, expected_age, sharpened
+from livecam.ages import RANGE_SHARE, median_age, sharpened
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
@@ -133,7 +133,7 @@ def _require_alike(
 
 
 def _mae(answer: Answers, dev: faces.FaceSet) -> float:
-    return metrics.mae(expected_age(answer["age_probs"]) - dev.age)
+    return metrics.mae(median_age(answer["age_probs"]) - dev.age)
 
 
 def _gender(answer: Answers, dev: faces.FaceSet) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from livecam.ages import SCHEMES, expected_age
+from livecam.ages import SCHEMES, median_age
 from livecam.crops import resized
 from livecam.errors import LivecamError
 from livecam.progress import Progress
@@ -199,7 +199,7 @@ class AfterEpoch(keras.callbacks.Callback):
     def _dev_scores(self) -> dict[str, float]:
         """MAE in years, accuracy of the target's classes, accuracy of the gender."""
         age_probs, female = self._dev_answers()
-        error = np.abs(expected_age(age_probs) - self.dev.age)
+        error = np.abs(median_age(age_probs) - self.dev.age)
         known = self.dev.gender >= 0
         right = female == (self.dev.gender == 1)
         scores = {"dev_mae": round(float(error.mean()), 3)}

@@ -35,11 +35,6 @@ def cs_curve(errors: np.ndarray, most: int = 15) -> np.ndarray:
     return (np.abs(errors)[None, :] <= np.arange(most + 1)[:, None]).mean(axis=1)
 
 
-def median_age(age_probs: np.ndarray) -> np.ndarray:
-    """The year at which half of each distribution is reached: (n, 101) -> (n,) int."""
-    return central_range(age_probs, 0.0)[:, 0]
-
-
 def bootstrap_interval(
     values: np.ndarray, statistic: Statistic, share: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from livecam.ages import RANGE_SHARE, SCHEMES, central_range, expected_age
+from livecam.ages import RANGE_SHARE, SCHEMES, central_range, median_age
 from livecam.datatypes import AgeGender, Image
 from livecam.progress import Progress
 from train import faces, metrics, plots, report
@@ -130,7 +130,7 @@ def _schemes(scores: dict[str, Any]) -> Section:
 
 
 def _ages(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
-    ages = expected_age(answer.age_probs)
+    ages = median_age(answer.age_probs)
     errors = age_errors(ages, labels)
     constant = age_errors(np.full(len(labels), scores["constant"]["age"]), labels)
     drawings = (
@@ -194,7 +194,7 @@ def gallery(
     count: int,
 ) -> Section:
     """The faces with the largest errors, and where on them the answer hangs."""
-    ages = expected_age(answer.age_probs)
+    ages = median_age(answer.age_probs)
     errors = age_errors(ages, labels)
     ranges = central_range(answer.age_probs)
     rows = np.argsort(-np.abs(errors), kind="stable")[:count]

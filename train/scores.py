@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from livecam.ages import SCHEMES, AgeScheme, expected_age
+from livecam.ages import SCHEMES, AgeScheme, expected_age, median_age
 from livecam.datatypes import AgeGender
 from train import faces, metrics
 from train.labels import ETHNICITIES
@@ -75,7 +75,7 @@ def age_errors(answers: np.ndarray, labels: Labels) -> np.ndarray:
 
 def judged(labels: Labels, answer: AgeGender) -> Judged:
     return Judged(
-        age_errors(expected_age(answer.age_probs), labels),
+        age_errors(median_age(answer.age_probs), labels),
         (answer.female_prob >= 0.5) == (labels.gender == 1),
         metrics.range_meets(answer.age_probs, labels.low, labels.high),
     )
@@ -93,6 +93,7 @@ def score(
     """
     judgement = judged(labels, answer)
     errors, is_right = judgement.errors, judgement.is_right
+    expected_errors = age_errors(expected_age(answer.age_probs), labels)
     known = labels.gender >= 0
     constant = float(np.median(train_ages if len(train_ages) else labels.age))
     constant_errors = age_errors(np.full(len(labels), constant), labels)
@@ -109,13 +110,11 @@ def score(
         "faces": len(labels),
         "interval_labels": int(labels.is_interval.sum()),
         "mae": _measured(errors, metrics.mae),
-        "median_age_mae": _measured(
-            age_errors(metrics.median_age(answer.age_probs), labels), metrics.mae
-        ),
+        "expected_age_mae": _measured(expected_errors, metrics.mae),
         "mae_13_19": _measured(errors[_between(labels, 13, 19)], metrics.mae),
         "mae_40_69": _measured(errors[_between(labels, 40, 69)], metrics.mae),
         "cs5": _measured(errors, metrics.cs5),
-        "cs5_whole_years": _measured(_whole_year_errors(labels, answer), metrics.cs5),
+        "expected_age_cs5": _measured(expected_errors, metrics.cs5),
         "cs_curve": _numbers(metrics.cs_curve(errors)),
         "gender": _measured(is_right[known].astype(float), _share),
         "gender_13_and_over": _mean(is_right[known & (labels.age >= 13)]),
@@ -153,12 +152,6 @@ def score(
 
 def _between(labels: Labels, low: int, high: int) -> np.ndarray:
     return (labels.low >= low) & (labels.high <= high)
-
-
-def _whole_year_errors(labels: Labels, answer: AgeGender) -> np.ndarray:
-    """Errors of the rounded age, as `livecam` shows it, from labels of whole years."""
-    rounded = np.floor(expected_age(answer.age_probs) + 0.5)
-    return metrics.signed_errors(rounded, labels.low, labels.high)
 
 
 def _gender_calibration_error(
@@ -328,11 +321,11 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     constant = scores["constant"]
     always = f"(always {constant['age']:.0f})"
     yield _row("MAE, years", scores["mae"], f"{constant['mae']:.2f} {always}")
-    yield _row("MAE of the median instead of the expected age", scores["median_age_mae"])
+    yield _row("MAE of the expected instead of the median age", scores["expected_age_mae"])
     yield _row("MAE at 13-19", scores["mae_13_19"])
     yield _row("MAE at 40-69", scores["mae_40_69"])
     yield _row("CS@5", scores["cs5"], f"{percent(constant['cs5'])} {always}", is_share=True)
-    yield _row("CS@5 of ages rounded to whole years", scores["cs5_whole_years"], is_share=True)
+    yield _row("CS@5 of the expected age", scores["expected_age_cs5"], is_share=True)
     yield _row("gender", scores["gender"], percent(scores["majority_gender"]), is_share=True)
     yield "gender, aged 13 and over", percent(scores["gender_13_and_over"]), "", ""
     yield "gender, area under the ROC curve", number(scores["gender_auc"], ".3f"), "", ""

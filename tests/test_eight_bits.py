@@ -1,0 +1,107 @@
+"""Arithmetic in eight bits: what is trained, what is deployed and what ONNX Runtime computes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import unavailable
+
+from livecam.errors import UsageError
+from train.recipe import Recipe
+
+RECIPE = Recipe(architecture="mobilenet", eight_bits=True, input_px=64)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Any:
+    """A network whose activations are neither all 0 nor all 6, with one channel that is dead."""
+    if importlib.util.find_spec("tensorflow") is None:
+        unavailable("TensorFlow")
+    from train import architectures
+
+    net = architectures.build(RECIPE)
+    rng = np.random.default_rng(0)
+    for layer in net.layers:
+        if layer.name.startswith("conv"):
+            kernel, bias = layer.get_weights()
+            fan_in = 9 if "_dw_" in layer.name else np.prod(kernel.shape[:3])
+            scale = np.sqrt(2 / fan_in) / (60 if layer.name == "conv1" else 1)
+            kernel = rng.normal(0, scale, kernel.shape)
+            if layer.name == "conv_pw_3":
+                kernel[..., 7], bias[7] = 0, 2.0
+            layer.set_weights([kernel, bias + 0.05])
+    return net
+
+
+def _pictures() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return np.kron(rng.uniform(0, 255, (8, 8, 8, 3)), np.ones((1, 8, 8, 1))).astype(np.float32)
+
+
+def test_kernels_and_activations_have_few_values(trained: Any) -> None:
+    import keras
+
+    from train import architectures
+
+    master = architectures.deployed(trained, RECIPE)
+    kernel, _ = master.get_layer("conv_pw_5").get_weights()
+    assert max(len(np.unique(channel)) for channel in kernel[0, 0].T) <= 127
+    kernel, _ = master.get_layer("conv_dw_5").get_weights()
+    assert np.abs(kernel[..., 0] / np.abs(kernel[..., 0]).max(axis=(0, 1)) * 63 % 1).min() < 1e-4
+    pooled = next(layer for layer in master.layers if "pooling" in layer.name)
+    values = keras.Model(master.input, pooled.input)(_pictures()).numpy()
+    assert values.min() >= 0 and values.max() <= 6
+    np.testing.assert_allclose(values * 255 / 6, np.round(values * 255 / 6), atol=1e-3)
+    assert len(np.unique(values)) > 20
+
+
+def test_onnx_runtime_computes_in_integers_and_says_the_same(
+    trained: Any, tmp_path: Path, capfd: Any
+) -> None:
+    import onnx
+    import onnxruntime
+
+    from train import architectures, export
+
+    master = architectures.deployed(trained, RECIPE)
+    path = tmp_path / "a.onnx"
+    export.write_onnx(master, RECIPE, path)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    operations = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    assert operations.count("QLinearConv") == 26
+    assert operations.count("Conv") == 1  # the first, which takes pixels
+    age, female = session.run(["age_probs", "female_prob"], {"crop": _pictures()})
+    known = master.predict_on_batch(_pictures())
+    assert np.ptp(known["female_prob"]) > 1e-3
+    np.testing.assert_allclose(female, known["female_prob"], atol=0.01)
+    np.testing.assert_allclose(age, known["age_probs"], atol=0.01)
+
+
+def test_gradients_pass_the_rounding(trained: Any) -> None:
+    import keras
+
+    from train import architectures
+
+    net = architectures.build(RECIPE)
+    net.set_weights(trained.get_weights())
+    loss = {"age": keras.losses.MeanSquaredError(), "gender": keras.losses.MeanSquaredError()}
+    net.compile(optimizer=keras.optimizers.SGD(0.1), loss=loss, jit_compile=False)
+    before = net.get_layer("conv_dw_2").get_weights()[0].copy()
+    target = {"age": np.ones((8, 101), np.float32), "gender": np.ones((8, 1), np.float32)}
+    net.train_on_batch(_pictures(), target)
+    changed = net.get_layer("conv_dw_2").get_weights()[0] != before
+    assert changed.mean() > 0.5
+
+
+def test_other_networks_cannot_be_trained_for_it(trained: Any) -> None:
+    from train import architectures
+
+    with pytest.raises(UsageError, match="eight_bits: resnet cannot be trained for it"):
+        architectures.check(Recipe(architecture="resnet", eight_bits=True))
