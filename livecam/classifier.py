@@ -2,7 +2,8 @@
 
 A model is a `.onnx` or `.keras` file with one input, RGB crops (n, px, px, 3) in 0..255, and two
 outputs, `age_probs` (n, 101) and `female_prob` (n,). A `.yaml` file of the same name beside it
-may hold `age_power`, the exponent that calibrates the age distribution.
+may hold `age_power`, the exponent that calibrates the age distribution: a number, or one for each
+of some answered ages.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from livecam.ages import sharpened
+from livecam.ages import median_age, sharpened
 from livecam.crops import resized
 from livecam.datatypes import AGES, AgeGender, Array, Image
 from livecam.errors import LivecamError, UsageError
@@ -55,7 +56,8 @@ class AgeGenderClassifier:
         pixels = resized(crops, self.input_px).astype(np.float32)
         parts = [self._net(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
         age_probs, female_prob = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return AgeGender(sharpened(age_probs, self.age_power), female_prob)
+        power = np.interp(median_age(age_probs), *self.age_power)
+        return AgeGender(sharpened(age_probs, power), female_prob)
 
 
 def _model_path(model: str | Path, runtime: str) -> Path:
@@ -123,14 +125,19 @@ def _checked(path: Path, inputs: list[list], outputs: dict[str, list]) -> int:
     return side
 
 
-def _age_power(path: Path) -> float:
-    """The calibration beside a model; 1 without a file."""
+def _age_power(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The calibration beside a model: rising ages (k,), and the exponents (k,) at them. 1 at every
+    age without a file."""
     if not path.is_file():
-        return 1.0
+        return np.zeros(1), np.ones(1)
     try:
-        power = float(yaml.safe_load(path.read_text(encoding="utf-8"))["age_power"])
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))["age_power"]
+        at = found if isinstance(found, dict) else {0: found}
+        ages, powers = np.array(sorted(at.items()), float).T
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise LivecamError(f"{path}: expected a number as age_power ({error!r})") from error
-    if not 0 < power < 100:
-        raise LivecamError(f"{path}: age_power: expected a number above 0, received {power}")
-    return power
+        raise LivecamError(
+            f"{path}: expected a number as age_power, or {{age: number, …}} ({error!r})"
+        ) from error
+    if not np.all((powers > 0) & (powers < 100)):
+        raise LivecamError(f"{path}: age_power: expected numbers above 0, received {found}")
+    return ages, powers

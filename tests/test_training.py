@@ -256,7 +256,7 @@ def test_a_resumed_run_keeps_its_recipe(run: Path, data: Path) -> None:
     assert "--resume: the run has its recipe" in done.stderr
 
 
-@pytest.mark.parametrize("power", [".nan", "-3", "0", "words", "1e9"])
+@pytest.mark.parametrize("power", [".nan", "-3", "0", "words", "1e9", "{}", "{20: -1}", "{a: 1}"])
 def test_a_calibration_that_is_none(exported: Path, tmp_path: Path, power: str) -> None:
     model = tmp_path / "a.onnx"
     model.write_bytes((exported / "age_gender.onnx").read_bytes())

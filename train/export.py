@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from livecam.ages import RANGE_SHARE, median_age, sharpened
+from livecam.ages import median_age
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
+from train.calibrate import age_powers
 from train.cli import run
 from train.recipe import Recipe
 from train.run_folder import RunFolder
@@ -32,7 +33,6 @@ OUTPUTS = ("age_probs", "female_prob")
 BATCH = 64
 MAX_DIFFERENCE = 1e-4  # in probabilities, between master and export
 MAX_YEARS, MAX_POINTS = 0.03, 0.2  # of MAE and of gender accuracy, where it is in eight bits
-POWERS = np.arange(0.5, 3.01, 0.02)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,13 +76,13 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     known = _answers(master.predict_on_batch, crops)
     answer = _onnx_answers(onnx, crops)
     differences = _require_alike(known, answer, dev, recipe.eight_bits)
-    power, held = calibrated_power(answer["age_probs"], dev.age)
-    record = {"age_power": round(power, 3), "data_hash": dev.data_hash, **differences}
+    powers = age_powers(answer["age_probs"], dev.age)
+    record = {"age_power": powers, "data_hash": dev.data_hash, **differences}
     (folder / f"{NAME}.yaml").write_text(_HEADER + yaml.safe_dump(record, sort_keys=False))
     said = ", ".join(f"{name} {value:g}" for name, value in differences.items())
     print(
-        f"age_power {power:.2f}: the {RANGE_SHARE:.0%} range holds {held:.1%} of {len(dev)} dev "
-        f"labels; the ONNX file and the master: {said}",
+        f"age_power {', '.join(f'{power:.2f} at {age}' for age, power in powers.items())}; "
+        f"the ONNX file and the master: {said}",
         file=sys.stderr,
     )
 
@@ -143,8 +143,8 @@ def _gender(answer: Answers, dev: faces.FaceSet) -> float:
 
 
 _HEADER = """# Written by `python -m train.export`.
-# age_power: exponent that calibrates the age distribution, chosen on the dev part so that the
-#   central 80 % range holds 80 % of the labels
+# age_power: exponents that calibrate the age distribution, by the answered age; chosen on the dev
+#   part so that the central 80 % range holds 80 % of the labels
 # data_hash: of the faces it was trained on
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy
@@ -232,16 +232,6 @@ def _halve_weights(model: Any) -> None:
         )
     for cast in reversed(casts):
         model.graph.node.insert(0, cast)
-
-
-def calibrated_power(age_probs: np.ndarray, ages: np.ndarray) -> tuple[float, float]:
-    """The exponent under which the central range holds its share of `ages` most nearly, and the
-    share that it then holds."""
-    best = (2.0, 1.0, 0.0)
-    for power in POWERS:
-        held = float(metrics.held(sharpened(age_probs, power), ages).mean())
-        best = min(best, (abs(held - RANGE_SHARE), float(power), held))
-    return best[1], best[2]
 
 
 if __name__ == "__main__":

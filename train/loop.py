@@ -78,7 +78,9 @@ def _begin_with(net: keras.Model, run: Path) -> None:
     """Put a finished run's weights into the same network."""
     source = RunFolder(run).model
     if not source.is_file():
-        raise LivecamError(f"begin: {source}: no such model; finish that run first, or name another")
+        raise LivecamError(
+            f"begin: {source}: no such model; finish that run first, or name another"
+        )
     try:
         architectures.copy_weights(keras.models.load_model(source, compile=False), net)
     except ValueError as error:
