@@ -59,7 +59,7 @@ batch: 8
 def _arguments(data: Path, run: Path) -> list[object]:
     recipe = data.parent / "small.yaml"
     recipe.write_text(RECIPE)
-    return [recipe, "--data", data, "--out", run, "--epochs", EPOCHS]
+    return [recipe, "--data", data, "--out", run, "--epochs", EPOCHS, "--no-report"]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,9 @@ def test_a_killed_run_resumes_to_the_same_curve(run: Path, data: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert len(_curve(folder)) <= EPOCHS  # it was killed before its end
-    done = _train("fit", "--data", data, "--out", folder, "--resume")
+    done = _train("fit", "--data", data, "--out", folder, "--resume")  # with its report
+    assert json.loads((folder / "scores.json").read_text())["split"] == "dev"
+    assert "<html" in (folder / "report.html").read_text()[:200]
     assert done.returncode == 0, done.stderr
     expected, resumed = _curve(run), _curve(folder)
     assert [row[0] for row in resumed] == [row[0] for row in expected]
@@ -137,6 +139,32 @@ def test_evaluate_prints_scores_beside_baselines(exported: Path, data: Path) -> 
     assert sum(group["faces"] for group in scores["by_gender"].values()) == 6
     text = _train("evaluate", data, "--model", model).stdout
     assert f"| MAE, years | {scores['mae']['value']:.2f} |" in text
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_devices_share_a_batch(data: Path, tmp_path: Path, devices: int) -> None:
+    if importlib.util.find_spec("jax") is None:
+        unavailable("JAX")
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    arguments = [*_arguments(data, tmp_path / "run"), "--set", f"devices={devices}", "--epochs", 1]
+    command = [sys.executable, "-m", "train.fit", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    LOSSES[devices] = float(_curve(tmp_path / "run")[1][1])
+    assert LOSSES[devices] == pytest.approx(LOSSES[1], rel=1e-3)
+
+
+LOSSES: dict[int, float] = {}  # of one device and of two
+
+
+def test_several_devices_need_jax_and_enough_of_them(data: Path, tmp_path: Path) -> None:
+    done = _train("fit", *_arguments(data, tmp_path / "run"), "--set", "devices=2")
+    assert done.returncode == 1
+    assert "give KERAS_BACKEND=jax, or leave devices at 1" in done.stderr
 
 
 def test_a_network_of_classes_gives_a_model(data: Path, tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def age_powers(age_probs: np.ndarray, ages: np.ndarray) -> dict[int, float]:
 
     def cost(powers: np.ndarray) -> float:
         held = metrics.held(sharpened(age_probs, np.interp(answered, KNOTS, powers)), ages)
-        shares = [held[rows].mean() for rows in bands] + [held.mean()] * 10  # all together count most
+        shares = [held[rows].mean() for rows in bands] + [
+            held.mean()
+        ] * 10  # all together count most
         rough = np.square(np.diff(np.log(powers))).sum()
         return float(np.square(np.array(shares) - RANGE_SHARE).sum() + SMOOTHNESS * rough)
 

@@ -28,14 +28,20 @@ from train import faces, metrics
 from train.cli import run
 from train.degrade import DEGRADATIONS
 from train.looks import LOOKS, looks
+from train.run_folder import RunFolder
 from train.scores import Labels, age_errors, as_json, labels_of, score, table
 
 BATCH = 256  # crops in memory at a time
 SAMPLE = 400  # faces that are degraded in every way, unless told
+RUN_SAMPLE = 100  # the same, in the report of a run
 WORST = 24  # faces of the gallery
 
 
 def main(argv: list[str] | None = None) -> int:
+    return run(_evaluate, _parser(), argv)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m train.evaluate",
         description=__doc__,
@@ -56,33 +62,60 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--no-gallery", action="store_true", help="no faces in the report: it can be shown"
     )
-    return run(_evaluate, parser, argv)
+    return parser
+
+
+def evaluate_run(data: Path, run: RunFolder) -> None:
+    """A run's `scores.json` and `report.html`: what its model scores on the dev part."""
+    files = ["--json", str(run.scores), "--report", str(run.report), "--no-gallery"]
+    options = ["--model", str(run.model), "--split", "dev", "--sample", str(RUN_SAMPLE)]
+    _scored(_parser().parse_args([str(data), *options, *files]))
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    scores = _scored(args)
+    print(as_json(scores) if args.json == "-" else "\n".join(table(scores)))
+
+
+def _scored(args: argparse.Namespace) -> dict[str, Any]:
+    """The scores; the files that are asked for are written."""
     _check(args)
-    runtime = "keras" if args.model.endswith(".keras") else "onnx"
-    classifier = AgeGenderClassifier(args.model, runtime)
-    data = faces.load(args.data, args.split, args.dataset)
-    train_ages = faces.ages(args.data, "train", args.dataset)
-    labels = labels_of(data)
-    answer, seen = answers(classifier, data.crops)
-    scores: dict[str, Any] = {
-        "model": classifier.path.name,
-        "split": args.split,
-        "data_hash": data.data_hash,
-        **score(labels, answer, train_ages, seen),
-    }
+    judged = _Judged(Path(args.model) if args.model else None, args.data, args.split, args.dataset)
+    scores = judged.scores
     if args.report is not None:
-        rows = sample(len(data), args.sample)
-        scores["robustness"] = robustness(classifier, data.crops, rows, labels, answer)
-        _write_report(args, data, labels, answer, scores, classifier)
-    if args.json == "-":
-        print(as_json(scores))
-        return
-    if args.json is not None:
+        rows = sample(len(judged.data), args.sample)
+        scores["robustness"] = robustness(
+            judged.classifier, judged.data.crops, rows, judged.labels, judged.answer
+        )
+        _write_report(args, judged.data, judged.labels, judged.answer, scores, judged.classifier)
+    if args.json not in (None, "-"):
         Path(args.json).write_text(as_json(scores) + "\n", encoding="utf-8")
-    print("\n".join(table(scores)))
+    return scores
+
+
+def score_model(
+    model: Path | None, data: Path, split: str, dataset: str | None = None
+) -> dict[str, Any]:
+    """All scores of a `.onnx` or `.keras` file, or of the shipped one, on one part of the data."""
+    return _Judged(model, data, split, dataset).scores
+
+
+class _Judged:
+    """A model's answers on one part of the data, and their scores."""
+
+    def __init__(self, model: Path | None, data: Path, split: str, dataset: str | None) -> None:
+        runtime = "keras" if model is not None and model.suffix == ".keras" else "onnx"
+        self.classifier = AgeGenderClassifier(model or "", runtime)
+        self.data = faces.load(data, split, dataset)
+        train_ages = faces.ages(data, "train", dataset)
+        self.labels = labels_of(self.data)
+        self.answer, seen = answers(self.classifier, self.data.crops)
+        self.scores: dict[str, Any] = {
+            "model": self.classifier.path.name,
+            "split": split,
+            "data_hash": self.data.data_hash,
+            **score(self.labels, self.answer, train_ages, seen),
+        }
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -1,4 +1,5 @@
-"""Write what `livecam` runs, from a trained network: the master `.keras`, the `.onnx`, the `.yaml`.
+"""Write what `livecam` takes, from a trained network: the master `.keras`, the `.onnx` that runs,
+the `.yaml` that calibrates it, and the model card `.md`.
 
 The weights are rounded first, in both files alike, so that the ONNX file holds them in half
 precision and still says what the master says; arithmetic stays float32. A network that was trained
@@ -22,12 +23,14 @@ from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
 from train.calibrate import age_powers
+from train.card import card
 from train.cli import run
+from train.evaluate import score_model
 from train.recipe import Recipe
 from train.run_folder import RunFolder
 
 NAME = "age_gender"
-SUFFIXES = ("keras", "onnx", "yaml")
+SUFFIXES = ("keras", "onnx", "yaml", "md")
 OPSET = 17
 OUTPUTS = ("age_probs", "female_prob")
 BATCH = 64
@@ -54,21 +57,28 @@ def _export(args: argparse.Namespace) -> None:
         raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")
     dev = faces.load(args.data, "dev")
     trained.require_same_data(args.data, dev.data_hash)
-    recipe = trained.record()["recipe"]
+    record = trained.record()
+    recipe = record["recipe"]
     master = keras.models.load_model(source, compile=False)
     if not recipe.eight_bits:
         round_weights(master)
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.out) as folder:
-        _write_checked(master, recipe, dev, Path(folder))
-        for suffix in SUFFIXES:  # all three are good: only now do they replace others
-            (Path(folder) / f"{NAME}.{suffix}").replace(args.out / f"{NAME}.{suffix}")
+        made = Path(folder)
+        calibration = _write_checked(master, recipe, dev, made)
+        scores = score_model(made / f"{NAME}.onnx", args.data, "dev")
+        (made / f"{NAME}.md").write_text(card(recipe, record, calibration, scores))
+        for suffix in SUFFIXES:  # all are good: only now do they replace others
+            (made / f"{NAME}.{suffix}").replace(args.out / f"{NAME}.{suffix}")
     for suffix in SUFFIXES:
         print(args.out / f"{NAME}.{suffix}")
 
 
-def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path) -> None:
-    """The three files. Raises LivecamError if the ONNX file does not say what the master says."""
+def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path) -> dict[str, Any]:
+    """The model in its two forms and its calibration, which is returned too.
+
+    Raises LivecamError if the ONNX file does not say what the master says.
+    """
     onnx = folder / f"{NAME}.onnx"
     master.save(folder / f"{NAME}.keras")
     write_onnx(master, recipe, onnx)
@@ -85,6 +95,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
         f"the ONNX file and the master: {said}",
         file=sys.stderr,
     )
+    return record
 
 
 Answers = dict[str, np.ndarray]

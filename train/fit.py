@@ -1,8 +1,9 @@
 """Train an age and gender network as a recipe says, on a file of `train.prepare`.
 
 A run is a folder: `recipe.json` (recipe, hash of the data, revision of the code), `log.csv` (one
-row an epoch), `last.weights.h5` (to resume from) and `age_gender.keras`: the averaged weights of
-the epoch that was best on the dev part, float32, no optimiser state.
+row an epoch), `last.weights.h5` (to resume from), `age_gender.keras` (the averaged weights of the
+epoch that was best on the dev part, float32, no optimiser state), `scores.json` and `report.html`
+(what it scores on the dev part).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from pathlib import Path
 
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
-from livecam.extras import import_keras
+from livecam.extras import import_keras, require
 from train import recipe as recipes
 from train.cli import run
+from train.evaluate import evaluate_run
 from train.recipe import Recipe, read_recipe
 from train.run_folder import RunFolder
 
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change a key of the recipe; may be repeated",
     )
+    parser.add_argument("--no-report", action="store_true", help="no scores.json, no report.html")
     parser.add_argument("--epochs", type=int, help="passes over the data, instead of the recipe's")
     parser.add_argument("--seed", type=int, help="of weights and changes, instead of the recipe's")
     return parser
@@ -62,9 +65,13 @@ def _fit(args: argparse.Namespace) -> None:
     folder = RunFolder(args.out or Path("runs") / source.stem)
     recipe = _recipe(args, source, folder)
     import_keras()
+    if not args.no_report:
+        require("matplotlib", "train")
     from train.loop import fit  # Keras and its backend are imported here
 
     fit(recipe, data, folder, resume=args.resume)
+    if not args.no_report:
+        evaluate_run(data, folder)
     print(folder.model)
 
 

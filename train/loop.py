@@ -182,16 +182,16 @@ class AfterEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         net = self.model
-        current = [variable.numpy() for variable in net.trainable_variables]
+        current = _values(net)
         net.optimizer.finalize_variable_values(net.trainable_variables)  # the averaged weights
+        _assign(net, _values(net))  # copies: on JAX a step may free what two variables share
         row = {"epoch": epoch + 1, "loss": round(float((logs or {})["loss"]), 4)}
         row |= self._dev_scores()
         row["seconds"] = round(time.monotonic() - self.start_s)
         score = _score(row, self.recipe)
         if score <= min(_scores(self.run, self.recipe), default=score):
             self._save_model()
-        for variable, value in zip(net.trainable_variables, current, strict=True):
-            variable.assign(value)
+        _assign(net, current)
         self.run.append(row)
         _save_weights(net, self.run.last)  # after its row: what resumes cuts rows, not weights
         net.stop_training = self.is_over()
@@ -216,7 +216,7 @@ class AfterEpoch(keras.callbacks.Callback):
         parts, female = [], []
         for start in range(0, len(self.dev), 256):
             crops = resized(self.dev.crops[start : start + 256], self.recipe.input_px)
-            answer = self.model.predict_on_batch(crops.astype(np.float32))
+            answer = self.model.predict(crops.astype(np.float32), batch_size=256, verbose=0)
             logits = np.asarray(answer["age"], np.float32)
             probs = np.exp(logits - logits.max(axis=1, keepdims=True))
             parts.append(probs / probs.sum(axis=1, keepdims=True))
@@ -229,6 +229,15 @@ class AfterEpoch(keras.callbacks.Callback):
         partial = self.run.model.with_name("partial.keras")
         architectures.deployed(self.model, self.recipe, self.selection.years).save(partial)
         partial.replace(self.run.model)
+
+
+def _values(net: keras.Model) -> list[np.ndarray]:
+    return [np.array(variable.numpy()) for variable in net.trainable_variables]
+
+
+def _assign(net: keras.Model, values: list[np.ndarray]) -> None:
+    for variable, value in zip(net.trainable_variables, values, strict=True):
+        variable.assign(value)
 
 
 def _score(row: dict[str, float], recipe: Recipe) -> float:

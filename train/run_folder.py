@@ -19,7 +19,8 @@ MODEL = "age_gender.keras"
 @dataclass(frozen=True)
 class RunFolder:
     """`recipe.json` (recipe, hash of the data, revision of the code), `log.csv` (a row an epoch),
-    `last.weights.h5` (to resume from), `age_gender.keras` (the best epoch's averaged weights)."""
+    `last.weights.h5` (to resume from), `age_gender.keras` (the best epoch's averaged weights),
+    `scores.json` and `report.html` (on the dev part)."""
 
     path: Path
 
@@ -38,6 +39,14 @@ class RunFolder:
     @property
     def model(self) -> Path:
         return self.path / MODEL
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
 
     def record(self) -> dict[str, Any]:
         """What `begin` wrote. Raises LivecamError if the folder is no run."""

@@ -1,0 +1,62 @@
+"""The model card that goes with an exported model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from train.recipe import FIELDS, Recipe, as_record
+from train.scores import table
+
+
+def card(
+    recipe: Recipe, run: Mapping[str, Any], calibration: Mapping[str, Any], scores: dict[str, Any]
+) -> str:
+    """Markdown: what it takes and gives, what it was trained on and how, and what it scores."""
+    return "\n".join(_lines(recipe, run, calibration, scores)) + "\n"
+
+
+def _lines(
+    recipe: Recipe, run: Mapping[str, Any], calibration: Mapping[str, Any], scores: dict[str, Any]
+) -> Iterator[str]:
+    px = recipe.input_px
+    arithmetic = "with convolutions in eight bits" if recipe.eight_bits else "in float32"
+    yield "# age_gender: what this model is"
+    yield ""
+    yield "Written by `python -m train.export`."
+    yield ""
+    yield f"**Input**: `crop`, RGB (n, {px}, {px}, 3), 0 to 255, aligned by `livecam.crops`."
+    yield "**Outputs**: `age_probs` (n, 101), a distribution over the ages 0 to 100, and"
+    yield f"`female_prob` (n,). The ONNX file computes {arithmetic}."
+    yield ""
+    yield f"Trained on {run['faces']} faces (hash of the data `{run['data_hash']}`) by the code of"
+    yield f"revision `{run.get('revision') or 'unknown'}`. Its ages are what the data's labels call"
+    yield "so: in most data sets how old people look to others. Do not decide anything about a"
+    yield "single person by it."
+    yield ""
+    yield "## Recipe"
+    yield ""
+    yield "What differs from the defaults of `recipes/README.md`:"
+    yield ""
+    yield "| key | value |"
+    yield "|---|---|"
+    for key, value in as_record(recipe).items():
+        if value != FIELDS[key].default and (value or FIELDS[key].default):
+            yield f"| `{key}` | {value} |"
+    yield ""
+    yield "## Calibration and agreement"
+    yield ""
+    powers = calibration["age_power"]
+    yield "| answered age | " + " | ".join(map(str, powers)) + " |"
+    yield "|---|" + "---|" * len(powers)
+    yield "| exponent | " + " | ".join(f"{power:g}" for power in powers.values()) + " |"
+    yield ""
+    years, points = calibration["onnx_mae_difference"], calibration["onnx_gender_difference"]
+    yield f"The ONNX file and the Keras file differ by {years:+.3f} years of mean absolute error and"
+    yield f"{points:+.2f} points of gender accuracy on the dev part."
+    yield ""
+    yield "## Scores on the dev part"
+    yield ""
+    yield "The epoch and the calibration were chosen on these faces: scores on others are worse."
+    yield ""
+    yield from table(scores)
