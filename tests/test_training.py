@@ -122,6 +122,16 @@ def test_the_export_says_what_the_master_says(exported: Path, data: Path) -> Non
     np.testing.assert_allclose(onnx.age_probs.sum(axis=1), 1, atol=1e-4)
 
 
+def test_the_card_says_what_was_trained_and_how_good_it_is(exported: Path, data: Path) -> None:
+    card = (exported / "age_gender.md").read_text()
+    assert f"Trained on {len(load(data, 'train'))} faces" in card
+    assert "| `width` | 16 |" in card
+    assert "RGB (n, 48, 48, 3)" in card
+    model = exported / "age_gender.onnx"
+    scores = _train("evaluate", data, "--model", model, "--split", "dev").stdout
+    assert scores in card
+
+
 def test_the_master_has_no_optimiser_state(exported: Path, run: Path) -> None:
     sizes = [
         (exported / "age_gender.keras").stat().st_size,

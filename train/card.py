@@ -52,8 +52,8 @@ def _lines(
     yield "| exponent | " + " | ".join(f"{power:g}" for power in powers.values()) + " |"
     yield ""
     years, points = calibration["onnx_mae_difference"], calibration["onnx_gender_difference"]
-    yield f"The ONNX file and the Keras file differ by {years:+.3f} years of mean absolute error and"
-    yield f"{points:+.2f} points of gender accuracy on the dev part."
+    yield f"The ONNX file and the Keras file differ by {years:+.3f} years of mean absolute error"
+    yield f"and {points:+.2f} points of gender accuracy on the dev part."
     yield ""
     yield "## Scores on the dev part"
     yield ""

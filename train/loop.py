@@ -102,7 +102,7 @@ def _distribute(devices: int) -> None:
 
 
 def _tensorboard(run: RunFolder) -> list[keras.callbacks.Callback]:
-    if importlib.util.find_spec("tensorboard") is None or keras.backend.backend() == "jax":
+    if importlib.util.find_spec("tensorboard") is None or keras.backend.backend() != "tensorflow":
         return []
     return [keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)]
 
