@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import math
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from train.recipe import YEARS, Recipe
 from train.run_folder import RunFolder
 from train.selection import Selection, select
 
+FILE_OVERHEAD = 1 << 20  # bytes, generously
 PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
 
 
@@ -226,6 +229,7 @@ class AfterEpoch(keras.callbacks.Callback):
         return probs if years is None else probs @ years, np.concatenate(female)
 
     def _save_model(self) -> None:
+        _require_space(self.run.model, self.model.variables)
         partial = self.run.model.with_name("partial.keras")
         architectures.deployed(self.model, self.recipe, self.selection.years).save(partial)
         partial.replace(self.run.model)
@@ -263,8 +267,20 @@ def _plateaus(scores: list[float]) -> int:
     return found
 
 
+def _require_space(path: Path, variables: list[keras.Variable]) -> None:
+    """Raises LivecamError if a file of these may not fit: HDF5 ends the process on a full disk."""
+    needed = sum(4 * math.prod(variable.shape) for variable in variables) + FILE_OVERHEAD
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise LivecamError(
+            f"{path}: the disk is full: {needed >> 20} MB are needed, {free >> 20} MB free; what "
+            "was saved before is whole: make room and give --resume"
+        )
+
+
 def _save_weights(net: keras.Model, path: Path) -> None:
     """Weights, optimiser and epoch, in place of the last ones only when wholly written."""
+    _require_space(path, [*net.variables, *net.optimizer.variables])
     partial = path.with_name("partial.weights.h5")
     net.save_weights(partial)
     partial.replace(path)

@@ -1,0 +1,57 @@
+"""The training loop's small decisions: when a rate is halved, when it is over, what has room."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import unavailable
+
+from livecam.errors import LivecamError
+
+
+@pytest.fixture(scope="module")
+def loop() -> Any:
+    if importlib.util.find_spec("tensorflow") is None:
+        unavailable("TensorFlow")
+    from train import loop
+
+    return loop
+
+
+@pytest.mark.parametrize(
+    ("scores", "halvings"),
+    [
+        ([], 0),
+        ([5, 4, 3], 0),
+        ([5, 6, 6], 0),
+        ([5, 6, 6, 6], 1),
+        ([5, 6, 6, 6, 6, 6], 1),
+        ([5, 6, 6, 6, 6, 6, 6], 2),
+        ([5, 6, 6, 4, 6, 6], 0),
+        ([5, 6, 6, 6, 4, 6, 6, 6], 2),
+    ],
+)
+def test_every_three_epochs_without_a_better_score_halve_the_rate(
+    loop: Any, scores: list[float], halvings: int
+) -> None:
+    assert loop._plateaus(scores) == halvings
+
+
+@pytest.mark.parametrize(("scores", "epochs"), [([], 0), ([5], 0), ([5, 6, 7], 2), ([5, 4, 6], 1)])
+def test_epochs_since_the_best(loop: Any, scores: list[float], epochs: int) -> None:
+    assert loop._epochs_since_best(scores) == epochs
+
+
+def test_a_full_disk_is_said_before_anything_is_written(
+    loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = [SimpleNamespace(shape=(1000, 1000)), SimpleNamespace(shape=())]  # 4 MB
+    loop._require_space(tmp_path / "last.weights.h5", variables)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 << 20))
+    with pytest.raises(LivecamError, match="the disk is full: 4 MB are needed, 3 MB free"):
+        loop._require_space(tmp_path / "last.weights.h5", variables)
