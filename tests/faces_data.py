@@ -52,7 +52,8 @@ def write_h5(path: Path, n: int = 30, gender: int | None = None) -> Path:
     split[-2:] = 0, 3
     text = h5py.string_dtype()
     with h5py.File(path, "w") as h5:
-        h5["crops"] = coarse.repeat(16, axis=1).repeat(16, axis=2)
+        crops = coarse.repeat(16, axis=1).repeat(16, axis=2)
+        h5.create_dataset("crops", data=crops, chunks=(1, *crops.shape[1:]))
         h5["dataset"] = np.array(["utkface"] * n, dtype=text)
         h5["file"] = np.array([f"<b>{i}</b>.jpg" for i in range(n)], dtype=text)
         h5["label_age"], h5["age"], h5["split"] = label_age, age, split
