@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from train.recipe import FIELDS, Recipe, as_record
+from train.recipe import Recipe, as_record
 from train.scores import table
 
 
@@ -40,8 +40,9 @@ def _lines(
     yield ""
     yield "| key | value |"
     yield "|---|---|"
+    defaults = as_record(Recipe())
     for key, value in as_record(recipe).items():
-        if value != FIELDS[key].default and (value or FIELDS[key].default):
+        if value != defaults[key]:
             yield f"| `{key}` | {value} |"
     yield ""
     yield "## Calibration and agreement"
