@@ -57,7 +57,9 @@ def check(recipe: Recipe) -> None:
         near = difflib.get_close_matches(name, NAMES, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(NAMES)
-        raise UsageError(f"architecture: unknown network {name!r}{hint} Known: {known}, keras:NAME")
+        raise UsageError(
+            f"architecture: unknown network {name!r}{hint}; known: {known}, keras:NAME"
+        )
     if recipe.early_share and name not in OF_ANY_SIZE:
         raise UsageError(f"early_share: {name} takes pictures of one size; leave it at 0")
     if recipe.eight_bits and name != "mobilenet":
@@ -72,7 +74,7 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
     if name == "resnet":
         return small.resnet(x, recipe.width, recipe.depths)
     if name == "mobilenet":
-        activation = rounding.rounded_relu6 if recipe.eight_bits else layers.ReLU(6)
+        activation = rounding.rounded_relu6 if recipe.eight_bits else rounding.relu6
         return small.mobilenet(x, recipe.dropout, activation, rounds_kernels)
     if name == "al-resnet":
         return attention.al_resnet(x, recipe.width)
@@ -123,8 +125,7 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
     keras.config.set_dtype_policy("float32")
     try:
         classes = net.output["age"].shape[-1]
-        plain = dataclasses.replace(recipe, pretrained=False, frozen="", l1=0.0, l2=0.0)
-        master = build(plain, classes, recipe.input_px, rounds_kernels=False)
+        master = build(_untrained(recipe), classes, recipe.input_px, rounds_kernels=False)
         master.set_weights([weight.numpy() for weight in net.weights])
         rounding.round_kernels(master, net)
         return _with_probabilities(master, years)
@@ -132,12 +133,15 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
         keras.config.set_dtype_policy(policy)
 
 
+def _untrained(recipe: Recipe) -> Recipe:
+    """The same network, without what only concerns its training."""
+    return dataclasses.replace(recipe, pretrained=False, frozen="", l1=0.0, l2=0.0)
+
+
 def unrounded(master: keras.Model, recipe: Recipe) -> keras.Model:
     """A deployed network of eight bits without the rounding of its activations."""
-    plain = dataclasses.replace(
-        recipe, eight_bits=False, pretrained=False, frozen="", l1=0.0, l2=0.0
-    )
-    net = build(plain, master.get_layer("age").units, recipe.input_px)
+    plain = dataclasses.replace(recipe, eight_bits=False)
+    net = build(_untrained(plain), master.get_layer("age").units, recipe.input_px)
     copy_weights(master, net)
     weights = master.get_layer("age_probs").get_weights()  # of a network of classes
     return _with_probabilities(net, weights[0] if weights else None)

@@ -16,8 +16,12 @@ STEP = 6 / 255
 LEVELS = 63  # of a kernel's values on either side of 0
 
 
+def relu6(x: keras.KerasTensor) -> keras.KerasTensor:
+    return layers.ReLU(6)(x)
+
+
 def rounded_relu6(x: keras.KerasTensor) -> keras.KerasTensor:
-    x = layers.ReLU(6)(x)
+    x = relu6(x)
     return x + ops.stop_gradient(ops.round(x / STEP) * STEP - x)
 
 
