@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -125,14 +126,12 @@ class Mtcnn:
         for (height, width, shrink), members in alike.items():
             least_px = min(self.min_face_px, LEAST_SHRUNK_FACE_PX)
             min_face_px = max(self.min_face_px * shrink, least_px)
+            halves = {i: _Halves(pictures[i]) for i in members}
             for scale in self._scales(height, width, min_face_px):
-                size = (int(width * scale), int(height * scale))
-                batch = np.stack(
-                    [cv2.resize(pictures[i], size, interpolation=cv2.INTER_AREA) for i in members]
-                )
-                regression, face = self._pnet.run(None, {"bgr": batch})
-                for i, offsets, prob in zip(members, regression, face, strict=True):
-                    xyxy, scores = _cells(offsets, prob, self.thresholds[0])
+                batch = np.stack([halves[i].shrunk(scale) for i in members])
+                (maps,) = self._pnet.run(None, {"bgr": batch})
+                for i, cells in zip(members, maps, strict=True):
+                    xyxy, scores = _cells(cells, self.thresholds[0])
                     keep = nms(xyxy, scores, 0.5)
                     found[i][0].append(xyxy[keep] / scale)
                     found[i][1].append(scores[keep])
@@ -140,9 +139,11 @@ class Mtcnn:
 
     def _refined(self, pictures: Sequence[Image], boxes: Sequence[Array]) -> list[Array]:
         """R-Net: fewer and better square boxes for each picture."""
-        regression, face = self._run_on_patches(self._rnet, pictures, boxes, 24)
         better = []
-        for xyxy, offsets, prob in zip(boxes, regression, face, strict=True):
+        for xyxy, answer in zip(
+            boxes, self._run_on_patches(self._rnet, pictures, boxes, 24), strict=True
+        ):
+            offsets, prob = answer[:, :4], _sigmoid(answer[:, 4])
             keep = prob > self.thresholds[1]
             adjusted = _adjusted(xyxy[keep], offsets[keep])
             better.append(square(adjusted[nms(adjusted, prob[keep], 0.7)]))
@@ -150,10 +151,14 @@ class Mtcnn:
 
     def _with_landmarks(self, pictures: Sequence[Image], boxes: Sequence[Array]) -> list[Faces]:
         """O-Net: every box with its final place, landmarks and confidence, nothing dropped."""
-        regression, points, face = self._run_on_patches(self._onet, pictures, boxes, 48)
+        answers = self._run_on_patches(self._onet, pictures, boxes, 48)
         return [
-            Faces(_adjusted(xyxy, offsets), prob, _landmarks(xyxy, landmarks))
-            for xyxy, offsets, landmarks, prob in zip(boxes, regression, points, face, strict=True)
+            Faces(
+                _adjusted(xyxy, answer[:, :4]),
+                _sigmoid(answer[:, 14]),
+                _landmarks(xyxy, answer[:, 4:14]),
+            )
+            for xyxy, answer in zip(boxes, answers, strict=True)
         ]
 
     def _run_on_patches(
@@ -162,25 +167,51 @@ class Mtcnn:
         pictures: Sequence[Image],
         boxes: Sequence[Array],
         size_px: int,
-    ) -> list[list[Array]]:
-        """One call of `net` on the patches of all pictures; per output a list by picture."""
+    ) -> list[Array]:
+        """One call of `net` on the patches of all pictures; its answers (n, k) by picture."""
+        if not pictures:
+            return []
         patches = [_patches(bgr, b, size_px) for bgr, b in zip(pictures, boxes, strict=True)]
-        outputs = net.run(None, {"bgr": np.concatenate(patches)}) if patches else []
-        ends = list(itertools.accumulate(map(len, boxes)))[:-1]
-        if not outputs:
-            return [[] for _ in net.get_outputs()]
-        return [np.split(output, ends) for output in outputs]
+        (answers,) = net.run(None, {"bgr": np.concatenate(patches)})
+        return np.split(answers, list(itertools.accumulate(map(len, boxes)))[:-1])
 
 
-def _cells(offsets: Array, prob: Array, threshold: float) -> tuple[Array, Array]:
-    """Boxes and scores of the P-Net cells above the threshold: (h, w, 4), (h, w) -> (n, 4), (n,)"""
-    rows, columns = np.nonzero(prob > threshold)
+class _Halves:
+    """A picture to be shrunk to falling sizes, from a copy that is halved as often as can be:
+    that is several times as fast as from the picture itself, and skips no pixel."""
+
+    def __init__(self, bgr: Image) -> None:
+        self._height, self._width = bgr.shape[:2]
+        self._copy, self._scale = bgr, 1.0
+
+    def shrunk(self, scale: float) -> Image:
+        """No scale larger than the one before."""
+        while scale <= self._scale / 2:
+            height, width = self._copy.shape[:2]
+            self._copy = cv2.resize(self._copy, (max(1, width // 2), max(1, height // 2)))
+            self._scale /= 2
+        return cv2.resize(self._copy, (int(self._width * scale), int(self._height * scale)))
+
+
+def _cells(cells: Array, threshold: float) -> tuple[Array, Array]:
+    """Boxes and scores of the P-Net cells above the threshold: (h, w, 5) -> (n, 4), (n,)"""
+    face = cells[..., 4]
+    rows, columns = np.nonzero(face > _logit(threshold))
     if len(rows) > MAX_PROPOSALS:
-        best = np.argsort(-prob[rows, columns], kind="stable")[:MAX_PROPOSALS]
+        best = np.argsort(-face[rows, columns], kind="stable")[:MAX_PROPOSALS]
         rows, columns = rows[best], columns[best]
+    found = cells[rows, columns]  # (n, 5)
     corner = np.stack([columns, rows], axis=1).astype(np.float32) * STRIDE_PX
     cell = np.concatenate([corner + 1, corner + CELL_PX], axis=1)  # the package counts from 1
-    return cell + offsets[rows, columns] * (CELL_PX - 1), prob[rows, columns]
+    return cell + found[:, :4] * (CELL_PX - 1), _sigmoid(found[:, 4])
+
+
+def _sigmoid(logit: Array) -> Array:
+    return (1 / (1 + np.exp(-np.clip(logit, -80, 80)))).astype(np.float32)
+
+
+def _logit(prob: float) -> float:
+    return math.log(prob / (1 - prob)) if 0 < prob < 1 else math.copysign(math.inf, prob - 0.5)
 
 
 def _merged(boxes: list[Array], scores: list[Array]) -> Array:
@@ -254,7 +285,9 @@ def _patches(bgr: Image, xyxy: Array, size_px: int) -> Image:
 
 
 # The graphs. Each takes uint8 BGR pictures (n, h, w, 3); the normalisation (x - 127.5) / 128 and
-# the order of the channels are folded into the first convolution's weights.
+# the order of the channels are folded into the first convolution's weights. The answer is one
+# array (…, k + 1): k regressions, and the logit of a face, because a softmax over two classes is
+# the sigmoid of their difference.
 
 
 def weights_dir() -> Path:
@@ -278,10 +311,10 @@ def _graphs() -> Iterator[bytes]:
 
 
 _LAYERS: dict[str, list[str]] = {
-    "pnet": ["conv", "pool2", "conv", "conv", "boxes", "face"],
-    "rnet": ["conv", "pool3", "conv", "pool3v", "conv", "flat", "dense", "boxes", "face"],
+    "pnet": ["first2", "conv", "conv", "boxes", "face"],
+    "rnet": ["first3", "conv", "pool3v", "conv", "flat", "dense", "boxes", "face"],
     "onet": [
-        "conv", "pool3", "conv", "pool3v", "conv", "pool2", "conv",
+        "first3", "conv", "pool3v", "conv", "pool2", "conv",
         "flat", "dense", "boxes", "landmarks", "face",
     ],
 }  # fmt: skip
@@ -294,69 +327,98 @@ class _Graph:
         self.weights = iter(weights)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self.outputs: list[str] = []
+        self.heads: list[tuple[np.ndarray, np.ndarray]] = []
         self.x = "bgr"
+        self.order: np.ndarray | slice = slice(None)  # of the channels of `x`
         self.is_flat = False
 
     def build(self, name: str, layers: list[str]) -> bytes:
-        self._add("Cast", to=TensorProto.FLOAT)
-        self._add("Transpose", perm=[0, 3, 1, 2])
+        self._add("Cast", self.x, to=TensorProto.FLOAT)
+        self._add("Transpose", self.x, perm=[0, 3, 1, 2])
         for layer in layers:
             self._layer(layer)
+        self._join_heads()
         picture = helper.make_tensor_value_info("bgr", TensorProto.UINT8, ["n", "h", "w", 3])
-        outputs = [
-            helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
-            for output in self.outputs
-        ]
-        graph = helper.make_graph(self.nodes, name, [picture], outputs, self.constants)
+        answer = helper.make_tensor_value_info(self.x, TensorProto.FLOAT, None)
+        graph = helper.make_graph(self.nodes, name, [picture], [answer], self.constants)
         opset = [helper.make_opsetid("", 17)]
         model = helper.make_model(graph, opset_imports=opset, ir_version=8)
         return model.SerializeToString()
 
     def _layer(self, layer: str) -> None:
-        if layer == "conv":
-            self._conv()
-            self._prelu()
+        if layer.startswith("first"):
+            self._first(f"pool{layer[5:]}")
+        elif layer == "conv":
+            kernel, bias = next(self.weights).transpose(3, 2, 0, 1), next(self.weights)
+            self._add("Conv", self.x, self._constant(kernel[:, self.order]), self._constant(bias))
+            self.order = slice(None)
+            self._prelu(next(self.weights).reshape(-1))
         elif layer == "dense":
-            self._dense()
-            self._prelu()
+            self._gemm(next(self.weights), next(self.weights))
+            self._prelu(next(self.weights).reshape(-1))
         elif layer == "flat":  # the package flattens in the order width, height, channel
-            self._add("Transpose", perm=[0, 3, 2, 1])
-            self._add("Flatten")
+            self._add("Transpose", self.x, perm=[0, 3, 2, 1])
+            self._add("Flatten", self.x)
             self.is_flat = True
         elif layer.startswith("pool"):
-            padding = "VALID" if layer.endswith("v") else "SAME_UPPER"
-            side = int(layer[4])
-            self._add("MaxPool", kernel_shape=[side, side], strides=[2, 2], auto_pad=padding)
+            self._pool(layer)
         else:
             self._head(layer)
 
-    def _head(self, layer: str) -> None:
-        body = self.x
-        if self.is_flat:
-            self._dense()
-        else:
-            self._conv()
-            self._add("Transpose", perm=[0, 2, 3, 1])
-        if layer == "face":
-            self._add("Softmax", axis=-1)
-            self._add("Gather", self._constant(np.array(1)), axis=-1)
-        self.outputs.append(self.x)
-        self.x = body
+    def _first(self, pool: str) -> None:
+        """A convolution of raw pixels, a PReLU and a pool, which comes before the PReLU: there is
+        a quarter to activate then. Where a slope is 0 or more, PReLU rises, so that the largest
+        number stays the largest; where it is less, PReLU is max(x, slope * x), and the pool takes
+        the largest of both."""
+        kernel, bias, slope = (next(self.weights) for _ in range(3))
+        slope = slope.reshape(-1)
+        bias = bias - kernel.sum(axis=(0, 1, 2)) * (127.5 / 128)
+        kernel = kernel[:, :, ::-1].transpose(3, 2, 0, 1) / 128
+        self.order = np.argsort(slope >= 0, kind="stable")
+        kernel, bias, slope = kernel[self.order], bias[self.order], slope[self.order]
+        falling, rising = slope[slope < 0], slope[slope >= 0]
+        n = len(falling)
+        both = np.concatenate([kernel, falling[:, None, None, None] * kernel[:n]])
+        biases = np.concatenate([bias, falling * bias[:n]])
+        self._add("Conv", self.x, self._constant(both), self._constant(biases))
+        self._pool(pool)
+        parts = self._constant(np.array([n, len(rising), n]))
+        below, above, scaled = self._add("Split", self.x, parts, outputs=3, axis=1)
+        (below,) = self._add("Max", below, scaled)
+        (above,) = self._add("PRelu", above, self._constant(rising[:, None, None]))
+        self._add("Concat", below, above, axis=1)
 
-    def _conv(self) -> None:
+    def _prelu(self, slope: np.ndarray) -> None:
+        """As max(x, slope * x), which ONNX Runtime computes faster."""
+        if slope.max() > 1:
+            raise LivecamError("the mtcnn package has other weights; install version 1.0 of it")
+        x, factor = self.x, self._constant(slope if self.is_flat else slope[:, None, None])
+        (scaled,) = self._add("Mul", x, factor)
+        self._add("Max", x, scaled)
+
+    def _pool(self, pool: str) -> None:
+        padding = "VALID" if pool.endswith("v") else "SAME_UPPER"
+        side = int(pool[4])
+        self._add("MaxPool", self.x, kernel_shape=[side, side], strides=[2, 2], auto_pad=padding)
+
+    def _head(self, head: str) -> None:
         kernel, bias = next(self.weights), next(self.weights)
-        if not self.constants:  # the first layer sees raw pixels
-            bias = bias - kernel.sum(axis=(0, 1, 2)) * (127.5 / 128)
-            kernel = kernel[:, :, ::-1] / 128
-        self._add("Conv", self._constant(kernel.transpose(3, 2, 0, 1)), self._constant(bias))
+        if head == "face":
+            kernel, bias = kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
+        self.heads.append((kernel, bias))
 
-    def _dense(self) -> None:
-        self._add("Gemm", self._constant(next(self.weights)), self._constant(next(self.weights)))
+    def _join_heads(self) -> None:
+        kernels, biases = zip(*self.heads, strict=True)
+        kernel, bias = np.concatenate(kernels, axis=-1), np.concatenate(biases)
+        if self.is_flat:
+            self._gemm(kernel, bias)
+            return
+        kernel = kernel.transpose(3, 2, 0, 1)
+        self._add("Conv", self.x, self._constant(kernel), self._constant(bias))
+        self._add("Transpose", self.x, perm=[0, 2, 3, 1])
 
-    def _prelu(self) -> None:
-        slope = next(self.weights).reshape(-1)
-        self._add("PRelu", self._constant(slope if self.is_flat else slope[:, None, None]))
+    def _gemm(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        self._add("Gemm", self.x, self._constant(kernel), self._constant(bias))
 
     def _constant(self, value: np.ndarray) -> str:
         if value.dtype.kind == "f":
@@ -365,7 +427,9 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def _add(self, op: str, *inputs: str, **attributes: Any) -> None:
-        output = f"{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, [self.x, *inputs], [output], **attributes))
-        self.x = output
+    def _add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
+        """A node; its first output is what the next one takes, as `x`."""
+        names = [f"{op}_{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+        self.x = names[0]
+        return names

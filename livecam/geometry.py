@@ -8,6 +8,8 @@ import numpy as np
 
 from livecam.datatypes import Array
 
+BLOCK = 64  # rows of a comparison at a time
+
 
 def area(xyxy: Array) -> Array:
     """(n, 4) -> (n,), px²; a box turned inside out has no area."""
@@ -38,12 +40,29 @@ def nms(
 ) -> np.ndarray:
     """Indices of the boxes that no better box overlaps by more than `max_iou`, best first.
 
-    A box that a better one suppresses still suppresses worse ones, as in the mtcnn package:
-    the whole answer is one comparison of a matrix, without a loop over boxes.
+    A box that a better one suppresses still suppresses worse ones, as in the mtcnn package: boxes
+    are compared in blocks that fit into a processor's cache, and never one by one.
     """
     order = np.argsort(-scores, kind="stable")
-    overlaps = iou_matrix(xyxy[order], xyxy[order], over) > max_iou
-    suppressed = np.triu(overlaps, k=1).any(axis=0)
+    n = len(order)
+    x0, y0, x1, y1 = np.ascontiguousarray(xyxy[order].T)
+    size = area(xyxy)[order]
+    suppressed = np.zeros(n, bool)
+    for i in range(0, n, BLOCK):
+        rows, columns = slice(i, i + BLOCK), slice(i, n)  # a box with itself and worse ones
+        shared = np.minimum(x1[rows, None], x1[columns])
+        shared -= np.maximum(x0[rows, None], x0[columns])
+        height = np.minimum(y1[rows, None], y1[columns])
+        height -= np.maximum(y0[rows, None], y0[columns])
+        np.maximum(shared, 0, out=shared)
+        shared *= np.maximum(height, 0, out=height)
+        if over == "union":
+            whole = size[rows, None] + size[columns]
+            whole -= shared
+        else:
+            whole = np.minimum(size[rows, None], size[columns])
+        whole *= max_iou
+        suppressed[columns] |= np.triu(shared > whole, k=1).any(axis=0)
     return order[~suppressed]
 
 

@@ -122,7 +122,8 @@ def assert_alike(found: Faces, reference: Faces) -> None:
     assert sorted(partner) == list(range(len(found)))
     assert overlap.max(axis=1).min() >= 0.7
     off_px = np.linalg.norm(found.landmarks[partner] - reference.landmarks, axis=2).max(axis=1)
-    assert np.all(off_px <= 0.05 * np.sqrt(area(reference.xyxy)))
+    # half a pixel, because the smaller copies of the picture are sampled otherwise
+    assert np.all(off_px <= 0.5 + 0.05 * np.sqrt(area(reference.xyxy)))
     assert found.confidence[partner] == pytest.approx(reference.confidence, abs=0.05)
 
 
@@ -187,11 +188,14 @@ def longer_sides(faces: Faces) -> np.ndarray:
 
 
 def test_proposals_are_bounded_by_their_scores() -> None:
-    prob = np.random.default_rng(0).uniform(0.61, 1, (100, 100)).astype(np.float32)
-    xyxy, scores = _cells(np.zeros((100, 100, 4), np.float32), prob, 0.6)
+    logits = np.random.default_rng(0).uniform(0.5, 9, (100, 100)).astype(np.float32)
+    cells = np.dstack([np.zeros((100, 100, 4), np.float32), logits])
+    xyxy, scores = _cells(cells, 0.6)
     assert len(xyxy) == len(scores) == MAX_PROPOSALS
-    assert scores.min() == np.sort(prob, axis=None)[-MAX_PROPOSALS]
-    assert len(_cells(np.zeros((100, 100, 4), np.float32), prob, 1.0)[0]) == 0
+    last = np.sort(logits, axis=None)[-MAX_PROPOSALS]
+    assert scores.min() == pytest.approx(1 / (1 + np.exp(-last)))
+    assert len(_cells(cells, 1.0)[0]) == 0
+    assert len(_cells(cells, 0.0)[0]) == MAX_PROPOSALS
 
 
 def test_thresholds_let_less_pass(astronaut: np.ndarray) -> None:

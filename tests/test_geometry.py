@@ -113,6 +113,18 @@ def test_nms_keeps_the_best_and_nothing_that_overlaps_it(boxes_scores, max_iou, 
     assert covered.any(axis=1).all()
 
 
+@pytest.mark.parametrize("over", ["union", "smaller"])
+def test_nms_of_many_boxes_compares_each_with_each(over) -> None:
+    rng = np.random.default_rng(3)
+    corner = rng.uniform(0, 60, (500, 2))
+    xyxy = np.concatenate([corner, corner + rng.uniform(5, 20, (500, 2))], axis=1)
+    xyxy, scores = xyxy.astype(np.float32), rng.permutation(500).astype(np.float32)
+    covers = (iou_matrix(xyxy, xyxy, over) > 0.5) & (scores[None] > scores[:, None])
+    alone = np.flatnonzero(~covers.any(axis=1))
+    assert 20 < len(alone) < 480
+    assert sorted(nms(xyxy, scores, 0.5, over)) == alone.tolist()
+
+
 def test_clip_moves_only_what_is_outside() -> None:
     assert clip(NO_BOXES, (640, 480)).shape == (0, 4)
     assert clip(box(-3, -1, 700, 500), (640, 480)).tolist() == [[0, 0, 640, 480]]
