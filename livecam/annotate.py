@@ -28,6 +28,7 @@ from livecam.source import (
     Opened,
     read_picture,
 )
+from livecam.threads import Behind, ahead
 
 ClipFormat = Literal["mp4", "gif"]
 
@@ -237,7 +238,8 @@ def _annotate_clip(
     config: Config,
     table: TrackTable | None,
 ) -> Done:
-    """Every frame of a clip. A failure after the first frame is `error` of what is returned."""
+    """Every frame of a clip, while the next are decoded and those before drawn and encoded. A
+    failure after the first frame is `error` of what is returned."""
     done = Done(opened.input.name)
     sink: VideoSink | GifSink | None = None
     total = None
@@ -251,7 +253,8 @@ def _annotate_clip(
                 sink = film_sink(path, config.video, clip.rate)
                 stack.enter_context(sink)
             progress = stack.enter_context(Progress(done.name, total, "frames"))
-            for frame in clip:
+            behind = stack.enter_context(Behind())
+            for frame in stack.enter_context(contextlib.closing(ahead(clip))):
                 faces = line(frame)
                 if table is not None:
                     table.write(done.name, frame, faces)
@@ -259,7 +262,7 @@ def _annotate_clip(
                     motion.update(frame.time_s, faces)
                     shown, hidden = motion.at(frame.time_s), line.boxes(frame.time_s)
                     sound = _sound(sink, clip, frame)
-                    film(sink, overlay, frame, shown, hidden, sound)
+                    behind.put(film, sink, overlay, frame, shown, hidden, sound)
                 done.see(frame, faces)
                 progress.step()
                 if sink is not None and sink.is_full and table is None:

@@ -52,6 +52,7 @@ class TrackerConfig:
     min_iou: float
     max_distance: float
     confirm_after: int
+    keep_confidence: float
     max_coast_s: float
     time_constant_s: float
     classify_per_s: float
@@ -157,6 +158,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "tracker.min_iou": (0, 1),
     "tracker.max_distance": (0, 10),
     "tracker.confirm_after": (1, 3),
+    "tracker.keep_confidence": (0, 1),
     "tracker.max_coast_s": (0, 60),
     "tracker.time_constant_s": (0.01, 3600),
     "tracker.classify_per_s": (0.01, 1000),

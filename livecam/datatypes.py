@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,15 @@ class Faces:
     def none(cls) -> Faces:
         return cls(
             np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Faces]) -> Faces:
+        """All rows of one or more."""
+        return cls(
+            np.concatenate([part.xyxy for part in parts]),
+            np.concatenate([part.confidence for part in parts]),
+            np.concatenate([part.landmarks for part in parts]),
         )
 
     def __len__(self) -> int:

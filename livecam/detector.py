@@ -30,6 +30,7 @@ CELL_PX = 12  # P-Net's window
 STRIDE_PX = 2  # and its step
 LEAST_SHRUNK_FACE_PX = 24  # smaller faces of a shrunk copy are not worth the memory
 MAX_PROPOSALS = 4000  # of one scale; a face has about ten, and memory grows with the square
+NEAR = 4  # a face that is not where it should be is searched for in so many times its size
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
 REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
 
@@ -59,19 +60,25 @@ class Mtcnn:
             session(graph, threads, providers) for graph in _graphs()
         )
 
-    def find(self, bgr: Image) -> Faces:
-        """All faces of one picture, most confident first."""
-        return self.find_many([bgr])[0]
+    def find(self, bgr: Image, least: float | None = None) -> Faces:
+        """All faces of one picture, most confident first; `least` replaces O-Net's threshold."""
+        return self.find_many([bgr], least)[0]
 
-    def find_many(self, pictures: Sequence[Image]) -> list[Faces]:
+    def find_many(self, pictures: Sequence[Image], least: float | None = None) -> list[Faces]:
         """The faces of each picture; pictures of one size share their P-Net calls, and all
         pictures share those of R-Net and O-Net."""
+        return self._found(pictures, self.min_face_px, least)
+
+    def _found(
+        self, pictures: Sequence[Image], min_face_px: float, least: float | None
+    ) -> list[Faces]:
+        least = self.thresholds[2] if least is None else least
         small, shrinks = zip(*map(self._shrunk, pictures), strict=True) if pictures else ((), ())
-        boxes = self._proposals(small, shrinks)
+        boxes = self._proposals(small, shrinks, min_face_px)
         boxes = self._refined(small, boxes)
         found = self._with_landmarks(small, boxes)
         return [
-            _scaled(_kept(faces, self.thresholds[2]), shrink, picture)
+            _scaled(_kept(faces, least), shrink, picture)
             for faces, shrink, picture in zip(found, shrinks, pictures, strict=True)
         ]
 
@@ -93,13 +100,32 @@ class Mtcnn:
         moved = Faces(faces.xyxy - pad, faces.confidence, faces.landmarks - pad)
         return _scaled(moved, shrink, bgr)
 
-    def refine(self, bgr: Image, xyxy: Array) -> Faces:
+    def refine(self, bgr: Image, xyxy: Array, least: float | None = None) -> Faces:
         """The faces at boxes that are roughly known: O-Net alone, a tenth of the work of `find`."""
         if not len(xyxy):
             return Faces.none()
-        return _scaled(
-            _kept(self._with_landmarks([bgr], [square(xyxy)])[0], self.thresholds[2]), 1.0, bgr
-        )
+        least = self.thresholds[2] if least is None else least
+        return _scaled(_kept(self._with_landmarks([bgr], [square(xyxy)])[0], least), 1.0, bgr)
+
+    def search_near(
+        self, bgr: Image, xyxy: Array, known: Faces, least: float | None = None
+    ) -> Faces:
+        """The known faces, and those found around boxes where one should be: `find` on a part of
+        the picture NEAR times as large as each box, for faces of at least half its size."""
+        height, width = bgr.shape[:2]
+        found = [known]
+        for x0, y0, x1, y1 in xyxy.tolist():
+            x, y, side = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0)
+            reach = NEAR * side / 2
+            left, top = max(int(x - reach), 0), max(int(y - reach), 0)
+            right, bottom = min(int(x + reach), width), min(int(y + reach), height)
+            if left < right and top < bottom:
+                part = bgr[top:bottom, left:right]
+                [faces] = self._found([part], max(side / 2, CELL_PX), least)
+                shift = np.array([left, top], np.float32)
+                boxes = faces.xyxy + np.tile(shift, 2)
+                found.append(Faces(boxes, faces.confidence, faces.landmarks + shift))
+        return _kept(Faces.joined(found), 0.0)
 
     def _shrunk(self, bgr: Image) -> tuple[Image, float]:
         """The picture that is searched, and its size over the original's."""
@@ -117,17 +143,18 @@ class Mtcnn:
             yield scale
             scale *= self.pyramid_factor
 
-    def _proposals(self, pictures: Sequence[Image], shrinks: Sequence[float]) -> list[Array]:
+    def _proposals(
+        self, pictures: Sequence[Image], shrinks: Sequence[float], min_face_px: float
+    ) -> list[Array]:
         """P-Net: square boxes (n, 4) for each picture."""
         found: list[tuple[list[Array], list[Array]]] = [([], []) for _ in pictures]
         alike: dict[tuple[int, int, float], list[int]] = {}
         for i, (picture, shrink) in enumerate(zip(pictures, shrinks, strict=True)):
             alike.setdefault((*picture.shape[:2], shrink), []).append(i)
         for (height, width, shrink), members in alike.items():
-            least_px = min(self.min_face_px, LEAST_SHRUNK_FACE_PX)
-            min_face_px = max(self.min_face_px * shrink, least_px)
+            least_px = max(min_face_px * shrink, min(min_face_px, LEAST_SHRUNK_FACE_PX))
             halves = {i: _Halves(pictures[i]) for i in members}
-            for scale in self._scales(height, width, min_face_px):
+            for scale in self._scales(height, width, least_px):
                 batch = np.stack([halves[i].shrunk(scale) for i in members])
                 (maps,) = self._pnet.run(None, {"bgr": batch})
                 for i, cells in zip(members, maps, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import Config
 from livecam.crops import aligned_crops
-from livecam.datatypes import Array, Frame, Image, TrackedFace
+from livecam.datatypes import Array, Faces, Frame, Image, TrackedFace
 from livecam.detector import Mtcnn
 from livecam.quality import quality
 from livecam.stopwatch import Stopwatch
@@ -38,20 +38,14 @@ class Pipeline:
         self.detect_every = detect_every
         self._watch = watch or Stopwatch()
         self.is_searched = False  # whether all of the last frame was
-        self._since_full = detect_every  # frames
+        self._since_full = self._since_cut = 0  # frames
         self._glance: np.ndarray | None = None  # of the frame before
         self._left: np.ndarray | None = None  # of the last frame before the last cut
 
     def __call__(self, frame: Frame) -> list[TrackedFace]:
         time_s = frame.time_s
         is_cut, is_back = self._scene(frame.bgr)
-        self.is_searched = self._needs_full_detection(is_cut)
-        if self.is_searched:
-            with self._watch("detect"):
-                faces = self.detector.find(frame.bgr)
-        else:
-            with self._watch("refine"):
-                faces = self.detector.refine(frame.bgr, self.tracker.predict(time_s))
+        faces = self._faces(frame, is_cut)
         if is_cut and not is_back and len(faces):
             self.tracker.forget()  # whoever is in the same place now is somebody else
         with self._watch("track"):
@@ -68,13 +62,27 @@ class Pipeline:
         """(n, 4) px where faces are or may be: of tracks not yet confirmed or out of sight too."""
         return self.tracker.predict(time_s)
 
-    def _needs_full_detection(self, is_cut: bool) -> bool:
-        """Every so many frames, at a scene cut, and when a face was lost in the last frame."""
+    def _faces(self, frame: Frame, is_cut: bool) -> Faces:
+        """All of the frame is searched every so many frames, from a scene cut on until the faces
+        in it are confirmed; else only where faces should be, and around those that are not there.
+        A known face may be less sure than a new one: it is followed while it turns away."""
+        least = self.tracker.config.keep_confidence
         self._since_full += 1
-        if self._since_full < self.detect_every and not is_cut and not self.tracker.just_lost:
-            return False
-        self._since_full = 0
-        return True
+        self._since_cut = 0 if is_cut else self._since_cut + 1
+        is_new = self._since_cut < self.tracker.config.confirm_after
+        if self._since_full < self.detect_every and not is_new:
+            self.is_searched = False
+            with self._watch("refine"):
+                expected = self.tracker.predict(frame.time_s)
+                faces = self.detector.refine(frame.bgr, expected, least)
+            missed = self.tracker.missed(frame.time_s, faces)
+            if len(missed):
+                with self._watch("search near"):
+                    faces = self.detector.search_near(frame.bgr, missed, faces, least)
+            return faces
+        self.is_searched, self._since_full = True, 0
+        with self._watch("detect"):
+            return self.detector.find(frame.bgr, least)
 
     def _scene(self, bgr: Image) -> tuple[bool, bool]:
         """Whether the scene is cut here, and whether the cut goes back to where the last one
@@ -121,7 +129,7 @@ class Models:
         if frames:
             confirm_after = min(config.confirm_after, frames)
             config = dataclasses.replace(config, confirm_after=confirm_after)
-        tracker = Tracker(config, self.config.scheme)
+        tracker = Tracker(config, self.config.scheme, self.config.detector.thresholds[2])
         detect_every = 1 if self.config.overlay.blur else self.config.detector.detect_every
         return Pipeline(self.detector, self.classifier, tracker, detect_every, watch)
 

@@ -13,19 +13,23 @@ from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import iou_matrix
 
+LATELY = 3  # frames
 MAX_SIZE_RATIO = 1.8  # a face does not grow more than that while nobody looks
 
 
 class Tracker:
     """Holds the tracks. A frame is `update`, then `learn` for those that are `due`, then `tracks`.
 
-    A track is born from a face that matches none; it is confirmed, and gets its id, after
-    `confirm_after` measured boxes; it dies `max_coast_s` after its last one, or at its first miss
-    while unconfirmed.
+    A track is born from a face of at least `birth_confidence` that matches none; it goes on with
+    any that matches it. It is confirmed, and gets its id, after `confirm_after` measured boxes; it
+    dies `max_coast_s` after its last one, or at its first miss while unconfirmed.
     """
 
-    def __init__(self, config: TrackerConfig, scheme: AgeScheme) -> None:
+    def __init__(
+        self, config: TrackerConfig, scheme: AgeScheme, birth_confidence: float = 0.0
+    ) -> None:
         self.config, self.scheme = config, scheme
+        self.birth_confidence = birth_confidence
         self._tracks: list[_Track] = []
         self._due: list[_Track] = []  # of the last call of `due`, for `learn`
         self._ids = itertools.count(1)
@@ -35,10 +39,12 @@ class Tracker:
         boxes = [track.predicted(time_s) for track in self._tracks]
         return np.stack(boxes) if boxes else np.zeros((0, 4), np.float32)
 
-    @property
-    def just_lost(self) -> bool:
-        """Whether the last update missed a face that the one before it had."""
-        return any(track.misses == 1 for track in self._tracks)
+    def missed(self, time_s: float, faces: Faces) -> Array:
+        """Where faces should be that are not among these: (n, 4) px. One that has been away for
+        some frames is not looked for."""
+        found = {row for row, _ in self._matches(time_s, faces)}
+        lately = [row for row, track in enumerate(self._tracks) if track.misses < LATELY]
+        return self.predict(time_s)[[row for row in lately if row not in found]]
 
     def forget(self) -> None:
         """Let go of all tracks, at once; ids go on from where they are."""
@@ -56,7 +62,7 @@ class Tracker:
             if row not in matched_tracks:
                 track.miss()
         for column in range(len(faces)):
-            if column not in matched_faces:
+            if column not in matched_faces and faces.confidence[column] >= self.birth_confidence:
                 self._tracks.append(_Track.born(time_s, faces, column))
         self._tracks = [track for track in self._tracks if self._lives(track, time_s)]
         for track in self._tracks:

@@ -20,7 +20,7 @@ def models() -> Models:
 
 
 class Calls:
-    """A detector that notes what it is asked, and finds a face where `has_face` says so."""
+    """A detector that notes what it is asked, and says that its faces are all there are."""
 
     def __init__(self, has_face: bool = True) -> None:
         self.asked: list[str] = []
@@ -31,13 +31,17 @@ class Calls:
         )
         self.faces = face if has_face else Faces.none()
 
-    def find(self, bgr: np.ndarray) -> Faces:
+    def find(self, bgr: np.ndarray, least: float) -> Faces:
         self.asked.append("find")
         return self.faces
 
-    def refine(self, bgr: np.ndarray, xyxy: np.ndarray) -> Faces:
+    def refine(self, bgr: np.ndarray, xyxy: np.ndarray, least: float) -> Faces:
         self.asked.append("refine")
         return self.faces[: len(xyxy)]
+
+    def search_near(self, bgr: np.ndarray, xyxy: np.ndarray, known: Faces, least: float) -> Faces:
+        self.asked.append("near")
+        return known
 
 
 def _answer(crops: np.ndarray) -> AgeGender:
@@ -55,29 +59,32 @@ def _frames(pictures: list[np.ndarray]) -> list[Frame]:
     return [Frame(i, i / RATE, picture) for i, picture in enumerate(pictures)]
 
 
-@pytest.mark.parametrize(("every", "finds"), [(1, 12), (4, 3), (100, 1)])
-def test_full_detections_come_every_so_many_frames(every: int, finds: int) -> None:
+@pytest.mark.parametrize(
+    ("every", "finds"), [(1, [*range(12)]), (4, [0, 1, 2, 6, 10]), (100, [0, 1, 2])]
+)
+def test_full_detections_come_at_first_and_every_so_many_frames(
+    every: int, finds: list[int]
+) -> None:
     detector = Calls()
     line = _line(detector, every)
     for frame in _frames([np.full((120, 160, 3), 90, np.uint8)] * 12):
         line(frame)
-    assert detector.asked.count("find") == finds
-    assert [i for i, what in enumerate(detector.asked) if what == "find"] == list(
-        range(0, 12, every)
-    )
+    assert [i for i, what in enumerate(detector.asked) if what == "find"] == finds
 
 
-def test_a_scene_cut_and_a_lost_face_bring_a_full_detection() -> None:
+def test_a_scene_cut_brings_full_detections_and_a_lost_face_a_search_near_it() -> None:
     detector = Calls()
     line = _line(detector, 100)
     dark, light = (np.full((120, 160, 3), level, np.uint8) for level in (30, 200))
     for frame in _frames([dark] * 4 + [light] * 4):
         line(frame)
-    assert [i for i, what in enumerate(detector.asked) if what == "find"] == [0, 4]
+    find, refine = ["find"], ["refine"]
+    assert detector.asked == 3 * find + refine + 3 * find + refine
+    detector.asked.clear()
     detector.faces = Faces.none()
-    for frame in (Frame(8 + i, (8 + i) / RATE, light) for i in range(3)):
+    for frame in (Frame(8 + i, (8 + i) / RATE, light) for i in range(5)):
         line(frame)
-    assert detector.asked[8:] == ["refine", "find", "refine"]
+    assert detector.asked == 3 * ["refine", "near"] + 2 * refine
 
 
 def _shots(portrait: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -81,7 +81,7 @@ def test_nothing_to_track() -> None:
     assert watch(tracker, 0.0, Faces.none()) == []
     assert watch(tracker, 0.1, Faces.none()) == []
     assert tracker.predict(0.2).shape == (0, 4)
-    assert not tracker.just_lost
+    assert len(tracker.missed(0.2, Faces.none())) == 0
 
 
 def test_a_life_step_by_step() -> None:
@@ -150,13 +150,27 @@ def test_two_trackers_do_not_share_ids() -> None:
     assert [ids(tracks) for tracks in shown] == [[1, 2], [1]]
 
 
-def test_just_lost_is_said_once() -> None:
+def test_what_is_missed_is_where_it_should_be_for_the_first_frames() -> None:
     tracker = tracker_with()
-    lost = []
+    missed = []
+    for i in range(8):
+        now = faces(HERE, THERE) if i < 3 else faces(HERE)
+        missed.append(tracker.missed(i / 10, now))
+        watch(tracker, i / 10, now)
+    assert [len(boxes) for boxes in missed] == [0, 0, 0, 1, 1, 1, 0, 0]
+    assert missed[3][0] == pytest.approx(faces(THERE).xyxy[0])
+
+
+def test_a_face_too_unsure_to_be_new_is_still_followed() -> None:
+    tracker = Tracker(CONFIG, SCHEMES["marketing"], birth_confidence=0.8)
     for i in range(6):
-        watch(tracker, i / 10, faces(HERE) if i < 3 else Faces.none())
-        lost.append(tracker.just_lost)
-    assert lost == [False, False, False, True, False, False]
+        seen = faces(HERE, THERE)
+        first_sure = i < 3
+        unsure = np.array([0.9 if first_sure else 0.6, 0.6], np.float32)
+        tracks = watch(tracker, i / 10, dataclasses.replace(seen, confidence=unsure))
+    assert ids(tracks) == [1]
+    assert not tracks[0].coasting_s
+    assert tracks[0].xyxy == pytest.approx(faces(HERE).xyxy[0])
 
 
 # Who is who.

@@ -17,6 +17,7 @@ from livecam.pipeline import Models
 from livecam.progress import Progress
 from livecam.source import Clip
 from livecam.stopwatch import Stopwatch
+from livecam.threads import ahead
 
 WAIT_S = 0.1
 
@@ -78,11 +79,12 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> N
 
 def _every_frame(clip: Clip, request: Request, outputs: Outputs) -> Iterator[Shot]:
     """Of a file, until its time is `duration_s`."""
-    for frame in clip:
-        if request.duration_s is not None and frame.time_s >= request.duration_s:
-            return
-        outputs.summary.captured += 1
-        yield Shot(frame, time.monotonic(), 0)
+    with contextlib.closing(ahead(clip)) as frames:
+        for frame in frames:
+            if request.duration_s is not None and frame.time_s >= request.duration_s:
+                return
+            outputs.summary.captured += 1
+            yield Shot(frame, time.monotonic(), 0)
 
 
 def _newest_frames(
