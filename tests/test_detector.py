@@ -294,6 +294,31 @@ def test_refine_drops_what_is_no_face_and_what_is_the_same_face(
     assert iou_matrix(again.xyxy, face.xyxy)[0, 0] >= 0.8
 
 
+@pytest.mark.parametrize(
+    ("shift", "scale"), [((0, 0), 1), ((0.7, 0), 1), ((-0.5, 0.6), 1.3), ((0.3, -0.7), 0.7)]
+)
+def test_search_near_finds_a_face_that_has_moved(
+    detector: Mtcnn, astronaut: np.ndarray, shift: tuple[float, float], scale: float
+) -> None:
+    face = detector.find(astronaut)
+    found = detector.search_near(astronaut, jittered(face.xyxy, shift, scale), Faces.none())
+    assert len(found) == 1
+    assert iou_matrix(found.xyxy, face.xyxy)[0, 0] >= 0.8
+    assert found.landmarks == pytest.approx(face.landmarks, abs=8)
+
+
+def test_search_near_keeps_the_known_and_adds_no_second_of_them(
+    detector: Mtcnn, astronaut: np.ndarray
+) -> None:
+    face = detector.find(astronaut)
+    beyond = np.array([[350, 350, 450, 450], [-500, -500, -400, -400], [9e4, 9e4, 9e4, 9e4]])
+    places = np.concatenate([beyond, jittered(face.xyxy, (0.3, 0), 1)]).astype(np.float32)
+    found = detector.search_near(astronaut, places, face)
+    assert len(found) == 1
+    assert iou_matrix(found.xyxy, face.xyxy)[0, 0] >= 0.8
+    assert len(detector.search_near(astronaut, places[:0], Faces.none())) == 0
+
+
 def test_more_boxes_than_opencv_samples_at_once(astronaut: np.ndarray) -> None:
     boxes = np.random.default_rng(0).uniform(0, 512, (1500, 4)).astype(np.float32)
     halves = [_patches(astronaut, boxes[:750], 24), _patches(astronaut, boxes[750:], 24)]
