@@ -19,6 +19,7 @@ from typing import Self
 
 import av
 import cv2
+import numpy as np
 
 from livecam.clock import OneClock
 from livecam.config import VideoConfig
@@ -79,7 +80,7 @@ class VideoSink:
             if self._container is None:
                 self._open(bgr, audio)
             assert self._container is not None and self._stream is not None
-            picture = av.VideoFrame.from_ndarray(_even(bgr), format="bgr24")
+            picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(_even(bgr)), "bgr24")
             picture = picture.reformat(format="yuv420p", **_colours(bgr))
             picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
             picture.time_base = Fraction(1, CLOCK)
