@@ -82,7 +82,7 @@ def detection(bench: Bench) -> Iterator[Row]:
             bench.rounds,
         )
         yield compared(
-            f"full detection, faces from {MIN_FACE_PX} px on", f"{path.stem} at {VGA_WH[0]}×{VGA_WH[1]}", pairs,
+            f"full detection, faces from {MIN_FACE_PX} px on", _at_vga(path), pairs,
             "ms", "times as fast as the mtcnn package, which gets the frames already shrunk so "
             f"that its {LEAST_FACE_PX} px are {MIN_FACE_PX}", is_other_over_ours=True,
         )  # fmt: skip
@@ -109,6 +109,10 @@ def yunet(bench: Bench) -> Iterator[Row]:
             bench.rounds,
         )
         yield compared(
-            "full detection beside YuNet", f"{path.stem} at {VGA_WH[0]}×{VGA_WH[1]}", pairs, "ms",
+            "full detection beside YuNet", _at_vga(path), pairs, "ms",
             "livecam's time over that of OpenCV's `FaceDetectorYN`",
         )  # fmt: skip
+
+
+def _at_vga(path: Path) -> str:
+    return f"{path.stem} at {VGA_WH[0]}×{VGA_WH[1]}"
