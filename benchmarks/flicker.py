@@ -56,8 +56,8 @@ def flicker(bench: Bench) -> Iterator[Row]:
         ids = [i for i, shown in smooth.items() if shown.seconds >= LEAST_S]
         ours, other = [smooth[i] for i in ids], [raw[i] for i in ids]
         name = clips.name_of(path)
-        yield Row("tracks", name, len(smooth), None, "tracks", None, f"– ({len(ids)} of them "
-                  f"seen for at least {LEAST_S:g} s, which the flicker is of)")  # fmt: skip
+        seen = f"– ({len(ids)} seen for at least {LEAST_S:g} s: the next rows are of these)"
+        yield Row("tracks", name, len(smooth), None, "tracks", None, seen)
         if not ids:
             continue
         beside = "share of that of the network's answers for the single boxes"
