@@ -65,7 +65,7 @@ def scene() -> list[Image]:
     from skimage import data
 
     portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
-    head = portrait[10:250, 110:340]
+    head = portrait[10:200, 120:330]
     pictures = []
     for i in range(PICTURES):
         canvas = np.full((SIZE_WH[1], SIZE_WH[0], 3), 70, np.uint8)
