@@ -1,0 +1,95 @@
+"""Whether the same faces are found: as the package finds, and as a search of every frame does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks import clips
+from benchmarks.bench import Bench, config, say
+from benchmarks.boxes import partner_ious
+from benchmarks.naive import MIN_FACE_PX
+from benchmarks.table import Row
+from livecam.datatypes import Array, Image
+from livecam.errors import LivecamError
+from livecam.pipeline import Models
+from livecam.source import PICTURE_SUFFIXES
+
+SAME_FACE_IOU = 0.7  # of a face that both find
+FOLLOWED_IOU = 0.5  # of a face that is not missed between two searches
+SAMPLE = 40  # frames of each clip
+
+
+def agreement(bench: Bench) -> Iterator[Row]:
+    """The package's faces that livecam finds too, on pictures and on frames of the clips."""
+    if bench.pictures is None:
+        say("agreement on pictures: left out; --pictures FOLDER brings it")
+    else:
+        pictures = list(_pictures(bench.pictures))
+        yield _agreement(bench, f"{len(pictures)} pictures", pictures)
+    for path in bench.paths:
+        pictures = clips.spread(path, SAMPLE)
+        yield _agreement(bench, f"{clips.name_of(path)}, {len(pictures)} frames", pictures)
+
+
+def _pictures(folder: Path) -> Iterator[Image]:
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES)
+    if not files:
+        raise LivecamError(f"{folder}: no picture in it; expected a folder of photographs")
+    for file in files:
+        bgr = cv2.imread(str(file))
+        if bgr is None:
+            raise LivecamError(f"{file}: not a readable picture")
+        yield bgr
+
+
+def _agreement(bench: Bench, name: str, pictures: Sequence[Image]) -> Row:
+    """The thresholds of both are the same: 0.6, 0.7, and 0.8 at last."""
+    ious = np.concatenate(
+        [
+            partner_ious(
+                bench.package.boxes(bgr, MIN_FACE_PX), bench.models.detector.find(bgr).xyxy
+            )
+            for bgr in pictures
+        ]
+    )
+    also = int((ious >= SAME_FACE_IOU).sum())
+    return Row(
+        "faces found", name, also, len(ious), "faces", also / len(ious) if len(ious) else None,
+        f"share of the mtcnn package's faces that livecam finds too, IoU ≥ {SAME_FACE_IOU}",
+    )  # fmt: skip
+
+
+def between(bench: Bench) -> Iterator[Row]:
+    """The boxes between full detections beside those of a full detection of every frame."""
+    every = Models(config(detector__detect_every=1))
+    step = bench.config.detector.detect_every
+    for path in bench.paths:
+        usual = measured_boxes(path, bench.models, bench.frames)
+        wanted = measured_boxes(path, every, bench.frames)
+        ious = np.concatenate([partner_ious(w, u) for w, u in zip(wanted, usual, strict=True)])
+        followed = ious[ious >= FOLLOWED_IOU]
+        name, missed, n = clips.name_of(path), len(ious) - len(followed), len(ious)
+        searched = f"a search of every frame (livecam searches every {step}th)"
+        yield Row(
+            "boxes between searches", name, len(followed), n, "boxes",
+            float(followed.mean()) if len(followed) else None,
+            f"mean IoU with the boxes of {searched}",
+        )  # fmt: skip
+        yield Row(
+            "faces missed between searches", name, missed, n, "boxes", missed / n if n else None,
+            f"share of the faces of {searched} without a box of IoU ≥ {FOLLOWED_IOU}",
+        )  # fmt: skip
+
+
+def measured_boxes(path: Path, models: Models, most: int) -> list[Array]:
+    """(n, 4) px for each frame: the confirmed tracks whose box was measured in it."""
+    line = models.pipeline()
+    boxes = []
+    for frame in clips.frames(path, most):
+        seen = [face.xyxy for face in line(frame) if not face.coasting_s]
+        boxes.append(np.array(seen, np.float32).reshape(-1, 4))
+    return boxes

@@ -1,0 +1,142 @@
+"""Commands as a person starts them: the wall time of whole processes."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks import clips
+from benchmarks.bench import Bench, say
+from benchmarks.commands import livecam, python
+from benchmarks.rounds import in_turns, ms_each
+from benchmarks.table import Row, compared
+from livecam.datatypes import Image
+from livecam.errors import LivecamError
+from livecam.extras import require
+from livecam.source import PICTURE_SUFFIXES
+
+SIDE_PX = 200  # of the made pictures
+FACE_XY = (224.0, 122.0)  # the middle of the portrait's face, px
+STARTS = 5  # measurements of what takes less than a second
+
+
+def start(bench: Bench) -> Iterator[Row]:
+    """From the start of the process to its end after the first labelled frame. A face gets its
+    label once it is confirmed, in the third frame or so."""
+    n = bench.config.tracker.confirm_after
+    for path in bench.paths:
+        pairs = in_turns(
+            lambda: livecam("run", "--camera", path, "--headless", "--max-frames", n).seconds,  # noqa: B023
+            lambda: python("-m", "benchmarks.naive", path).seconds,  # noqa: B023
+            bench.rounds,
+        )
+        yield compared(
+            "start to the first label", clips.name_of(path), pairs, "s",
+            "times as soon as the mtcnn package and Keras", is_other_over_ours=True,
+        )  # fmt: skip
+
+
+def help_(bench: Bench) -> Iterator[Row]:
+    """Beside a Python that does nothing."""
+    pairs = in_turns(
+        lambda: python("-m", "livecam", "--help").seconds,
+        lambda: python("-c", "pass").seconds,
+        STARTS,
+    )
+    yield compared(
+        "`livecam --help`", "–", pairs, "s", "its time over that of a Python that does nothing"
+    )
+
+
+def predict(bench: Bench) -> Iterator[Row]:
+    """Pictures of one face each, a process for all of them, beside the naive way."""
+    if bench.faces is None:
+        name = f"{bench.face_count} made pictures of {SIDE_PX}×{SIDE_PX}"
+        pictures = made_faces(bench.face_count)
+        files = [_written(bench.folder / "faces", i, bgr) for i, bgr in enumerate(pictures)]
+    else:
+        files = list(_copied(bench.faces, bench.folder / "faces", bench.face_count))
+        name = f"{len(files)} pictures of {bench.faces.name}"
+    one = bench.folder / "one"
+    one.mkdir()
+    shutil.copy(files[0], one)
+    few = [
+        bgr for file in files[: bench.naive_frames] if (bgr := cv2.imread(str(file))) is not None
+    ]
+    bench.naive(few[0])
+    pairs = in_turns(
+        lambda: _rate(lambda folder: livecam("predict", "--json", folder).seconds,
+                      one, bench.folder / "faces", len(files)),
+        lambda: 1000 / ms_each(bench.naive, few),
+        bench.rounds,
+    )  # fmt: skip
+    yield compared(
+        "`predict`, start-up excluded", name, pairs, "pictures/s",
+        "times as fast as the mtcnn package and Keras' `model.predict`",
+    )  # fmt: skip
+
+
+def _rate(seconds: Callable[[Path], float], one: Path, many: Path, n: int) -> float:
+    """Pictures a second of the `n` in a folder, without what a process for one of them takes."""
+    if n < 2:
+        raise LivecamError("predict: expected at least two pictures to take a rate of")
+    alone_s = seconds(one)
+    return (n - 1) / max(seconds(many) - alone_s, 1e-3)
+
+
+def made_faces(n: int, seed: int = 0) -> Iterator[Image]:
+    """(200, 200, 3) BGR: the face of scikit-image's portrait, shifted, scaled, turned and lit at
+    random."""
+    require("skimage", "demo")
+    from skimage import data
+
+    portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+    random = np.random.default_rng(seed)
+    for _ in range(n):
+        zoom = SIDE_PX / random.uniform(150, 200)
+        matrix = cv2.getRotationMatrix2D(FACE_XY, random.uniform(-10, 10), zoom)
+        shift = SIDE_PX / 2 - np.array(FACE_XY) + random.uniform(-8, 8, 2)  # px
+        matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + shift])
+        face = cv2.warpAffine(portrait, matrix, (SIDE_PX, SIDE_PX))
+        yield cv2.convertScaleAbs(face, alpha=random.uniform(0.7, 1.2))
+
+
+def _written(folder: Path, index: int, bgr: Image) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{index:05}.jpg"
+    file.write_bytes(cv2.imencode(".jpg", bgr)[1].tobytes())
+    return file
+
+
+def _copied(source: Path, folder: Path, most: int) -> Iterator[Path]:
+    """The first pictures of a folder, in one of their own."""
+    files = sorted(f for f in source.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES)
+    if not files:
+        raise LivecamError(f"{source}: no picture in it; expected a folder of faces")
+    folder.mkdir()
+    for file in files[:most]:
+        yield Path(shutil.copy(file, folder))
+
+
+def prepare(bench: Bench) -> Iterator[Row]:
+    """`train.prepare` on the first pictures of a data set, without what one picture takes."""
+    if bench.prepare is None:
+        say("prepare: left out; --prepare DATA brings it")
+        return
+    data, output, n = bench.prepare, bench.folder / "prepared.h5", bench.prepare_limit
+
+    def seconds(limit: int) -> float:
+        return python("-m", "train.prepare", data, "--limit", limit, "-o", output,
+                      "--overwrite").seconds  # fmt: skip
+
+    rates = [(n - 1) / max(seconds(n) - seconds(1), 1e-3) for _ in range(bench.rounds)]
+    name = f"{n} pictures of {data.name}"
+    yield Row(
+        "`train.prepare`, start-up excluded", name, statistics.median(rates), None, "pictures/s",
+        None, "–",
+    )  # fmt: skip
