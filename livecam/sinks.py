@@ -66,6 +66,7 @@ class VideoSink:
         self._container: av.container.OutputContainer | None = None
         self._stream: av.VideoStream | None = None
         self._audio: _AudioCopy | None = None
+        self._reformatter = av.video.reformatter.VideoReformatter()  # slow to make
         self._failed = False
         self._frames = 0
         self.is_kept = False
@@ -81,7 +82,7 @@ class VideoSink:
                 self._open(bgr, audio)
             assert self._container is not None and self._stream is not None
             picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(_even(bgr)), "bgr24")
-            picture = picture.reformat(format="yuv420p", **_colours(bgr))
+            picture = self._reformatter.reformat(picture, format="yuv420p", **_colours(bgr))
             picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
             picture.time_base = Fraction(1, CLOCK)
             self._container.mux(self._stream.encode(picture))

@@ -346,6 +346,7 @@ class Clip:
         return None
 
     def __iter__(self) -> Iterator[Frame]:
+        upright = Upright()
         previous_s = -LEAST_STEP_S
         end_s = 0.0  # of the last frame read, in media time
         for media_s, decoded in self._from_start():
@@ -359,7 +360,8 @@ class Clip:
             # a stamp that does not advance could not be encoded
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
-            yield Frame(self.frames_read, time_s, upright(decoded, self.stream.sample_aspect_ratio))
+            bgr = upright(decoded, self.stream.sample_aspect_ratio)
+            yield Frame(self.frames_read, time_s, bgr)
             self.frames_read += 1
         self._require_whole(end_s)
 
@@ -428,13 +430,20 @@ class Clip:
             raise self._stopped("the file ends before its time")
 
 
-def upright(decoded: av.VideoFrame, aspect: Fraction | None) -> Image:
-    """As it is meant to be seen: turned, and with square pixels."""
-    is_wide = aspect is not None and aspect > 0 and abs(aspect - 1) > 0.01
-    width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
-    bgr = decoded.to_ndarray(format="bgr24", width=width, height=decoded.height)
-    turns = round(decoded.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
+class Upright:
+    """Callable: decoded frames of one source -> as they are meant to be seen, turned and with
+    square pixels. Keeps its converter, because to make one takes longer than a small picture."""
+
+    def __init__(self) -> None:
+        self._reformatter = av.video.reformatter.VideoReformatter()
+
+    def __call__(self, decoded: av.VideoFrame, aspect: Fraction | None) -> Image:
+        is_wide = aspect is not None and aspect > 0 and abs(aspect - 1) > 0.01
+        width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
+        size = {"width": width, "height": decoded.height}
+        bgr = self._reformatter.reformat(decoded, format="bgr24", **size).to_ndarray()
+        turns = round(decoded.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
 
 
 def reason(error: Exception) -> str:

@@ -21,7 +21,7 @@ from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
 from livecam.live.cameras import MOST, CameraFormat, open_camera
-from livecam.source import PICTURE_SUFFIXES, Clip, Input, Opened, reason, upright
+from livecam.source import PICTURE_SUFFIXES, Clip, Input, Opened, Upright, reason
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
@@ -151,6 +151,7 @@ class StreamReader:
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         origin_s: float | None = None
+        upright = Upright()
         for decoded in self._decoded():
             stamp_s = decoded.time or 0.0
             origin_s = stamp_s if origin_s is None else origin_s
