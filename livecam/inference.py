@@ -32,6 +32,7 @@ def session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what goes wrong is raised, not printed
+    options.enable_mem_pattern = False  # it keeps memory for every size of picture there was
     # idle threads of one net must not spin on the cores that the next net needs
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = model if isinstance(model, bytes) else str(model)
