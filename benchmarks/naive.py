@@ -23,7 +23,7 @@ MIN_FACE_PX = 32  # livecam's default
 
 
 class Package:
-    """The `mtcnn` package with its defaults. Its thresholds are livecam's: 0.6, 0.7 and 0.8."""
+    """The `mtcnn` package with its defaults, among them the thresholds 0.6, 0.7 and 0.8."""
 
     def __init__(self) -> None:
         require("mtcnn", "train")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-KEPT = 10_000  # measurements of each part that are remembered, the newest
+KEPT = 2_000  # measurements of each part that are remembered, the newest
 
 
 class Stopwatch:
