@@ -61,8 +61,14 @@ def shade(canvas: Image, xyxy: Sequence[float] | np.ndarray, opacity: float = CH
     """Darken a box, so that text on it is legible over anything."""
     chip = part(canvas, xyxy)
     if chip.size:
-        dark = np.full_like(chip, DARK)
-        cv2.addWeighted(chip, 1 - opacity, dark, opacity, 0, dst=chip)
+        chip[:] = cv2.LUT(chip, _darker(opacity))
+
+
+@cache
+def _darker(opacity: float) -> Image:
+    """What each level of each channel becomes under DARK: (1, 256, 3)."""
+    levels = np.arange(256)[None, :, None] * (1 - opacity) + np.array(DARK) * opacity
+    return levels.round().astype(np.uint8)
 
 
 def _fixed(value: float) -> int:
