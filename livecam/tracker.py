@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import iou_matrix
 
+FADING_S = 0.25  # time constant of the velocity of a face that is not seen
 LATELY = 3  # frames
 MAX_SIZE_RATIO = 1.8  # a face does not grow more than that while nobody looks
 
@@ -236,9 +238,11 @@ class _Track:
         return cls(faces.xyxy[row], faces.landmarks[row], float(faces.confidence[row]), time_s)
 
     def predicted(self, time_s: float) -> Array:
-        """The box moved on at its velocity, but by no more than its own size."""
+        """The box moved on at its velocity, which fades: whoever is hidden for a second has not
+        gone straight on all the while. By no more than its own size."""
         size = self.xyxy[2:] - self.xyxy[:2]
-        shift = np.clip(self.velocity * (time_s - self.seen_s), -size, size)
+        moving_s = FADING_S * (1 - math.exp(-(time_s - self.seen_s) / FADING_S))
+        shift = np.clip(self.velocity * moving_s, -size, size)
         return (self.xyxy + np.concatenate([shift, shift])).astype(np.float32)
 
     def measure(self, time_s: float, faces: Faces, row: int) -> None:

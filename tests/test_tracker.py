@@ -205,7 +205,10 @@ def test_a_face_in_motion_is_expected_further_on() -> None:
     tracker = tracker_with()
     for time_s in times(10, 1):
         watch(tracker, time_s, faces((100 + 200 * time_s, 200, 90)))
-    assert tracker.predict(1.1)[0] == pytest.approx(faces((320, 200, 90)).xyxy[0], abs=3)
+    last_s = 0.9
+    for ahead_s, moved_px, within_px in ((0.04, 8, 1), (0.1, 20, 4), (0.2, 40, 13), (1.0, 50, 2)):
+        expected = faces((100 + 200 * last_s + moved_px, 200, 90)).xyxy[0]
+        assert tracker.predict(last_s + ahead_s)[0] == pytest.approx(expected, abs=within_px)
     far_px = tracker.predict(60.0)[0] - faces((280, 200, 90)).xyxy[0]
     assert np.all(np.abs(far_px) <= 90.1)  # but not out of the world
 
