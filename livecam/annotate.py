@@ -28,7 +28,7 @@ from livecam.source import (
     Opened,
     read_picture,
 )
-from livecam.threads import Behind, ahead
+from livecam.threads import Behind
 
 ClipFormat = Literal["mp4", "gif"]
 
@@ -242,6 +242,7 @@ def _annotate_clip(
     failure after the first frame is `error` of what is returned."""
     done = Done(opened.input.name)
     sink: VideoSink | GifSink | None = None
+    behind = Behind()
     total = None
     try:
         with contextlib.ExitStack() as stack:
@@ -253,8 +254,8 @@ def _annotate_clip(
                 sink = film_sink(path, config.video, clip.rate)
                 stack.enter_context(sink)
             progress = stack.enter_context(Progress(done.name, total, "frames"))
-            behind = stack.enter_context(Behind())
-            for frame in stack.enter_context(contextlib.closing(ahead(clip))):
+            stack.enter_context(behind)
+            for frame in stack.enter_context(clip.frames_ahead()):
                 faces = line(frame)
                 if table is not None:
                     table.write(done.name, frame, faces)
@@ -265,9 +266,11 @@ def _annotate_clip(
                     behind.put(film, sink, overlay, frame, shown, hidden, sound)
                 done.see(frame, faces)
                 progress.step()
-                if sink is not None and sink.is_full and table is None:
+                if sink is not None and frame.time_s >= sink.end_s and table is None:
                     break
     except LivecamError as error:
+        if sink is not None:
+            done.frames = behind.done  # what is labelled and not filmed is of no use
         if not done.frames:
             raise
         is_told = isinstance(error, StoppedError)

@@ -23,13 +23,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from livecam.datatypes import Array, Faces, Image
 from livecam.errors import LivecamError
-from livecam.geometry import area, clip, nms, square
+from livecam.geometry import area, clip, iou_matrix, nms, square
 from livecam.inference import session
 
 CELL_PX = 12  # P-Net's window
 STRIDE_PX = 2  # and its step
 LEAST_SHRUNK_FACE_PX = 24  # smaller faces of a shrunk copy are not worth the memory
-MAX_PROPOSALS = 4000  # of one scale; a face has about ten, and memory grows with the square
+MAX_PROPOSALS = 4000  # of one scale; a face has about ten, and each is compared with each
+SAME_FACE = 0.7  # boxes that share so much of the smaller one
 NEAR = 4  # a face that is not where it should be is searched for in so many times its size
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
 REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
@@ -46,7 +47,7 @@ class Mtcnn:
     def __init__(
         self,
         min_face_px: float = 32,
-        thresholds: Sequence[float] = (0.6, 0.7, 0.8),
+        thresholds: Sequence[float] = (0.65, 0.7, 0.8),
         pyramid_factor: float = 0.709,
         max_side_px: int = 4096,
         threads: int = 0,
@@ -113,7 +114,7 @@ class Mtcnn:
         """The known faces, and those found around boxes where one should be: `find` on a part of
         the picture NEAR times as large as each box, for faces of at least half its size."""
         height, width = bgr.shape[:2]
-        found = [known]
+        found = [Faces.none()]
         for x0, y0, x1, y1 in xyxy.tolist():
             x, y, side = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0)
             reach = NEAR * side / 2
@@ -125,7 +126,10 @@ class Mtcnn:
                 shift = np.array([left, top], np.float32)
                 boxes = faces.xyxy + np.tile(shift, 2)
                 found.append(Faces(boxes, faces.confidence, faces.landmarks + shift))
-        return _kept(Faces.joined(found), 0.0)
+        others = _kept(Faces.joined(found), 0.0)
+        # a known face is whole; one found may be cut by the border of the part
+        same = iou_matrix(others.xyxy, known.xyxy, over="smaller") > SAME_FACE
+        return Faces.joined([known, others[np.flatnonzero(~same.any(axis=1))]])
 
     def _shrunk(self, bgr: Image) -> tuple[Image, float]:
         """The picture that is searched, and its size over the original's."""
@@ -205,7 +209,7 @@ class Mtcnn:
 
 class _Halves:
     """A picture to be shrunk to falling sizes, from a copy that is halved as often as can be:
-    that is several times as fast as from the picture itself, and skips no pixel."""
+    that is several times as fast as from the picture itself."""
 
     def __init__(self, bgr: Image) -> None:
         self._height, self._width = bgr.shape[:2]
@@ -214,8 +218,9 @@ class _Halves:
     def shrunk(self, scale: float) -> Image:
         """No scale larger than the one before."""
         while scale <= self._scale / 2:
-            height, width = self._copy.shape[:2]
-            self._copy = cv2.resize(self._copy, (max(1, width // 2), max(1, height // 2)))
+            height, width = (max(1, side // 2) for side in self._copy.shape[:2])
+            even = self._copy[: 2 * height, : 2 * width]  # of an odd one pixels would be skipped
+            self._copy = cv2.resize(even, (width, height))
             self._scale /= 2
         return cv2.resize(self._copy, (int(self._width * scale), int(self._height * scale)))
 
@@ -267,7 +272,7 @@ def _landmarks(xyxy: Array, shares: Array) -> Array:
 def _kept(faces: Faces, threshold: float) -> Faces:
     """The confident ones, best first, without boxes that lie in a better one."""
     faces = faces[faces.confidence > threshold]
-    return faces[nms(faces.xyxy, faces.confidence, 0.7, over="smaller")]
+    return faces[nms(faces.xyxy, faces.confidence, SAME_FACE, over="smaller")]
 
 
 def _largest(faces: Faces) -> Faces:

@@ -66,7 +66,8 @@ class Pipeline:
         """All of the frame is searched every so many frames, from a scene cut on until the faces
         in it are confirmed; else only where faces should be, and around those that are not there.
         A known face may be less sure than a new one: it is followed while it turns away."""
-        least = self.tracker.config.keep_confidence
+        sure = self.tracker.birth_confidence
+        least = sure if is_cut else min(sure, self.tracker.config.keep_confidence)
         self._since_full += 1
         self._since_cut = 0 if is_cut else self._since_cut + 1
         is_new = self._since_cut < self.tracker.config.confirm_after

@@ -11,6 +11,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -59,6 +60,7 @@ class VideoSink:
     """
 
     is_full = False  # it takes all frames
+    end_s = math.inf
 
     def __init__(self, path: Path, config: VideoConfig, rate: Fraction) -> None:
         self.config, self.rate = config, rate
@@ -296,7 +298,7 @@ class _AudioCopy:
 class GifSink:
     """An animated GIF with one palette made for all of it; small by default.
 
-    `is_full` once it holds `gif_max_s`; what comes after is left out.
+    `is_full` once it holds `gif_max_s`; what comes from `end_s` on is left out.
     """
 
     def __init__(self, path: Path, config: VideoConfig) -> None:
@@ -304,6 +306,7 @@ class GifSink:
         self._file = _PartialFile(path)
         self._graph: av.filter.Graph | None = None
         self._next_s = 0.0
+        self.end_s = config.gif_max_s
         self.is_full = False
         self.is_kept = False
 
@@ -316,7 +319,7 @@ class GifSink:
 
     def wants(self, frame: Frame) -> bool:
         """Whether this frame becomes one of the GIF's."""
-        if frame.time_s >= self.config.gif_max_s:
+        if frame.time_s >= self.end_s:
             self.is_full = True
         return not self.is_full and frame.time_s >= self._next_s - 1e-6
 

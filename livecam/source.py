@@ -16,7 +16,7 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +30,7 @@ from imutils.paths import image_types
 from livecam.clock import OneClock
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError
+from livecam.threads import ahead
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 
@@ -281,6 +282,7 @@ class Clip:
         self.name, self.path = name, path
         self.start_s, self.end_s = start_s, end_s
         self.frames_read = 0
+        self._is_stopped = False
         self.first_s: float | None = None  # time stamp of the first frame, in the file's time
         self._open()
 
@@ -299,6 +301,13 @@ class Clip:
 
     def close(self) -> None:
         self._container.close()
+
+    def frames_ahead(self) -> contextlib.closing[Generator[Frame, None, None]]:
+        """Its frames, decoded in a thread of their own while those before are used."""
+        return contextlib.closing(ahead(self, stop=self._stop))
+
+    def _stop(self) -> None:
+        self._is_stopped = True  # on the way to `start_s` there may be many to decode
 
     def __enter__(self) -> Clip:
         return self
@@ -350,6 +359,8 @@ class Clip:
         previous_s = -LEAST_STEP_S
         end_s = 0.0  # of the last frame read, in media time
         for media_s, decoded in self._from_start():
+            if self._is_stopped:
+                return
             end_s = media_s + 1 / float(self.rate)
             if media_s < self.start_s - HAIR_S:
                 continue

@@ -42,7 +42,8 @@ class Stopwatch:
         return float(np.percentile(list(taken_s), percent)) if taken_s else None
 
     def table(self) -> str:
-        """A line for each part: how often, median and 95th percentile in milliseconds."""
+        """A line for each part: how often, median and 95th percentile in milliseconds (of the
+        newest, where there are many)."""
         lines = [f"{'part':<12}{'times':>7}{'p50 ms':>9}{'p95 ms':>9}"]
         for name, taken_s in list(self._parts.items()):
             p50, p95 = 1000 * np.percentile(list(taken_s), [50, 95])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable
 
@@ -13,3 +15,11 @@ def until(is_so: Callable[[], object], what: str, within_s: float = PATIENCE_S) 
     while not is_so():
         assert time.monotonic() < end_s, f"not within {within_s:g} s: {what}"
         time.sleep(0.002)
+
+
+def interrupt_soon(after_s: float) -> threading.Timer:
+    """Ctrl-C, as the main thread gets it."""
+    main = threading.main_thread().ident
+    timer = threading.Timer(after_s, signal.pthread_kill, [main, signal.SIGINT])
+    timer.start()
+    return timer

@@ -517,6 +517,19 @@ def test_interrupted_before_the_first_picture_it_leaves_nothing(
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("most", [4, 5, 6])
+def test_a_large_clip_may_be_left_while_it_is_decoded(tmp_path: Path, most: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1440, 2560, 3), np.uint8)
+    clips.write_clip(tmp_path / "large.mp4", [np.roll(noise, 9 * i, axis=1) for i in range(12)])
+    quick = {"LIVECAM_DETECTOR__DETECT_EVERY": "1000", "LIVECAM_DETECTOR__MIN_FACE_PX": "900"}
+    done = subprocess.run(
+        [*clips.LIVECAM, "run", "--headless", "--camera", "large.mp4", "--max-frames", str(most)],
+        cwd=tmp_path, env={**os.environ, **quick}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"large.mp4: {most} ")
+
+
 # What is said
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import unavailable
 
 from livecam.datatypes import Faces
-from livecam.detector import MAX_PROPOSALS, Mtcnn, _cells, _patches
+from livecam.detector import MAX_PROPOSALS, Mtcnn, _cells, _Halves, _patches
 from livecam.errors import LivecamError
 from livecam.geometry import area, iou_matrix
 
@@ -319,10 +319,49 @@ def test_search_near_keeps_the_known_and_adds_no_second_of_them(
     assert len(detector.search_near(astronaut, places[:0], Faces.none())) == 0
 
 
+def test_search_near_does_not_replace_a_known_face_by_a_part_of_it(
+    detector: Mtcnn, astronaut: np.ndarray
+) -> None:
+    face = detector.find(astronaut)
+    unsure = Faces(face.xyxy, np.full(1, 0.6, np.float32), face.landmarks)
+    for turn in np.linspace(0, 2 * np.pi, 24, endpoint=False):
+        place = jittered(face.xyxy, (1.4 * np.cos(turn), 1.4 * np.sin(turn)), 0.8)
+        found = detector.search_near(astronaut, place, unsure)
+        assert found.xyxy.tolist() == face.xyxy.tolist()
+
+
 def test_more_boxes_than_opencv_samples_at_once(astronaut: np.ndarray) -> None:
     boxes = np.random.default_rng(0).uniform(0, 512, (1500, 4)).astype(np.float32)
     halves = [_patches(astronaut, boxes[:750], 24), _patches(astronaut, boxes[750:], 24)]
     assert np.array_equal(_patches(astronaut, boxes, 24), np.concatenate(halves))
+
+
+# The networks.
+
+
+def test_the_networks_say_what_those_of_the_package_say(detector: Mtcnn, package: Find) -> None:
+    """The same numbers for any picture, though they are computed in another order."""
+    from mtcnn.stages import StageONet, StagePNet, StageRNet
+
+    rng = np.random.default_rng(0)
+    nets = [(detector._pnet, StagePNet, (61, 90)), (detector._rnet, StageRNet, (24, 24)),
+            (detector._onet, StageONet, (48, 48))]  # fmt: skip
+    for ours, stage, size in nets:
+        bgr = rng.integers(0, 256, (5, *size, 3), np.uint8)
+        rgb = (bgr[..., ::-1].astype(np.float32) - 127.5) / 128
+        heads = [np.asarray(head) for head in stage()._model(rgb)]  # the last one: no face, face
+        regression, face = np.concatenate(heads[:-1], axis=-1), heads[-1][..., 1]
+        (answer,) = ours.run(None, {"bgr": bgr})
+        assert answer[..., :-1] == pytest.approx(regression, abs=1e-4)
+        assert 1 / (1 + np.exp(-answer[..., -1])) == pytest.approx(face, abs=1e-4)
+
+
+def test_halves_skip_no_pixel() -> None:
+    for width in (640, 641, 853):
+        stripes = np.zeros((480, width, 3), np.uint8)
+        stripes[:, ::2] = 255
+        levels = _Halves(stripes).shrunk(0.25)
+        assert np.ptp(levels) <= 4, width
 
 
 # The one face that a picture is a crop of.
@@ -337,7 +376,7 @@ def test_the_main_face_is_the_largest(detector: Mtcnn, astronaut: np.ndarray) ->
 
 def test_the_main_face_of_a_crop_that_cuts_it(detector: Mtcnn, astronaut: np.ndarray) -> None:
     face = detector.find(astronaut)
-    x0, y0, x1, y1 = (face.xyxy[0] + (9, 9, -9, -9)).astype(int)
+    x0, y0, x1, y1 = (face.xyxy[0] + (12, 12, -12, -12)).astype(int)
     tight = cv2.resize(astronaut[y0:y1, x0:x1], None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     assert len(detector.find(tight)) == 0  # else this tests nothing
     main = detector.find_main([tight])[0]

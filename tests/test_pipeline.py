@@ -132,3 +132,38 @@ def test_a_picture_needs_no_second_look(models: Models, astronaut: np.ndarray) -
     assert (face.track_id, face.samples, face.coasting_s) == (1, 1, 0.0)
     assert face.age_low <= face.age <= face.age_high
     assert models.look(np.zeros((50, 50, 3), np.uint8)) == []
+
+
+class Unsure(Calls):
+    """Its one face has a confidence, which a search may ask for."""
+
+    def __init__(self, confidence: float) -> None:
+        super().__init__()
+        self.confidence = confidence
+
+    def find(self, bgr: np.ndarray, least: float) -> Faces:
+        faces = super().find(bgr, least)
+        return faces if self.confidence >= least else Faces.none()
+
+
+def test_an_unsure_face_in_a_flash_does_not_make_the_others_forgotten() -> None:
+    config = load_config(environment={})
+    detector = Unsure(0.95)
+    tracker = Tracker(config.tracker, config.scheme, birth_confidence=0.8)
+    line = Pipeline(detector, _answer, tracker, 5)  # type: ignore[arg-type]
+    dark, flash = (np.full((120, 160, 3), level, np.uint8) for level in (30, 240))
+    ids = []
+    for frame in _frames([dark] * 6 + [flash] + [dark] * 6):
+        detector.confidence = 0.6 if frame.bgr is flash else 0.95
+        ids.append([face.track_id for face in line(frame)])
+    assert ids[3:] == [[1]] * 10
+
+
+def test_low_thresholds_count_for_clips_as_for_pictures(astronaut: np.ndarray) -> None:
+    flags = {"detector.thresholds": [0.5, 0.4, 0.2]}
+    models = Models(load_config(flags=flags, environment={}))
+    blurred = [cv2.GaussianBlur(astronaut, (0, 0), sigma) for sigma in (6, 8, 9, 10, 11, 12)]
+    found = [len(models.detector.find(bgr)) for bgr in blurred]
+    assert [len(models.look(bgr)) for bgr in blurred] == found
+    confidences = [c for bgr in blurred for c in models.detector.find(bgr).confidence]
+    assert min(confidences) < 0.5  # below `tracker.keep_confidence`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ import clips
 import cv2
 import numpy as np
 import pytest
+from patience import interrupt_soon
 
 from livecam.errors import LivecamError
 from livecam.source import (
@@ -491,3 +493,35 @@ def test_a_clip_is_closed_on_the_way_out(tmp_path: Path) -> None:
         raise KeyError
     with pytest.raises((LivecamError, AssertionError, ValueError)):
         list(clip)
+
+
+def test_frames_made_ahead_are_those_of_the_clip(tmp_path: Path) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(20))
+    with Clip("a", path) as clip, clip.frames_ahead() as frames:
+        seen = [(frame.index, frame.time_s, frame.bgr.mean()) for frame in frames]
+    with Clip("a", path) as clip:
+        assert seen == [(frame.index, frame.time_s, frame.bgr.mean()) for frame in clip]
+
+
+def test_leaving_a_clip_does_not_wait_for_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(60), key_every=100)
+    decoded = []
+
+    def slowly(clip: Clip) -> Iterator[av.VideoFrame]:
+        for frame in original(clip):
+            time.sleep(0.02)
+            decoded.append(frame)
+            yield frame
+
+    original = Clip._decoded
+    monkeypatch.setattr(Clip, "_decoded", slowly)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Clip("a", path, start_s=5.5) as clip,
+        clip.frames_ahead() as frames,
+    ):
+        interrupt_soon(0.2)
+        next(frames)
+    assert len(decoded) < 40

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from patience import until
+from patience import interrupt_soon, until
 
 from livecam.threads import WAITING, Behind, ahead
 
@@ -93,3 +93,34 @@ def test_an_error_of_the_caller_goes_before_one_of_the_thread() -> None:
     with pytest.raises(KeyError), Behind() as behind:
         behind.put([].pop)
         raise KeyError("mine")
+
+
+def test_an_interrupt_waits_for_what_is_behind() -> None:
+    done: list[int] = []
+
+    def slowly(i: int) -> None:
+        time.sleep(0.2)
+        done.append(i)
+
+    with pytest.raises(KeyboardInterrupt), Behind() as behind:
+        for i in range(4):
+            behind.put(slowly, i)
+        interrupt_soon(0.1)
+    assert done == [0, 1, 2, 3]
+    assert behind.done == 4
+
+
+def test_an_interrupt_waits_for_what_is_being_made() -> None:
+    is_over = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        time.sleep(0.5)
+        is_over.set()
+        yield 1
+
+    with pytest.raises(KeyboardInterrupt), contextlib.closing(ahead(items())) as given:
+        assert next(given) == 0
+        interrupt_soon(0.1)
+        next(given)
+    assert is_over.is_set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from livecam.config import Config
 from livecam.errors import LivecamError
@@ -17,7 +17,6 @@ from livecam.pipeline import Models
 from livecam.progress import Progress
 from livecam.source import Clip
 from livecam.stopwatch import Stopwatch
-from livecam.threads import ahead
 
 WAIT_S = 0.1
 
@@ -47,13 +46,14 @@ def run_headless(
                 shots = _every_frame(clip, request, outputs)
             else:
                 shots = _newest_frames(request, config, outputs, progress, interrupts)
-            for shot in shots:
-                labels = line(shot)
-                outputs.label(labels)
-                _film(outputs, motion, labels, config)
-                progress.step()
-                if _is_useless(outputs) or interrupts or summary.labelled == request.max_frames:
-                    break
+            with contextlib.closing(shots):  # before what they are read from
+                for shot in shots:
+                    labels = line(shot)
+                    outputs.label(labels)
+                    _film(outputs, motion, labels, config)
+                    progress.step()
+                    if _is_useless(outputs) or interrupts or summary.labelled == request.max_frames:
+                        break
     except LivecamError as error:
         if not summary.labelled:
             raise
@@ -77,9 +77,9 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> N
     outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
 
 
-def _every_frame(clip: Clip, request: Request, outputs: Outputs) -> Iterator[Shot]:
+def _every_frame(clip: Clip, request: Request, outputs: Outputs) -> Generator[Shot, None, None]:
     """Of a file, until its time is `duration_s`."""
-    with contextlib.closing(ahead(clip)) as frames:
+    with clip.frames_ahead() as frames:
         for frame in frames:
             if request.duration_s is not None and frame.time_s >= request.duration_s:
                 return
@@ -93,7 +93,7 @@ def _newest_frames(
     outputs: Outputs,
     progress: Progress,
     interrupts: Sequence[int],
-) -> Iterator[Shot]:
+) -> Generator[Shot, None, None]:
     """Of a camera or stream, for `duration_s` from its first picture or until `interrupts`."""
     end_s = float("inf")
     with Capture(request.source, config.camera) as capture:
