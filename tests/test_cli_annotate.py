@@ -18,7 +18,10 @@ import cv2
 import numpy as np
 import pytest
 
+from livecam import annotate
+from livecam.errors import LivecamError
 from livecam.source import PICTURE_SUFFIXES
+from livecam.threads import WAITING
 
 FIELDS = (
     "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
@@ -470,6 +473,7 @@ def test_a_gif_that_cuts_says_so_and_the_table_goes_on(
     answer = livecam("annotate", "a.mp4", "--format", "gif")
     assert answer.lines == ["a_livecam.gif"]
     assert "a.mp4: the GIF holds the first 15 s" in answer.err
+    assert "a.mp4: 31 frames labelled" in answer.err
     played = clips.play(Path("a_livecam.gif"))
     assert played.times_s == pytest.approx([i / 2 for i in range(30)], abs=0.02)
     answer = livecam("annotate", "a.mp4", "--format", "gif", "--overwrite", "--tracks", "t.csv")
@@ -688,7 +692,21 @@ def test_a_full_disk_leaves_what_fits(
         assert 5 <= len(clips.play_what_there_is(disk / "a.mp4")) <= int(stop[1])
         rows = table(disk / "t.csv")
         assert rows
-        assert int(rows[-1]["frame"]) <= int(stop[1])
+        assert int(rows[-1]["frame"]) <= int(stop[1]) + WAITING + 1  # labelled, not yet filmed
+
+
+def test_a_film_that_fails_at_once_is_one_line(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, clip: Path
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise LivecamError("a_livecam.mp4: cannot be written: No space left on device")
+
+    monkeypatch.setattr(annotate, "film", fail)
+    answer = livecam("annotate", "a.mp4")
+    assert answer.failure(1) == (
+        "livecam: a_livecam.mp4: cannot be written: No space left on device"
+    )
+    assert names() == ["a.mp4"]
 
 
 def clips_of(pictures: list[np.ndarray], n: int) -> list[np.ndarray]:
