@@ -96,7 +96,7 @@ class Tracker:
                     yield int(row), int(column)
 
     def due(self, time_s: float) -> Faces:
-        """The faces to be classified in this frame: confirmed, measured now, and new or stale.
+        """The faces to be classified in this frame: confirmed, measured now, sure, and new or stale.
 
         In the order that `learn` expects. At most `classify_per_s` a second for each track.
         """
@@ -112,6 +112,8 @@ class Tracker:
     def _is_due(self, track: _Track, time_s: float) -> bool:
         if track.track_id is None or track.misses:
             return False
+        if track.views.samples and track.confidence < self.birth_confidence:
+            return False  # turned away or half hidden, it looks like another age
         waited_s = time_s - track.views.last_s
         return waited_s >= 1 / self.config.classify_per_s - 1e-3
 

@@ -253,6 +253,19 @@ def boxes_by_id(tracks: list[TrackedFace]) -> dict[int, tuple[float, ...]]:
 # Who is classified when.
 
 
+def test_an_unsure_view_is_not_classified_but_for_want_of_a_better() -> None:
+    tracker = Tracker(CONFIG, SCHEMES["marketing"], birth_confidence=0.8)
+    due = []
+    for i, confidence in enumerate([0.9, 0.9, 0.6, 0.6, 0.6, 0.9]):
+        seen = dataclasses.replace(faces(HERE), confidence=np.array([confidence], np.float32))
+        tracker.update(i, seen)
+        due.append(len(tracker.due(i)))
+        probs = np.tile(bell(30), (due[-1], 1))
+        answers = AgeGender(probs, np.full(due[-1], 0.5, np.float32))
+        tracker.learn(i, answers, np.ones(due[-1], np.float32))
+    assert due == [0, 0, 1, 0, 0, 1]
+
+
 def test_only_confirmed_and_measured_faces_are_classified() -> None:
     tracker = tracker_with()
     due = []
