@@ -208,16 +208,19 @@ class _Views:
 
 @dataclass(eq=False)
 class _StickyBin:
-    """The displayed bin: changes only to one that is clearly likelier, and not too often."""
+    """The displayed bin: changes only to one that is clearly likelier, and not too often. The
+    first one, of a single view, may be corrected at once."""
 
     shown: int = -1
-    since_s: float = 0.0
+    changed_s: float = -np.inf
 
     def update(self, time_s: float, probs: Array, margin: float, hold_s: float) -> None:
         best = int(np.argmax(probs))
         is_likelier = probs[best] > probs[self.shown] + margin
-        if self.shown < 0 or (is_likelier and time_s - self.since_s >= hold_s):
-            self.shown, self.since_s = best, time_s
+        if self.shown < 0:
+            self.shown = best
+        elif is_likelier and time_s - self.changed_s >= hold_s:
+            self.shown, self.changed_s = best, time_s
 
 
 @dataclass(eq=False)

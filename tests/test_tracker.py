@@ -444,8 +444,10 @@ def test_views_on_both_sides_of_an_edge_do_not_make_the_bin_flap() -> None:
 def test_without_memory_the_bin_changes_once_a_second_at_most() -> None:
     tracker = tracker_with(confirm_after=1, time_constant_s=0.01, bin_hold_s=1)
     changed_s = changes_of_bin(tracker, bell(29, 3), bell(40, 3), bell(50, 3))
+    shown_s, corrected_s, *_ = changed_s  # the first bin is of one view
+    assert corrected_s - shown_s < 0.5
     assert len(changed_s) > 5  # else this tests nothing
-    assert np.diff(changed_s).min() >= 1 - 1e-6
+    assert np.diff(changed_s[1:]).min() >= 1 - 1e-6
 
 
 def test_a_bin_that_is_hardly_likelier_is_not_shown() -> None:
