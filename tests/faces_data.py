@@ -19,7 +19,7 @@ def head(portrait: np.ndarray, seed: int) -> np.ndarray:
         crop = crop[:, ::-1]
     shade = np.linspace(rng.uniform(0.3, 1.4), rng.uniform(0.3, 1.4), 200)[None, :, None]
     slope = np.linspace(rng.uniform(0.3, 1.4), rng.uniform(0.3, 1.4), 200)[:, None, None]
-    noise = cv2.resize(rng.normal(0, 25, (12, 12, 3)).astype(np.float32), (200, 200))
+    noise = cv2.resize(rng.normal(0, 35, (12, 12, 3)).astype(np.float32), (200, 200))
     return np.clip(crop * shade * slope + noise, 0, 255).astype(np.uint8)
 
 
