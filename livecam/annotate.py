@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from livecam.config import Config
-from livecam.datatypes import Frame, TrackedFace
+from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError, UsageError
 from livecam.filming import film, film_sink
 from livecam.motion import Motion
@@ -260,10 +260,8 @@ def _annotate_clip(
                 if table is not None:
                     table.write(done.name, frame, faces)
                 if sink is not None:
-                    motion.update(frame.time_s, faces)
-                    shown, hidden = motion.at(frame.time_s), line.boxes(frame.time_s)
-                    sound = _sound(sink, clip, frame)
-                    behind.put(film, sink, overlay, frame, shown, hidden, sound)
+                    hidden, sound = line.boxes(frame.time_s), _sound(sink, clip, frame)
+                    behind.put(_film, sink, overlay, motion, frame, faces, hidden, sound)
                 done.see(frame, faces)
                 progress.step()
                 if sink is not None and frame.time_s >= sink.end_s and table is None:
@@ -284,6 +282,19 @@ def _annotate_clip(
         done.outputs.append(path)
         done.is_cut_short = sink.is_full
     return done
+
+
+def _film(
+    sink: VideoSink | GifSink,
+    overlay: Overlay,
+    motion: Motion,
+    frame: Frame,
+    faces: Sequence[TrackedFace],
+    hidden: Array,
+    sound: AudioSource | None,
+) -> None:
+    motion.update(frame.time_s, faces)
+    film(sink, overlay, frame, motion.at(frame.time_s), hidden, sound)
 
 
 def _stopped(done: Done, total: int | None, why: str) -> str:

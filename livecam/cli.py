@@ -213,6 +213,8 @@ def _annotate(args: argparse.Namespace) -> int:
     config = _settings(args)
     if args.end is not None and args.end <= args.start:
         raise UsageError(f"--end {args.end:g} s: expected a time after --start {args.start:g} s")
+    import cv2
+
     from livecam.annotate import Done, Outputs, Request, annotate
     from livecam.pipeline import Models
     from livecam.sinks import TrackTable
@@ -225,6 +227,9 @@ def _annotate(args: argparse.Namespace) -> int:
     )  # fmt: skip
     outputs = Outputs(inputs, request)
     models = Models(config)
+    cv2.setNumThreads(
+        1
+    )  # the cores have enough to do: frames are read, labelled and encoded at once
     outputs.prepare()
     has_failed = False
     with contextlib.ExitStack() as stack:

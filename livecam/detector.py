@@ -18,13 +18,12 @@ import cv2
 import joblib
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from livecam.datatypes import Array, Faces, Image
 from livecam.errors import LivecamError
 from livecam.geometry import area, clip, iou_matrix, nms, square
-from livecam.inference import session
+from livecam.inference import SmallNet
 
 CELL_PX = 12  # P-Net's window
 STRIDE_PX = 2  # and its step
@@ -58,7 +57,7 @@ class Mtcnn:
         self.pyramid_factor = pyramid_factor
         self.max_side_px = max_side_px
         self._pnet, self._rnet, self._onet = (
-            session(graph, threads, providers) for graph in _graphs()
+            SmallNet(graph, threads, providers) for graph in _graphs()
         )
 
     def find(self, bgr: Image, least: float | None = None) -> Faces:
@@ -160,8 +159,7 @@ class Mtcnn:
             halves = {i: _Halves(pictures[i]) for i in members}
             for scale in self._scales(height, width, least_px):
                 batch = np.stack([halves[i].shrunk(scale) for i in members])
-                (maps,) = self._pnet.run(None, {"bgr": batch})
-                for i, cells in zip(members, maps, strict=True):
+                for i, cells in zip(members, self._pnet(batch), strict=True):
                     xyxy, scores = _cells(cells, self.thresholds[0])
                     keep = nms(xyxy, scores, 0.5)
                     found[i][0].append(xyxy[keep] / scale)
@@ -194,7 +192,7 @@ class Mtcnn:
 
     def _run_on_patches(
         self,
-        net: onnxruntime.InferenceSession,
+        net: SmallNet,
         pictures: Sequence[Image],
         boxes: Sequence[Array],
         size_px: int,
@@ -203,7 +201,7 @@ class Mtcnn:
         if not pictures:
             return []
         patches = [_patches(bgr, b, size_px) for bgr, b in zip(pictures, boxes, strict=True)]
-        (answers,) = net.run(None, {"bgr": np.concatenate(patches)})
+        answers = net(np.concatenate(patches))
         return np.split(answers, list(itertools.accumulate(map(len, boxes)))[:-1])
 
 

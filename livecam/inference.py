@@ -7,7 +7,10 @@ from pathlib import Path
 
 import onnxruntime
 
+from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError, UsageError
+
+ALONE_PX = 20_000  # of all pictures of a call
 
 # Best first. Azure's provider is left out: it would send pictures to a server.
 PREFERRED = (
@@ -57,3 +60,20 @@ def usable_providers(requested: Sequence[str] = ()) -> list[str]:
             )
     chosen = list(requested) or [name for name in PREFERRED if name in available][:1]
     return [*chosen, *({"CPUExecutionProvider"} - set(chosen))]
+
+
+class SmallNet:
+    """Callable: pictures (n, h, w, 3) -> the network's one answer (n, …).
+
+    For a network so small that threads wait for each other longer than they compute: one thread
+    takes what has fewer than ALONE_PX pixels.
+    """
+
+    def __init__(self, model: bytes, threads: int = 0, providers: Sequence[str] = ()) -> None:
+        self._alone, self._shared = (session(model, n, providers) for n in (1, threads))
+        self._input = self._alone.get_inputs()[0].name
+
+    def __call__(self, pictures: Image) -> Array:
+        net = self._alone if pictures.size < 3 * ALONE_PX else self._shared
+        (answer,) = net.run(None, {self._input: pictures})
+        return answer

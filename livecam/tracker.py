@@ -96,7 +96,7 @@ class Tracker:
                     yield int(row), int(column)
 
     def due(self, time_s: float) -> Faces:
-        """The faces to be classified in this frame: confirmed, measured now, sure, and new or stale.
+        """The faces to be classified in this frame: confirmed, measured now, sure, new or stale.
 
         In the order that `learn` expects. At most `classify_per_s` a second for each track.
         """

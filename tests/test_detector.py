@@ -351,7 +351,7 @@ def test_the_networks_say_what_those_of_the_package_say(detector: Mtcnn, package
         rgb = (bgr[..., ::-1].astype(np.float32) - 127.5) / 128
         heads = [np.asarray(head) for head in stage()._model(rgb)]  # the last one: no face, face
         regression, face = np.concatenate(heads[:-1], axis=-1), heads[-1][..., 1]
-        (answer,) = ours.run(None, {"bgr": bgr})
+        answer = ours(bgr)
         assert answer[..., :-1] == pytest.approx(regression, abs=1e-4)
         assert 1 / (1 + np.exp(-answer[..., -1])) == pytest.approx(face, abs=1e-4)
 
