@@ -219,11 +219,15 @@ class AfterEpoch(keras.callbacks.Callback):
         parts, female = [], []
         for start in range(0, len(self.dev), 256):
             crops = resized(self.dev.crops[start : start + 256], self.recipe.input_px)
-            answer = self.model.predict(crops.astype(np.float32), batch_size=256, verbose=0)
-            logits = np.asarray(answer["age"], np.float32)
+            n = len(crops)
+            even = n + -n % self.recipe.devices  # each device takes as many as the others
+            shared = np.resize(crops, (even, *crops.shape[1:])).astype(np.float32)
+            answer = self.model.predict(shared, batch_size=even, verbose=0)
+            answer = {name: np.asarray(values)[:n] for name, values in answer.items()}
+            logits = answer["age"].astype(np.float32)
             probs = np.exp(logits - logits.max(axis=1, keepdims=True))
             parts.append(probs / probs.sum(axis=1, keepdims=True))
-            female.append(np.asarray(answer["gender"])[:, 0] > 0)
+            female.append(answer["gender"][:, 0] > 0)
         probs = np.concatenate(parts)
         years = self.selection.years
         return probs if years is None else probs @ years, np.concatenate(female)
