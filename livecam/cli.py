@@ -227,9 +227,7 @@ def _annotate(args: argparse.Namespace) -> int:
     )  # fmt: skip
     outputs = Outputs(inputs, request)
     models = Models(config)
-    cv2.setNumThreads(
-        1
-    )  # the cores have enough to do: frames are read, labelled and encoded at once
+    cv2.setNumThreads(1)  # frames are read, labelled and encoded side by side already
     outputs.prepare()
     has_failed = False
     with contextlib.ExitStack() as stack:
