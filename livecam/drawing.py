@@ -86,19 +86,10 @@ def line(
     cv2.line(canvas, *ends, colour, weight, cv2.LINE_AA, SUPERSAMPLE)
 
 
-def arc(
-    canvas: Image,
-    centre: tuple[float, float],
-    radius: float,
-    start_deg: int,
-    colour: Colour,
-    weight: int,
-) -> None:
-    """A quarter of a circle."""
-    cv2.ellipse(
-        canvas, (_fixed(centre[0]), _fixed(centre[1])), (_fixed(radius), _fixed(radius)), 0,
-        start_deg, start_deg + 90, colour, weight, cv2.LINE_AA, SUPERSAMPLE,
-    )  # fmt: skip
+def lines(canvas: Image, points: np.ndarray, colour: Colour, weight: int) -> None:
+    """Open lines through points, in one call: (lines, points, 2) px."""
+    fixed = np.round(points * (1 << SUPERSAMPLE)).astype(np.int32)
+    cv2.polylines(canvas, list(fixed), False, colour, weight, cv2.LINE_AA, SUPERSAMPLE)
 
 
 def disc(canvas: Image, centre: tuple[float, float], radius: float, colour: Colour) -> None:

@@ -45,6 +45,8 @@ def nms(
     """
     order = np.argsort(-scores, kind="stable")
     n = len(order)
+    if n < 2:
+        return order
     x0, y0, x1, y1 = np.ascontiguousarray(xyxy[order].T)
     size = area(xyxy)[order]
     suppressed = np.zeros(n, bool)

@@ -13,9 +13,8 @@ from livecam.drawing import (
     COLOURS,
     DARK,
     Colour,
-    arc,
     curve,
-    line,
+    lines,
     part,
     put_text,
     shade,
@@ -29,6 +28,7 @@ SURE_CONFIDENCE = 0.95  # of the detector; below it the lines of a box are dotte
 BLUR_MORE = 0.25  # of a face's size, hidden on every side of it too
 BLUR_CELLS = 6  # what is left of a hidden face, across and down
 
+RADIUS, ARM = 0.12, 0.26  # of a corner, in sizes of the box
 
 NOBODY = np.zeros((0, 4), np.float32)
 
@@ -146,6 +146,18 @@ class Overlay:
         cv2.addWeighted(before, 1 - opacity, below, opacity, 0, dst=below)
 
 
+def _corner() -> np.ndarray:
+    """A corner from the end of one arm around to the end of the other, in sizes of the box from
+    where it would be if it were sharp: (points, 2)."""
+    turn = np.linspace(0, np.pi / 2, 7)
+    arc = RADIUS * np.stack([1 - np.sin(turn), 1 - np.cos(turn)], axis=1)
+    return np.concatenate([[[ARM, 0]], arc, [[0, ARM]]])
+
+
+_CORNER = _corner()
+_INWARD = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+
+
 def _where(
     wanted: Sequence[bool], faces: Sequence[TrackedFace], places: Sequence[Array] | Array
 ) -> list[tuple[TrackedFace, Array]]:
@@ -160,41 +172,32 @@ def _colour(face: TrackedFace) -> Colour:
 def _draw_box(canvas: Image, box: Array, face: TrackedFace, px: int) -> None:
     """Four rounded corners, joined by a thin line; by dots where the detector is less sure; by
     nothing where the face was not seen."""
-    x0, y0, x1, y1 = (float(v) for v in box)
+    x0, y0, x1, y1 = box.tolist()
     colour = _colour(face)
     thick = max(2, round(px / 6))
-    radius = min((x1 - x0), (y1 - y0)) * 0.12
-    arm = min((x1 - x0), (y1 - y0)) * 0.26
-    for centre_x, centre_y, start, dx, dy in (
-        (x0 + radius, y0 + radius, 180, 1, 1),
-        (x1 - radius, y0 + radius, 270, -1, 1),
-        (x1 - radius, y1 - radius, 0, -1, -1),
-        (x0 + radius, y1 - radius, 90, 1, -1),
-    ):
-        for shown, weight in ((DARK, thick + 2), (colour, thick)):
-            edge_x, edge_y = centre_x - dx * radius, centre_y - dy * radius
-            arc(canvas, (centre_x, centre_y), radius, start, shown, weight)
-            line(canvas, (centre_x, edge_y), (edge_x + dx * arm, edge_y), shown, weight)
-            line(canvas, (edge_x, centre_y), (edge_x, edge_y + dy * arm), shown, weight)
+    size = min(x1 - x0, y1 - y0)
+    at = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    corners = at[:, None] + size * _INWARD[:, None] * _CORNER  # (4, points, 2)
+    lines(canvas, corners, DARK, thick + 2)
+    lines(canvas, corners, colour, thick)
     if face.coasting_s:
         return
-    for a, b in (
-        ((x0 + arm, y0), (x1 - arm, y0)), ((x0 + arm, y1), (x1 - arm, y1)),
-        ((x0, y0 + arm), (x0, y1 - arm)), ((x1, y0 + arm), (x1, y1 - arm)),
-    ):  # fmt: skip
-        if face.confidence >= SURE_CONFIDENCE:
-            line(canvas, a, b, colour, max(1, round(px / 14)))
-        else:
-            _dots(canvas, a, b, colour, px)
+    arm = size * ARM
+    sides = np.array([
+        [[x0 + arm, y0], [x1 - arm, y0]], [[x0 + arm, y1], [x1 - arm, y1]],
+        [[x0, y0 + arm], [x0, y1 - arm]], [[x1, y0 + arm], [x1, y1 - arm]],
+    ])  # fmt: skip
+    if face.confidence >= SURE_CONFIDENCE:
+        lines(canvas, sides, colour, max(1, round(px / 14)))
+        return
+    for a, b in sides:
+        _dots(canvas, a, b, colour, px)
 
 
-def _dots(
-    canvas: Image, a: tuple[float, float], b: tuple[float, float], colour: Colour, px: int
-) -> None:
-    length = abs(b[0] - a[0]) + abs(b[1] - a[1])
-    steps = max(2, round(length / (0.5 * px)))
-    for x, y in np.linspace(a, b, steps + 1)[1:-1]:
-        line(canvas, (x, y), (x, y), colour, max(2, round(px / 8)))
+def _dots(canvas: Image, a: Array, b: Array, colour: Colour, px: int) -> None:
+    steps = max(2, round(float(np.abs(b - a).sum()) / (0.5 * px)))
+    dots = np.linspace(a, b, steps + 1)[1:-1]
+    lines(canvas, np.stack([dots, dots], axis=1), colour, max(2, round(px / 8)))
 
 
 def _blur(canvas: Image, boxes: Array) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
+import cv2
 import numpy as np
 
 from livecam.classifier import AgeGenderClassifier
@@ -16,6 +18,8 @@ from livecam.stopwatch import Stopwatch
 from livecam.tracker import Tracker
 
 CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
+CALM_AFTER_S = 1.0  # without a new face
+CALM_EVERY_S = 0.33  # the least time between two searches of a calm scene
 CUT_SAMPLES = 32  # compared on this many pixels across and down
 
 
@@ -39,6 +43,7 @@ class Pipeline:
         self._watch = watch or Stopwatch()
         self.is_searched = False  # whether all of the last frame was
         self._since_full = self._since_cut = 0  # frames
+        self._searched_s = -math.inf
         self._glance: np.ndarray | None = None  # of the frame before
         self._left: np.ndarray | None = None  # of the last frame before the last cut
 
@@ -71,25 +76,34 @@ class Pipeline:
         self._since_full += 1
         self._since_cut = 0 if is_cut else self._since_cut + 1
         is_new = self._since_cut < self.tracker.config.confirm_after
-        if self._since_full < self.detect_every and not is_new:
+        if not is_new and not self._is_due(frame.time_s):
             self.is_searched = False
             with self._watch("refine"):
                 expected = self.tracker.predict(frame.time_s)
                 faces = self.detector.refine(frame.bgr, expected, least)
+            if len(faces) == len(expected):
+                return faces
             missed = self.tracker.missed(frame.time_s, faces)
             if len(missed):
                 with self._watch("search near"):
                     faces = self.detector.search_near(frame.bgr, missed, faces, least)
             return faces
-        self.is_searched, self._since_full = True, 0
+        self.is_searched, self._since_full, self._searched_s = True, 0, frame.time_s
         with self._watch("detect"):
             return self.detector.find(frame.bgr, least)
+
+    def _is_due(self, time_s: float) -> bool:
+        """Whether all of the frame is to be searched: every so many frames, and less often in a
+        calm scene."""
+        is_calm = self.detect_every > 1 and time_s - self.tracker.born_s > CALM_AFTER_S
+        is_early = is_calm and time_s - self._searched_s < CALM_EVERY_S
+        return self._since_full >= self.detect_every and not is_early
 
     def _scene(self, bgr: Image) -> tuple[bool, bool]:
         """Whether the scene is cut here, and whether the cut goes back to where the last one
         came from, as after a flash or a moment of black."""
         rows, columns = (max(1, side // CUT_SAMPLES) for side in bgr.shape[:2])
-        glance = bgr[::rows, ::columns].astype(np.int16)
+        glance = np.ascontiguousarray(bgr[::rows, ::columns])
         before, self._glance = self._glance, glance
         if before is None or not _differ(before, glance):
             return before is None, False
@@ -101,7 +115,7 @@ class Pipeline:
 def _differ(glance: np.ndarray, other: np.ndarray) -> bool:
     if glance.shape != other.shape:
         return True
-    return float(np.abs(glance - other).mean()) > CUT_DIFFERENCE
+    return cv2.norm(glance, other, cv2.NORM_L1) > CUT_DIFFERENCE * glance.size
 
 
 class Models:

@@ -35,6 +35,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._due: list[_Track] = []  # of the last call of `due`, for `learn`
         self._ids = itertools.count(1)
+        self.born_s = -math.inf  # when the last track began
 
     def predict(self, time_s: float) -> Array:
         """Where the tracks' faces should be now: (n, 4) px."""
@@ -66,6 +67,7 @@ class Tracker:
         for column in range(len(faces)):
             if column not in matched_faces and faces.confidence[column] >= self.birth_confidence:
                 self._tracks.append(_Track.born(time_s, faces, column))
+                self.born_s = time_s
         self._tracks = [track for track in self._tracks if self._lives(track, time_s)]
         for track in self._tracks:
             if track.track_id is None and track.hits >= self.config.confirm_after:
@@ -81,11 +83,15 @@ class Tracker:
         if not self._tracks or not len(faces):
             return
         predicted = self.predict(time_s)
-        overlap = iou_matrix(predicted, faces.xyxy)
-        nearness = self.config.max_distance - _relative_distances(predicted, faces.xyxy)
         taken_tracks: set[int] = set()
         taken_faces: set[int] = set()
-        for score, least in ((overlap, self.config.min_iou), (nearness, 0.0)):
+        for likeness, least in (
+            (iou_matrix, self.config.min_iou),
+            (_nearness, -self.config.max_distance),
+        ):
+            if len(taken_tracks) == len(predicted) or len(taken_faces) == len(faces):
+                return
+            score = likeness(predicted, faces.xyxy)
             best_first = np.argsort(-score, axis=None, kind="stable")
             for row, column in zip(*np.unravel_index(best_first, score.shape), strict=True):
                 if score[row, column] <= least:
@@ -159,14 +165,15 @@ class Tracker:
         return sorted(faces, key=lambda face: face.track_id)
 
 
-def _relative_distances(a: Array, b: Array) -> Array:
-    """Distance of centres over mean size: (n, 4), (m, 4) -> (n, m); inf where sizes differ much."""
+def _nearness(a: Array, b: Array) -> Array:
+    """Minus the distance of centres over the mean size: (n, 4), (m, 4) -> (n, m); -inf where sizes
+    differ much."""
     size_a = (a[:, 2:] - a[:, :2]).mean(axis=1)[:, None]
     size_b = (b[:, 2:] - b[:, :2]).mean(axis=1)[None, :]
     between = (a[:, None, :2] + a[:, None, 2:] - b[None, :, :2] - b[None, :, 2:]) / 2
     distance = np.linalg.norm(between, axis=2) / np.maximum((size_a + size_b) / 2, 1e-6)
     ratio = np.maximum(size_a, size_b) / np.maximum(np.minimum(size_a, size_b), 1e-6)
-    return np.where(ratio <= MAX_SIZE_RATIO, distance, np.inf)
+    return np.where(ratio <= MAX_SIZE_RATIO, -distance, -np.inf)
 
 
 @dataclass(eq=False)
