@@ -33,6 +33,7 @@ class DetectorConfig:
     pyramid_factor: float
     max_side_px: int
     detect_every: int
+    calm_every_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "detector.pyramid_factor": (0.3, 0.95),
     "detector.max_side_px": (64, 32_000),
     "detector.detect_every": (1, 10_000),
+    "detector.calm_every_s": (0, 60),
     "runtime.threads": (0, 256),
     "tracker.min_iou": (0, 1),
     "tracker.max_distance": (0, 10),

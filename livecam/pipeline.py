@@ -19,15 +19,16 @@ from livecam.tracker import Tracker
 
 CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
 CALM_AFTER_S = 1.0  # without a new face
-CALM_EVERY_S = 0.33  # the least time between two searches of a calm scene
 CUT_SAMPLES = 32  # compared on this many pixels across and down
 
 
 class Pipeline:
     """Callable: a frame -> the confirmed tracks in it. One source, frames in order of time.
 
-    Between full detections the detector only refines the boxes that the tracker predicts. What
-    a frame gets depends on frames alone, never on a clock: the same clip gives the same tracks.
+    Between full detections the detector only refines the boxes that the tracker predicts. They
+    come every `detect_every` frames, and at least `calm_every_s` apart in a scene without a new
+    face. What a frame gets depends on frames alone, never on a clock: the same clip gives the same
+    tracks.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class Pipeline:
         classifier: AgeGenderClassifier,
         tracker: Tracker,
         detect_every: int,
+        calm_every_s: float = 0.0,
         watch: Stopwatch | None = None,
     ) -> None:
         self.detector, self.classifier, self.tracker = detector, classifier, tracker
-        self.detect_every = detect_every
+        self.detect_every, self.calm_every_s = detect_every, calm_every_s
         self._watch = watch or Stopwatch()
         self.is_searched = False  # whether all of the last frame was
         self._since_full = self._since_cut = 0  # frames
@@ -93,11 +95,10 @@ class Pipeline:
             return self.detector.find(frame.bgr, least)
 
     def _is_due(self, time_s: float) -> bool:
-        """Whether all of the frame is to be searched: every so many frames, and less often in a
-        calm scene."""
+        """Whether all of the frame is to be searched, though nothing in it asks for that."""
         is_calm = self.detect_every > 1 and time_s - self.tracker.born_s > CALM_AFTER_S
-        is_early = is_calm and time_s - self._searched_s < CALM_EVERY_S
-        return self._since_full >= self.detect_every and not is_early
+        is_soon = is_calm and time_s - self._searched_s < self.calm_every_s
+        return self._since_full >= self.detect_every and not is_soon
 
     def _scene(self, bgr: Image) -> tuple[bool, bool]:
         """Whether the scene is cut here, and whether the cut goes back to where the last one
@@ -146,7 +147,8 @@ class Models:
             config = dataclasses.replace(config, confirm_after=confirm_after)
         tracker = Tracker(config, self.config.scheme, self.config.detector.thresholds[2])
         detect_every = 1 if self.config.overlay.blur else self.config.detector.detect_every
-        return Pipeline(self.detector, self.classifier, tracker, detect_every, watch)
+        calm_every_s = self.config.detector.calm_every_s
+        return Pipeline(self.detector, self.classifier, tracker, detect_every, calm_every_s, watch)
 
     def look(self, bgr: Image) -> list[TrackedFace]:
         """The faces of one picture: confirmed at once, numbered by confidence."""

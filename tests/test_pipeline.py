@@ -49,10 +49,10 @@ def _answer(crops: np.ndarray) -> AgeGender:
     return AgeGender(np.full((n, 101), 1 / 101, np.float32), np.full(n, 0.5, np.float32))
 
 
-def _line(detector: Calls, detect_every: int) -> Pipeline:
+def _line(detector: Calls, detect_every: int, calm_every_s: float = 0.0) -> Pipeline:
     config = load_config(environment={})
     tracker = Tracker(config.tracker, config.scheme)
-    return Pipeline(detector, _answer, tracker, detect_every)  # type: ignore[arg-type]
+    return Pipeline(detector, _answer, tracker, detect_every, calm_every_s)  # type: ignore[arg-type]
 
 
 def _frames(pictures: list[np.ndarray]) -> list[Frame]:
@@ -70,6 +70,34 @@ def test_full_detections_come_at_first_and_every_so_many_frames(
     for frame in _frames([np.full((120, 160, 3), 90, np.uint8)] * 12):
         line(frame)
     assert [i for i, what in enumerate(detector.asked) if what == "find"] == finds
+
+
+def _searched(line: Pipeline, n: int) -> list[int]:
+    """The frames of a still scene that are searched."""
+    searched = []
+    for frame in _frames([np.full((120, 160, 3), 90, np.uint8)] * n):
+        line(frame)
+        searched += [frame.index] * line.is_searched
+    return searched
+
+
+def test_a_calm_scene_is_searched_less_often_and_never_where_every_frame_is_wanted() -> None:
+    often = [0, 1, 2, 7, 12, 17, 22]  # nobody new for a second from frame 26 on
+    assert _searched(_line(Calls(), 5, calm_every_s=0.39), 60) == [*often, 32, 42, 52]
+    assert _searched(_line(Calls(has_face=False), 5, calm_every_s=0.39), 23) == [0, 1, 2, 12, 22]
+    assert _searched(_line(Calls(), 1, calm_every_s=0.39), 60) == [*range(60)]
+
+
+def test_a_new_face_ends_the_calm() -> None:
+    detector = Calls(has_face=False)
+    line = _line(detector, 5, calm_every_s=0.39)
+    assert _searched(line, 23)[-1] == 22
+    detector.faces = Calls().faces
+    later = []
+    for i in range(23, 56):
+        line(Frame(i, i / RATE, np.full((120, 160, 3), 90, np.uint8)))
+        later += [i] * line.is_searched
+    assert later == [32, 37, 42, 47, 52]
 
 
 def test_a_scene_cut_brings_full_detections_and_a_lost_face_a_search_near_it() -> None:
