@@ -15,12 +15,9 @@ Array = NDArray[np.float32]
 Image = NDArray[Any]  # uint8; OpenCV's own annotations do not say so
 
 
-def _expect_shape(what: str, array: np.ndarray, *shape: int | None) -> None:
-    fits = array.ndim == len(shape) and all(
-        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
-    )
-    if not fits:
-        expected = ", ".join("n" if want is None else str(want) for want in shape)
+def _expect_shape(what: str, array: np.ndarray, *shape: int) -> None:
+    if array.shape != shape:
+        expected = ", ".join(map(str, shape))
         raise ValueError(f"{what}: expected shape ({expected}), received {array.shape}")
 
 

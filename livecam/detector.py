@@ -285,6 +285,9 @@ def _scaled(faces: Faces, shrink: float, picture: Image) -> Faces:
     return seen[(xyxy[:, 2] - xyxy[:, 0] >= 1) & (xyxy[:, 3] - xyxy[:, 1] >= 1)]
 
 
+_STEPS = {size_px: np.linspace(0, 1, size_px, dtype=np.float32) for size_px in (24, 48)}
+
+
 def _patches(bgr: Image, xyxy: Array, size_px: int) -> Image:
     """Square patches of a picture, sampled in one call: (n, 4) px -> (n, size_px, size_px, 3).
 
@@ -297,7 +300,7 @@ def _patches(bgr: Image, xyxy: Array, size_px: int) -> Image:
     if n > at_once:
         parts = [_patches(bgr, xyxy[i : i + at_once], size_px) for i in range(0, n, at_once)]
         return np.concatenate(parts)
-    steps = np.linspace(0, 1, size_px, dtype=np.float32)
+    steps = _STEPS[size_px]
     height, width = bgr.shape[:2]
     x = (xyxy[:, 0, None] + (xyxy[:, 2] - xyxy[:, 0])[:, None] * steps) * (1 - 1 / width)
     y = (xyxy[:, 1, None] + (xyxy[:, 3] - xyxy[:, 1])[:, None] * steps) * (1 - 1 / height)

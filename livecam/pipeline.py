@@ -18,7 +18,7 @@ from livecam.stopwatch import Stopwatch
 from livecam.tracker import Tracker
 
 CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
-CALM_AFTER_S = 1.0  # without a new face
+CALM_AFTER_S = 1.0  # without a face that comes or is lost
 CUT_SAMPLES = 32  # compared on this many pixels across and down
 
 
@@ -26,8 +26,8 @@ class Pipeline:
     """Callable: a frame -> the confirmed tracks in it. One source, frames in order of time.
 
     Between full detections the detector only refines the boxes that the tracker predicts. They
-    come every `detect_every` frames, and at least `calm_every_s` apart in a scene without a new
-    face. What a frame gets depends on frames alone, never on a clock: the same clip gives the same
+    come every `detect_every` frames, and at least `calm_every_s` apart while no face comes or is
+    lost. What a frame gets depends on frames alone, never on a clock: the same clip gives the same
     tracks.
     """
 
@@ -96,7 +96,7 @@ class Pipeline:
 
     def _is_due(self, time_s: float) -> bool:
         """Whether all of the frame is to be searched, though nothing in it asks for that."""
-        is_calm = self.detect_every > 1 and time_s - self.tracker.born_s > CALM_AFTER_S
+        is_calm = self.detect_every > 1 and time_s - self.tracker.changed_s > CALM_AFTER_S
         is_soon = is_calm and time_s - self._searched_s < self.calm_every_s
         return self._since_full >= self.detect_every and not is_soon
 

@@ -35,7 +35,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._due: list[_Track] = []  # of the last call of `due`, for `learn`
         self._ids = itertools.count(1)
-        self.born_s = -math.inf  # when the last track began
+        self.changed_s = -math.inf  # when a face last came, or was not seen where one should be
 
     def predict(self, time_s: float) -> Array:
         """Where the tracks' faces should be now: (n, 4) px."""
@@ -64,10 +64,11 @@ class Tracker:
         for row, track in enumerate(self._tracks):
             if row not in matched_tracks:
                 track.miss()
+                self.changed_s = time_s
         for column in range(len(faces)):
             if column not in matched_faces and faces.confidence[column] >= self.birth_confidence:
                 self._tracks.append(_Track.born(time_s, faces, column))
-                self.born_s = time_s
+                self.changed_s = time_s
         self._tracks = [track for track in self._tracks if self._lives(track, time_s)]
         for track in self._tracks:
             if track.track_id is None and track.hits >= self.config.confirm_after:
@@ -139,23 +140,21 @@ class Tracker:
         shown = [track for track in self._tracks if track.track_id is not None]
         if not shown:
             return []
-        probs = np.stack([t.views.age_probs(self.config.max_narrowing) for t in shown])
-        ages = median_age(probs)
-        ranges = central_range(probs)
-        bins = self.scheme.bin_probs(probs)
         faces = []
-        for track, p, age, (low, high), bin_p in zip(shown, probs, ages, ranges, bins, strict=True):
-            track.bin.update(time_s, bin_p, self.config.bin_margin, self.config.bin_hold_s)
+        for track, pooled in zip(shown, self._pooled(shown), strict=True):
+            track.bin.update(
+                time_s, pooled.bin_probs, self.config.bin_margin, self.config.bin_hold_s
+            )
             faces.append(
                 TrackedFace(
                     track_id=track.track_id or 0,
                     xyxy=track.predicted(time_s) if track.misses else track.xyxy,
                     landmarks=track.landmarks,
                     confidence=track.confidence,
-                    age_probs=p,
-                    age=float(age),
-                    age_low=int(low),
-                    age_high=int(high),
+                    age_probs=pooled.age_probs,
+                    age=pooled.age,
+                    age_low=pooled.age_low,
+                    age_high=pooled.age_high,
                     age_bin=self.scheme.labels[track.bin.shown],
                     female_prob=track.views.female_prob,
                     samples=track.views.samples,
@@ -163,6 +162,18 @@ class Tracker:
                 )
             )
         return sorted(faces, key=lambda face: face.track_id)
+
+    def _pooled(self, tracks: list[_Track]) -> list[_Pooled]:
+        """What the views of each face say together; worked out where one was added."""
+        views = [track.views for track in tracks]
+        changed = [each for each in views if each.pooled is None]
+        if changed:
+            probs = np.stack([each.age_probs(self.config.max_narrowing) for each in changed])
+            ranges, bins = central_range(probs).tolist(), self.scheme.bin_probs(probs)
+            rows = zip(changed, probs, median_age(probs).tolist(), ranges, bins, strict=True)
+            for each, p, age, (low, high), bin_p in rows:
+                each.pooled = _Pooled(p, age, low, high, bin_p)
+        return [each.pooled for each in views if each.pooled is not None]
 
 
 def _nearness(a: Array, b: Array) -> Array:
@@ -176,6 +187,17 @@ def _nearness(a: Array, b: Array) -> Array:
     return np.where(ratio <= MAX_SIZE_RATIO, -distance, -np.inf)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pooled:
+    """What all views of a face say together: `age_probs` (101,) and `bin_probs` (bins,)."""
+
+    age_probs: Array
+    age: float
+    age_low: int
+    age_high: int
+    bin_probs: Array
+
+
 @dataclass(eq=False)
 class _Views:
     """The views of one face, pooled: a mean of log-probabilities (a logarithmic opinion pool),
@@ -187,6 +209,7 @@ class _Views:
     weight2: float = 0.0  # for the effective number of samples of Kish, weight² / weight2
     log_probs: Array = field(default_factory=lambda: np.zeros(AGES, np.float32))
     female_logit: float = 0.0
+    pooled: _Pooled | None = None  # worked out once after each view
 
     def add(
         self, time_s: float, probs: Array, female: float, quality: float, constant_s: float
@@ -200,6 +223,7 @@ class _Views:
         self.weight, self.weight2 = total, self.weight2 * keep**2 + quality**2
         self.last_s = time_s
         self.samples += 1
+        self.pooled = None
 
     def age_probs(self, max_narrowing: float) -> Array:
         """(101,), sharper the more views agree; by no more than `max_narrowing`, because the
