@@ -73,7 +73,7 @@ def between(bench: Bench) -> Iterator[Row]:
         ious = np.concatenate([partner_ious(w, u) for w, u in zip(wanted, usual, strict=True)])
         followed = ious[ious >= FOLLOWED_IOU]
         name, missed, n = clips.name_of(path), len(ious) - len(followed), len(ious)
-        searched = f"a search of every frame (livecam searches every {step}th)"
+        searched = f"a search of every frame (livecam searches every {step}th at most)"
         yield Row(
             "boxes between searches", name, len(followed), n, "boxes",
             float(followed.mean()) if len(followed) else None,
