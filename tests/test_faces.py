@@ -111,11 +111,11 @@ def test_intervals_and_what_an_older_file_has_in_their_place(file: Path, tmp_pat
 
 
 def test_one_data_set_of_a_part(file: Path) -> None:
-    dev = faces.load(file, "dev", "dataset1")
+    dev = faces.load(file, "dev", ["dataset1"])
     assert set(dev.dataset) == {"dataset1"}
     assert len(dev.crops) == len(dev) == 10
     with pytest.raises(LivecamError, match="no face in its dev part of dataset0"):
-        faces.load(file, "dev", "dataset0")
+        faces.load(file, "dev", ["dataset0"])
 
 
 def test_crops_packed_by_another_program_are_refused(file: Path, tmp_path: Path) -> None:

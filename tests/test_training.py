@@ -263,6 +263,19 @@ def test_an_empty_part_is_said(data: Path, tmp_path: Path) -> None:
     assert "no face in its test part" in done.stderr
 
 
+def test_a_run_on_one_data_set_is_not_chosen_by_another(data: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed.h5"
+    mixed.write_bytes(data.read_bytes())
+    with h5py.File(mixed, "a") as h5:
+        names = h5["dataset"].asstr()[()]
+        names[h5["split"][()] == 1] = "allagefaces"
+        h5["dataset"][:] = names
+    chosen = ["--set", "datasets=[utkface]"]
+    done = _train("fit", *_arguments(mixed, tmp_path / "run"), *chosen)
+    assert done.returncode == 1
+    assert "no face in its dev part of utkface" in done.stderr
+
+
 def test_without_keras_the_install_command_is_the_answer(tmp_path: Path) -> None:
     blocker = (
         "import sys; sys.modules['keras'] = None; import importlib.util as u; f = u.find_spec\n"

@@ -106,8 +106,9 @@ class _Judged:
     def __init__(self, model: Path | None, data: Path, split: str, dataset: str | None) -> None:
         runtime = "keras" if model is not None and model.suffix == ".keras" else "onnx"
         self.classifier = AgeGenderClassifier(model or "", runtime)
-        self.data = faces.load(data, split, dataset)
-        train_ages = faces.ages(data, "train", dataset)
+        datasets = [] if dataset is None else [dataset]
+        self.data = faces.load(data, split, datasets)
+        train_ages = faces.ages(data, "train", datasets)
         self.labels = labels_of(self.data)
         self.answer, seen = answers(self.classifier, self.data.crops)
         self.scores: dict[str, Any] = {

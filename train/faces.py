@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,15 +76,15 @@ class FaceSet:
         return len(self.age)
 
 
-def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
-    """One part of the file, of all data sets or one of them; the crops stay in the file.
+def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
+    """One part of the file, of all data sets or some of them; the crops stay in the file.
 
     Raises LivecamError if the file is none of `train.prepare`, or the part is empty.
     """
     with opened(path) as h5:
-        where = _rows(h5, split, dataset)
+        where = _rows(h5, split, datasets)
         if not len(where):
-            part = f"{split} part" + (f" of {dataset}" if dataset is not None else "")
+            part = f"{split} part" + (f" of {', '.join(datasets)}" if datasets else "")
             raise LivecamError(f"{path}: no face in its {part}; see python -m train.prepare -h")
         age = h5["age"][()][where].astype(np.float32)
         has_intervals = "age_low" in h5  # files of the first version have whole ages only
@@ -101,10 +101,10 @@ def load(path: Path, split: str, dataset: str | None = None) -> FaceSet:
         )
 
 
-def ages(path: Path, split: str, dataset: str | None = None) -> np.ndarray:
+def ages(path: Path, split: str, datasets: Collection[str] = ()) -> np.ndarray:
     """The ages (n,) of one part, which may be empty, without reading a picture."""
     with opened(path) as h5:
-        return h5["age"][()][_rows(h5, split, dataset)].astype(np.float32)
+        return h5["age"][()][_rows(h5, split, datasets)].astype(np.float32)
 
 
 def _whole_years(age: np.ndarray) -> np.ndarray:
@@ -129,10 +129,10 @@ def _crops(path: Path, dataset: h5py.Dataset, where: np.ndarray) -> Crops:
     return Crops(path, starts[where], shape)
 
 
-def _rows(h5: h5py.File, split: str, dataset: str | None) -> np.ndarray:
+def _rows(h5: h5py.File, split: str, datasets: Collection[str]) -> np.ndarray:
     wanted = h5["split"][()] == SPLITS[split]
-    if dataset is not None:
-        wanted &= h5["dataset"].asstr()[()] == dataset
+    if datasets:
+        wanted &= np.isin(h5["dataset"].asstr()[()], list(datasets))
     return np.nonzero(wanted)[0]
 
 

@@ -30,10 +30,11 @@ PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau`
 def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> None:
     """Train, and leave the best epoch's averaged weights as the run's model."""
     architectures.check(recipe)
-    train, dev = faces.load(data_path, "train"), faces.load(data_path, "dev")
+    train = faces.load(data_path, "train")
     if resume:
         run.require_same_data(data_path, train.data_hash)
     selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
+    dev = faces.load(data_path, "dev", recipe.datasets)
     if len(selection.rows) < recipe.batch:
         raise LivecamError(f"{data_path}: {len(selection.rows)} faces to train on, not one batch")
     if recipe.devices > 1:
