@@ -97,14 +97,14 @@ class Pipeline:
     def _is_due(self, time_s: float) -> bool:
         """Whether all of the frame is to be searched, though nothing in it asks for that."""
         is_calm = self.detect_every > 1 and time_s - self.tracker.changed_s > CALM_AFTER_S
-        is_soon = is_calm and time_s - self._searched_s < self.calm_every_s
+        is_soon = is_calm and 0 < time_s - self._searched_s < self.calm_every_s
         return self._since_full >= self.detect_every and not is_soon
 
     def _scene(self, bgr: Image) -> tuple[bool, bool]:
         """Whether the scene is cut here, and whether the cut goes back to where the last one
         came from, as after a flash or a moment of black."""
         rows, columns = (max(1, side // CUT_SAMPLES) for side in bgr.shape[:2])
-        glance = np.ascontiguousarray(bgr[::rows, ::columns])
+        glance = bgr[::rows, ::columns].copy()
         before, self._glance = self._glance, glance
         if before is None or not _differ(before, glance):
             return before is None, False

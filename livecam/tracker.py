@@ -35,7 +35,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._due: list[_Track] = []  # of the last call of `due`, for `learn`
         self._ids = itertools.count(1)
-        self.changed_s = -math.inf  # when a face last came, or was not seen where one should be
+        self.changed_s = math.inf  # when a face last came, or was not seen where one should be
 
     def predict(self, time_s: float) -> Array:
         """Where the tracks' faces should be now: (n, 4) px."""
@@ -52,11 +52,13 @@ class Tracker:
     def forget(self) -> None:
         """Let go of all tracks, at once; ids go on from where they are."""
         self._tracks = []
+        self.changed_s = math.inf
 
     def update(self, time_s: float, faces: Faces) -> None:
         """Match the faces of one frame with the tracks; births and deaths."""
         matched_tracks = set()
         matched_faces = set()
+        self.changed_s = min(self.changed_s, time_s)  # a start, or a clock that went back
         for row, column in self._matches(time_s, faces):
             self._tracks[row].measure(time_s, faces, column)
             matched_tracks.add(row)
@@ -277,7 +279,8 @@ class _Track:
         """The box moved on at its velocity, which fades: whoever is hidden for a second has not
         gone straight on all the while. By no more than its own size."""
         size = self.xyxy[2:] - self.xyxy[:2]
-        moving_s = FADING_S * (1 - math.exp(-(time_s - self.seen_s) / FADING_S))
+        unseen_s = max(time_s - self.seen_s, 0.0)  # the clock of a stream may go back
+        moving_s = FADING_S * (1 - math.exp(-unseen_s / FADING_S))
         shift = np.clip(self.velocity * moving_s, -size, size)
         return (self.xyxy + np.concatenate([shift, shift])).astype(np.float32)
 

@@ -114,6 +114,10 @@ def test_one_data_set_of_a_part(file: Path) -> None:
     dev = faces.load(file, "dev", ["dataset1"])
     assert set(dev.dataset) == {"dataset1"}
     assert len(dev.crops) == len(dev) == 10
+    every = faces.load(file, "dev")
+    names = sorted(set(every.dataset))
+    assert len(faces.load(file, "dev", names[:2])) == np.isin(every.dataset, names[:2]).sum()
+    assert np.array_equal(faces.load(file, "dev", names).file, every.file)
     with pytest.raises(LivecamError, match="no face in its dev part of dataset0"):
         faces.load(file, "dev", ["dataset0"])
 

@@ -82,22 +82,77 @@ def _searched(line: Pipeline, n: int) -> list[int]:
 
 
 def test_a_calm_scene_is_searched_less_often_and_never_where_every_frame_is_wanted() -> None:
-    often = [0, 1, 2, 7, 12, 17, 22]  # nobody new for a second from frame 26 on
-    assert _searched(_line(Calls(), 5, calm_every_s=0.39), 60) == [*often, 32, 42, 52]
-    assert _searched(_line(Calls(has_face=False), 5, calm_every_s=0.39), 23) == [0, 1, 2, 12, 22]
+    expected = [0, 1, 2, 7, 12, 17, 22, 32, 42, 52]  # nobody new for a second from frame 26 on
+    assert _searched(_line(Calls(), 5, calm_every_s=0.39), 60) == expected
+    assert _searched(_line(Calls(has_face=False), 5, calm_every_s=0.39), 60) == expected
     assert _searched(_line(Calls(), 1, calm_every_s=0.39), 60) == [*range(60)]
 
 
+class Calm:
+    """A line on a still scene that is calm from frame 26 on; the last of 53 frames was searched."""
+
+    def __init__(self, has_face: bool) -> None:
+        self.detector = Calls(has_face)
+        self.line = _line(self.detector, 5, calm_every_s=0.39)
+        assert _searched(self.line, 53)[-1] == 52
+
+    def searched(self, first: int, last: int, later_s: float = 0.0) -> list[int]:
+        searched = []
+        for i in range(first, last + 1):
+            self.line(Frame(i, i / RATE + later_s, np.full((120, 160, 3), 90, np.uint8)))
+            searched += [i] * self.line.is_searched
+        return searched
+
+
 def test_a_new_face_ends_the_calm() -> None:
-    detector = Calls(has_face=False)
-    line = _line(detector, 5, calm_every_s=0.39)
-    assert _searched(line, 23)[-1] == 22
-    detector.faces = Calls().faces
-    later = []
-    for i in range(23, 56):
-        line(Frame(i, i / RATE, np.full((120, 160, 3), 90, np.uint8)))
-        later += [i] * line.is_searched
-    assert later == [32, 37, 42, 47, 52]
+    calm = Calm(has_face=False)
+    calm.detector.faces = Calls().faces
+    assert calm.searched(53, 85) == [62, 67, 72, 77, 82]
+
+
+def test_a_lost_face_ends_the_calm() -> None:
+    calm = Calm(has_face=True)
+    calm.detector.faces = Faces.none()
+    assert calm.searched(53, 75) == [57, 62, 67, 72]
+
+
+def test_after_forgetting_all_faces_the_calm_has_ended() -> None:
+    calm = Calm(has_face=True)
+    calm.line.tracker.forget()
+    assert calm.searched(53, 75) == [57, 62, 67, 72]
+
+
+@pytest.mark.parametrize("has_face", [True, False])
+@pytest.mark.parametrize(("back_s", "searched"), [(1, [57, 67]), (1000, [57, 62, 67, 72])])
+def test_a_clock_that_goes_back_does_not_end_the_searches(
+    back_s: float, searched: list[int], has_face: bool
+) -> None:
+    assert Calm(has_face).searched(53, 75, later_s=-back_s) == searched
+
+
+def test_a_clock_that_stands_still_does_not_end_the_searches() -> None:
+    line = _line(Calls(has_face=False), 5, calm_every_s=0.39)
+    picture = np.full((120, 160, 3), 90, np.uint8)
+    searched = 0
+    for i in range(53):
+        line(Frame(i, 0.0, picture))
+        searched += line.is_searched
+    assert searched == 13
+
+
+def test_a_buffer_that_is_used_again_does_not_hide_a_cut() -> None:
+    line = _line(Calls(), 5)
+    buffer = np.empty((60, 60, 3), np.uint8)
+    for level in (30,) * 5 + (220,):
+        buffer[:] = level
+        line(Frame(0, 0.0, buffer))
+    assert line.is_searched
+
+
+def test_a_line_searches_as_the_configuration_says() -> None:
+    flags = {"detector.detect_every": 7, "detector.calm_every_s": 0.5}
+    line = Models(load_config(flags=flags, environment={})).pipeline()
+    assert (line.detect_every, line.calm_every_s) == (7, 0.5)
 
 
 def test_a_scene_cut_brings_full_detections_and_a_lost_face_a_search_near_it() -> None:
