@@ -158,7 +158,7 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
     annotate.add_argument("--end", type=_seconds, metavar="TIME", help="end before this time")
     annotate.add_argument(
         "--detect-every", dest="detector.detect_every", type=int, metavar="N",
-        help="frames from one full detection to the next; 1 = every frame",
+        help="frames from one full detection to the next, more in a calm scene; 1 = every frame",
     )  # fmt: skip
     annotate.set_defaults(command="annotate")
 

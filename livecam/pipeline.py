@@ -18,17 +18,17 @@ from livecam.stopwatch import Stopwatch
 from livecam.tracker import Tracker
 
 CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
-CALM_AFTER_S = 1.0  # without a face that comes or is lost
 CUT_SAMPLES = 32  # compared on this many pixels across and down
+CALM_AFTER_S = 1.0  # without a face that comes or is lost
 
 
 class Pipeline:
     """Callable: a frame -> the confirmed tracks in it. One source, frames in order of time.
 
-    Between full detections the detector only refines the boxes that the tracker predicts. They
-    come every `detect_every` frames, and at least `calm_every_s` apart while no face comes or is
-    lost. What a frame gets depends on frames alone, never on a clock: the same clip gives the same
-    tracks.
+    Full detections come every `detect_every` frames, and at least `calm_every_s` apart while no
+    face comes or is lost. Between them the detector only refines the boxes that the tracker
+    predicts. What a frame gets depends on frames alone, never on a clock: the same clip gives the
+    same tracks.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Pipeline:
             with self._watch("refine"):
                 expected = self.tracker.predict(frame.time_s)
                 faces = self.detector.refine(frame.bgr, expected, least)
-            if len(faces) == len(expected):
+            if len(faces) == len(expected):  # each box has its face: nobody is missed
                 return faces
             missed = self.tracker.missed(frame.time_s, faces)
             if len(missed):
