@@ -47,9 +47,16 @@ def resized(crops: Image, size_px: int) -> Image:
     if size_px == crops.shape[1]:
         return crops
     out = np.empty((len(crops), size_px, size_px, 3), np.uint8)
-    for small, crop in zip(out, crops, strict=True):
-        cv2.resize(crop, (size_px, size_px), dst=small, interpolation=cv2.INTER_AREA)
+    for other, crop in zip(out, crops, strict=True):
+        resize_into(crop, other)
     return out
+
+
+def resize_into(crop: Image, out: Image) -> None:
+    """Shrink or enlarge one square picture to the size of `out`."""
+    side, wanted = crop.shape[0], out.shape[0]
+    how = cv2.INTER_AREA if wanted < side else cv2.INTER_LINEAR
+    cv2.resize(crop, (wanted, wanted), dst=out, interpolation=how)
 
 
 def assumed_landmarks(size_wh: tuple[int, int]) -> Array:

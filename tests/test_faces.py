@@ -76,7 +76,7 @@ def test_crops_end(file: Path, expected: np.ndarray) -> None:
 
 def test_crops_are_resized_as_at_run_time(file: Path, expected: np.ndarray) -> None:
     crops = faces.load(file, "dev").crops
-    for size_px in (96, 128):
+    for size_px in (96, 128, 160):
         np.testing.assert_array_equal(crops.resized(size_px), resized(expected, size_px))
 
 

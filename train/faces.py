@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import h5py
 import numpy as np
 
+from livecam.crops import resize_into
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 
@@ -51,8 +51,8 @@ class Crops:
     def resized(self, size_px: int) -> Image:
         """All of them as `livecam.crops.resized` gives them, without the large ones in memory."""
         out = np.empty((len(self), size_px, size_px, 3), np.uint8)
-        for i, small in enumerate(out):
-            cv2.resize(self[i], (size_px, size_px), dst=small, interpolation=cv2.INTER_AREA)
+        for i, other in enumerate(out):
+            resize_into(self[i], other)
         return out
 
 
