@@ -56,6 +56,19 @@ def test_an_interval_is_as_right_at_every_year_of_it(losses: Any) -> None:
     assert at(25) < at(31) < at(40)
 
 
+def test_what_teachers_say_takes_its_share_of_the_label(losses: Any) -> None:
+    logits = np.random.default_rng(0).normal(0, 1, 101).astype(np.float32)
+    log_probs = logits - np.log(np.exp(logits).sum())
+    says = np.where((YEARS == 50) | (YEARS == 51), 0.5, 0).astype(np.float32)
+    alone = _years(losses, [30, 30, 2], logits, label_sigma=2.0)
+    taught = _years(
+        losses, [30, 30, 2, *says], logits,
+        label_sigma=2.0, teachers=("a.onnx",), teacher_weight=0.25,
+    )  # fmt: skip
+    by_hand = 0.75 * alone + 0.25 * 2 * -(says * log_probs).sum()
+    assert taught == pytest.approx(by_hand, rel=1e-4)
+
+
 def test_classes(losses: Any) -> None:
     loss = losses.age_loss(Recipe(target="actors-3"))
     logits = np.array([[1.0, 2.0, 3.0]], np.float32)

@@ -54,6 +54,9 @@ def test_a_setting_changes_a_key(setting: str, key: str, value: object) -> None:
     [
         ("epoch: 3", "unknown key 'epoch'; did you mean 'epochs'?"),
         ("zzz: 3", "unknown key 'zzz'; the keys are architecture, "),
+        ("teacher_weight: 0", "teacher_weight: expected above 0 to 1, got 0.0"),
+        ("teacher_weight: 1.5", "teacher_weight: expected above 0 to 1, got 1.5"),
+        ("{teachers: [a.onnx], target: utk-8}", "teachers speak of years: leave target at years"),
         ("epochs: 0", "epochs: expected a whole number of at least 1, got 0"),
         ("epochs: 2.5", "epochs: expected a whole number of at least 1, got 2.5"),
         ("epochs: true", "epochs: expected a whole number of at least 1, got True"),

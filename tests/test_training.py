@@ -201,6 +201,18 @@ def test_the_model_is_that_of_the_best_epoch(run: Path, data: Path) -> None:
     assert np.abs(median_age(answer.age_probs) - dev.age).mean() == pytest.approx(best, abs=2e-3)
 
 
+def test_a_run_learns_from_teachers(run: Path, data: Path, tmp_path: Path) -> None:
+    arguments = [*_arguments(data, tmp_path / "run"), "--epochs", 1, "--set"]
+    done = _train("fit", *arguments, "teachers=[nobody.keras]")
+    assert done.returncode == 1
+    assert "nobody.keras: no such model" in done.stderr
+    done = _train("fit", *arguments, f"teachers=[{run / 'age_gender.keras'}]")
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "run" / "taught.npz") as taught:
+        assert taught["age_probs"].shape == (len(load(data, "train")), 101)
+    assert _curve(tmp_path / "run")[1] != _curve(run)[1]
+
+
 def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path) -> None:
     done = _train("fit", *_arguments(data, tmp_path / "run"), "--set", "learning_rate=1e30",
                   "--set", "gradient_norm=0", "--set", "optimizer=sgd")  # fmt: skip

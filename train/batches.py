@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from livecam.datatypes import AGES
+from livecam.datatypes import AGES, AgeGender
 from train.augment import augmented
 from train.faces import FaceSet
 from train.recipe import YEARS, Recipe
@@ -23,11 +23,16 @@ class Batches(keras.utils.PyDataset):
         recipe: Recipe,
         size_px: int,
         first_epoch: int = 0,
+        taught: AgeGender | None = None,
     ) -> None:
         super().__init__()
         self.data, self.selection = data, selection
         self.recipe, self.size_px = recipe, size_px
         self._target = _targets(data, selection, recipe)
+        self._gender = data.gender[selection.rows].astype(np.float32)
+        if taught is not None:
+            self._target = np.concatenate([self._target, taught.age_probs], axis=1)
+            self._gender = _mixed(self._gender, taught.female_prob, recipe.teacher_weight)
         self.epoch = first_epoch
         self._shuffle()
 
@@ -55,8 +60,10 @@ class Batches(keras.utils.PyDataset):
         crops = [
             augmented(self.data.crops[row], self.size_px, rng, recipe.augmentation) for row in rows
         ]
-        gender = self.data.gender[rows].astype(np.float32)[:, None]
-        return np.stack(crops), {"age": self._target[chosen], "gender": gender}
+        return np.stack(crops), {
+            "age": self._target[chosen],
+            "gender": self._gender[chosen, None],
+        }
 
 
 def steps(selection: Selection, recipe: Recipe) -> int:
@@ -64,8 +71,13 @@ def steps(selection: Selection, recipe: Recipe) -> int:
     return max(1, len(selection.rows) // recipe.batch)
 
 
+def _mixed(gender: np.ndarray, female_prob: np.ndarray, share: float) -> np.ndarray:
+    """Labels (n,) and what teachers say; the latter alone where a label is missing."""
+    return np.where(gender < 0, female_prob, (1 - share) * gender + share * female_prob)
+
+
 def _targets(data: FaceSet, selection: Selection, recipe: Recipe) -> np.ndarray:
-    """As `losses` takes them: (n, 3) or (n, 2)."""
+    """As `losses` takes them, without teachers: (n, 3) or (n, 2)."""
     weights = selection.weights
     if recipe.rarity_by == "sampling":
         weights = np.ones_like(weights)

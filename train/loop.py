@@ -15,9 +15,10 @@ import numpy as np
 
 from livecam.ages import SCHEMES, median_age
 from livecam.crops import resized
+from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
 from livecam.progress import Progress
-from train import architectures, faces, losses, pretrained
+from train import architectures, faces, losses, pretrained, teachers
 from train.batches import Batches, steps
 from train.recipe import YEARS, Recipe
 from train.run_folder import RunFolder
@@ -43,13 +44,14 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
     keras.config.set_dtype_policy(recipe.precision)
     net = _net(recipe, selection, begins=not (resume and run.last.exists()))
     first_epoch = _resume(net, run, selection, recipe) if resume else 0
+    taught = _taught(recipe, run, train, selection, resume)
     run.begin(recipe, data_hash=train.data_hash, faces=len(selection.rows))
     after = AfterEpoch(recipe, run, selection, dev, first_epoch)
     for size_px, end in _stages(recipe):
         if first_epoch >= end or after.is_over():
             continue
         net.fit(
-            Batches(train, selection, recipe, size_px, first_epoch),
+            Batches(train, selection, recipe, size_px, first_epoch, taught),
             initial_epoch=first_epoch,
             epochs=end,
             shuffle=False,  # the batches do it, the same way after a resume
@@ -90,6 +92,22 @@ def _begin_with(net: keras.Model, run: Path) -> None:
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
+
+
+def _taught(
+    recipe: Recipe, run: RunFolder, data: faces.FaceSet, selection: Selection, resume: bool
+) -> AgeGender | None:
+    """What the teachers say of the selected faces; kept in the run, for when it goes on."""
+    if not recipe.teachers:
+        return None
+    if not (resume and run.taught.is_file()):
+        answer = teachers.ask(recipe.teachers, data.crops, selection.rows)
+        run.path.mkdir(parents=True, exist_ok=True)
+        partial = run.taught.with_name("partial.npz")
+        np.savez(partial, age_probs=answer.age_probs, female_prob=answer.female_prob)
+        partial.replace(run.taught)
+    with np.load(run.taught) as kept:
+        return AgeGender(kept["age_probs"], kept["female_prob"])
 
 
 def _distribute(devices: int) -> None:

@@ -1,5 +1,6 @@
-"""What training minimises. Targets: `age` (n, 3) lowest and highest age and weight, or (n, 2)
-class and weight; `gender` (n, 1): 1 female, 0 male, -1 unknown."""
+"""What training minimises. Targets: `age` (n, 3) lowest and highest age and weight, with teachers
+(n, 3 + 101) and what they say, or (n, 2) class and weight; `gender` (n, 1): how likely female, -1
+unknown."""
 
 from __future__ import annotations
 
@@ -27,6 +28,9 @@ def _years_loss(recipe: Recipe) -> Loss:
         low, high, weight = target[:, :1], target[:, 1:2], target[:, 2]
         sigma = recipe.label_sigma + recipe.label_sigma_growth * (low + high) / 2
         wanted = ops.softmax(-ops.square(_outside(ages, low, high) / sigma) / 2)  # (n, 101)
+        if recipe.teachers:
+            share = recipe.teacher_weight
+            wanted = (1 - share) * wanted + share * target[:, 3:]
         cross_entropy = -ops.sum(wanted * ops.log_softmax(logits), axis=-1)
         expected = ops.sum(ops.softmax(logits) * ages, axis=-1)
         error = _outside(expected, low[:, 0], high[:, 0])

@@ -54,6 +54,8 @@ class Recipe:
     label_sigma_growth: float = 0.0
     age_l1: float = 0.0
     gender_weight: float = 0.5
+    teachers: tuple[str, ...] = ()
+    teacher_weight: float = 0.5
 
     datasets: tuple[str, ...] = ()
     class_cap: int = 0
@@ -131,6 +133,12 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
         raise UsageError(f"{where}: early_share: expected 0 to below 1, got {recipe.early_share}")
     if recipe.begin and recipe.pretrained:
         raise UsageError(f"{where}: begin and pretrained: give one of them")
+    if not 0 < recipe.teacher_weight <= 1:
+        raise UsageError(
+            f"{where}: teacher_weight: expected above 0 to 1, got {recipe.teacher_weight}"
+        )
+    if recipe.teachers and recipe.target != YEARS:
+        raise UsageError(f"{where}: teachers speak of years: leave target at {YEARS}")
     if recipe.early_share and not recipe.early_px:
         raise UsageError(f"{where}: early_share without early_px")
     return recipe

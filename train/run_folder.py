@@ -19,8 +19,9 @@ MODEL = "age_gender.keras"
 @dataclass(frozen=True)
 class RunFolder:
     """`recipe.json` (recipe, hash of the data, revision of the code), `log.csv` (a row an epoch),
-    `last.weights.h5` (to resume from), `age_gender.keras` (the best epoch's averaged weights),
-    `scores.json` and `report.html` (on the dev part)."""
+    `last.weights.h5` and `taught.npz` (what the teachers say; to resume from),
+    `age_gender.keras` (the best epoch's averaged weights), `scores.json` and `report.html` (on the
+    dev part)."""
 
     path: Path
 
@@ -35,6 +36,10 @@ class RunFolder:
     @property
     def last(self) -> Path:
         return self.path / "last.weights.h5"
+
+    @property
+    def taught(self) -> Path:
+        return self.path / "taught.npz"
 
     @property
     def model(self) -> Path:

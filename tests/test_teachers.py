@@ -1,0 +1,82 @@
+"""Teachers: their mean answer to a face and its mirror image, and what a batch asks for then."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import unavailable
+from faces_data import write_h5
+
+from livecam.classifier import AgeGenderClassifier
+from livecam.datatypes import AgeGender
+from livecam.errors import LivecamError
+from livecam.shipped import shipped_file
+from train import faces
+
+MODEL = str(shipped_file("models/age_gender.onnx"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> faces.FaceSet:
+    return faces.load(write_h5(tmp_path_factory.mktemp("faces") / "faces.h5", 90), "test")
+
+
+def test_a_teacher_answers_for_a_face_and_its_mirror_image(data: faces.FaceSet) -> None:
+    from train import teachers
+
+    rows = np.arange(80)[::-1]
+    taught = teachers.ask((MODEL,), data.crops, rows)
+    crops = data.crops[rows]
+    classify = AgeGenderClassifier(MODEL)
+    straight, mirrored = classify(crops), classify(np.ascontiguousarray(crops[:, :, ::-1]))
+    age_probs = (straight.age_probs + mirrored.age_probs) / 2
+    np.testing.assert_allclose(taught.age_probs, age_probs, atol=1e-5)
+    female_prob = (straight.female_prob + mirrored.female_prob) / 2
+    np.testing.assert_allclose(taught.female_prob, female_prob, atol=1e-5)
+    np.testing.assert_allclose(taught.age_probs.sum(axis=1), 1, atol=1e-4)
+    twice = teachers.ask((MODEL, MODEL), data.crops, rows[:10])
+    np.testing.assert_allclose(twice.age_probs, taught.age_probs[:10], atol=1e-5)
+
+
+def test_a_teacher_that_is_not_there_is_named(data: faces.FaceSet) -> None:
+    from train import teachers
+
+    with pytest.raises(LivecamError, match=r"nobody\.onnx: no such model"):
+        teachers.ask(("nobody.onnx",), data.crops, np.arange(2))
+
+
+@pytest.fixture(scope="module")
+def batches() -> Any:
+    if importlib.util.find_spec("tensorflow") is None:
+        unavailable("TensorFlow")
+    from train import batches
+
+    return batches
+
+
+def test_a_batch_asks_for_what_the_teachers_say_too(batches: Any, data: faces.FaceSet) -> None:
+    from train.recipe import Recipe
+    from train.selection import select
+
+    recipe = Recipe(batch=8, input_px=32, teachers=(MODEL,), teacher_weight=0.25)
+    selection = select(data, recipe, print)
+    n = len(selection.rows)
+    rng = np.random.default_rng(0)
+    taught = AgeGender(rng.dirichlet(np.ones(101), n).astype(np.float32), np.full(n, 0.5, "f4"))
+    given = batches.Batches(data, selection, recipe, 32, taught=taught)
+    crops, target = given[0]
+    assert crops.shape == (8, 32, 32, 3)
+    assert target["age"].shape == (8, 3 + 101)
+    place = [int(np.abs(taught.age_probs - row[3:]).sum(axis=1).argmin()) for row in target["age"]]
+    ages = np.minimum(data.age[selection.rows[place]], 100)
+    np.testing.assert_array_equal(target["age"][:, 0], ages)  # the face that they speak of
+    gender = data.gender[selection.rows[place]]
+    np.testing.assert_allclose(target["gender"][:, 0], 0.75 * gender + 0.25 * 0.5)
+
+
+def test_teachers_alone_say_a_gender_that_no_label_says(batches: Any) -> None:
+    mixed = batches._mixed(np.float32([-1, 0, 1]), np.float32([0.9, 0.9, 0.9]), 0.5)
+    np.testing.assert_allclose(mixed, [0.9, 0.45, 0.95])
