@@ -33,7 +33,7 @@ def ask(models: tuple[str, ...], crops: Crops, rows: np.ndarray) -> AgeGender:
                     age_probs[part] += answer.age_probs
                     female_prob[part] += answer.female_prob
             progress.step(len(batch))
-    views = 2 * len(classifiers)
+    views = np.float32(2 * len(classifiers))
     return AgeGender(age_probs / views, female_prob / views)
 
 
