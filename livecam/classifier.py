@@ -29,7 +29,7 @@ _Net = Callable[[Array], tuple[Array, Array]]
 
 
 class AgeGenderClassifier:
-    """Callable: canonical crops (n, 128, 128, 3) RGB uint8 -> AgeGender of n rows.
+    """Callable: crops (n, px, px, 3) RGB uint8 -> AgeGender of n rows.
 
     `provider` is what computes: an execution provider of ONNX Runtime, or Keras.
     Raises LivecamError if the model is missing, damaged or of another shape.

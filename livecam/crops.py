@@ -21,20 +21,20 @@ TEMPLATE = np.array(
 )
 
 
-def aligned_crops(bgr: Image, landmarks: Array) -> Image:
-    """Canonical crops of faces: (H, W, 3) BGR, (n, 5, 2) px -> (n, 128, 128, 3) RGB.
+def aligned_crops(bgr: Image, landmarks: Array, size_px: int = CANONICAL_PX) -> Image:
+    """Crops of faces: (H, W, 3) BGR, (n, 5, 2) px -> (n, size_px, size_px, 3) RGB.
 
     Pixels outside of the picture repeat its border. A face much larger than the crop is shrunk
     by area first, because a bilinear warp alone would skip pixels.
     """
-    crops = np.empty((len(landmarks), CANONICAL_PX, CANONICAL_PX, 3), np.uint8)
-    matrices = similarity_transforms(landmarks, TEMPLATE * CANONICAL_PX)
+    crops = np.empty((len(landmarks), size_px, size_px, 3), np.uint8)
+    matrices = similarity_transforms(landmarks, TEMPLATE * size_px)
     for crop, matrix in zip(crops, matrices, strict=True):
         face, matrix = _shrunk_region(bgr, matrix)
         warped = cv2.warpAffine(
             face,
             matrix,
-            (CANONICAL_PX, CANONICAL_PX),
+            (size_px, size_px),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
@@ -43,7 +43,7 @@ def aligned_crops(bgr: Image, landmarks: Array) -> Image:
 
 
 def resized(crops: Image, size_px: int) -> Image:
-    """Canonical crops at the network's input size: (n, 128, 128, 3) -> (n, size_px, size_px, 3)."""
+    """Crops at the network's input size: (n, px, px, 3) -> (n, size_px, size_px, 3)."""
     if size_px == crops.shape[1]:
         return crops
     out = np.empty((len(crops), size_px, size_px, 3), np.uint8)

@@ -56,7 +56,7 @@ def test_re_encoded_and_dimmed_copies_are_found_and_others_are_not(
     other = _crop(astronaut, 1)
     with copies.Thumbnails(tmp_path) as thumbnails:
         for picture in (crop, other, coarse, dim):
-            thumbnails.append(picture)
+            thumbnails.append(copies.thumbnail(picture))
         assert copies.near_copies(thumbnails.rows()).tolist() == [[0, 2], [0, 3], [2, 3]]
     assert not list(tmp_path.iterdir())
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from faces_data import head, jpeg, utk_name, write_utkface
 
+from livecam.crops import resized
 from train import prepare
 from train.archive import PICTURES
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
@@ -210,6 +211,23 @@ def test_large_pictures_are_searched_a_few_at_a_time(tmp_path, astronaut, monkey
     monkeypatch.setattr(prepare, "BATCH_PIXELS", 80_000)
     assert prepare.main([str(tmp_path / "utk"), "-o", str(outputs[1])]) == 0
     np.testing.assert_array_equal(_column(outputs[0], "crops"), _column(outputs[1], "crops"))
+
+
+def test_the_size_of_the_crops_changes_neither_copies_nor_split(  # type: ignore[no-untyped-def]
+    prepared, tmp_path, capsys
+) -> None:
+    path, _ = prepared
+    finer = tmp_path / "finer.h5"
+    argv = [str(path.parent), "--test-list", str(path.parent / "test.txt"), "--dev-share", "0.2"]
+    assert prepare.main([*argv, "-o", str(finer), "--crop-px", "160"]) == 0
+    assert _column(finer, "crops").shape == (27, 160, 160, 3)
+    for column in ("file", "split", "group", "age"):
+        assert np.array_equal(_column(finer, column), _column(path, column))
+    assert load(finer, "test").data_hash == load(path, "test").data_hash
+    smaller = resized(_column(finer, "crops"), 128)
+    assert np.abs(smaller.astype(int) - _column(path, "crops")).mean() < 2
+    assert prepare.main([*argv, "-o", str(tmp_path / "no.h5"), "--crop-px", "8"]) == 2
+    assert "--crop-px: expected at least 32, got 8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from livecam.datatypes import Image
 
 
 def augmented(crop: Image, size_px: int, rng: np.random.Generator, level: float = 1.0) -> Image:
-    """(128, 128, 3) -> (size_px, size_px, 3); the same `rng` state gives the same picture.
+    """(px, px, 3) -> (size_px, size_px, 3); the same `rng` state gives the same picture.
 
     `level` scales how often and how much is changed; at 0 pictures are only mirrored.
     """

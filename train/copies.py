@@ -23,7 +23,7 @@ MANY = 1 / 50  # from this share of a block's pairs on, all of them are compared
 
 
 def thumbnail(crop: Image) -> Image:
-    """(128, 128, 3) RGB -> (576,) grey uint8."""
+    """(px, px, 3) RGB -> (576,) grey uint8."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
     return small.reshape(-1)
@@ -53,8 +53,8 @@ class Thumbnails:
     def __exit__(self, *exc: object) -> None:
         self._file.close()
 
-    def append(self, crop: Image) -> None:
-        self._file.write(thumbnail(crop).tobytes())
+    def append(self, thumbnail: Image) -> None:
+        self._file.write(thumbnail.tobytes())
 
     def rows(self) -> Image:
         """All so far, (n, 576) uint8, read where they are used."""

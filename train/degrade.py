@@ -31,7 +31,7 @@ class Degradation:
     change: Callable[[Image, float, int], Image]
 
     def __call__(self, crops: Image, level: float) -> Image:
-        """(n, 128, 128, 3) uint8 -> the same shape."""
+        """(n, px, px, 3) uint8 -> the same shape."""
         changed = [self.change(crop, level, row) for row, crop in enumerate(crops)]
         return np.stack(changed) if changed else crops.copy()
 
@@ -45,8 +45,9 @@ def small(crop: Image, face_px: float, row: int = 0) -> Image:
 
 
 def blurred(crop: Image, sigma_px: float, row: int = 0) -> Image:
-    """Out of focus: a Gaussian of `sigma_px` of the 128 px crop."""
-    return cv2.GaussianBlur(crop, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)
+    """Out of focus: a Gaussian of `sigma_px` of a crop of 128 px, as much of a larger one."""
+    sigma = sigma_px * crop.shape[0] / 128
+    return cv2.GaussianBlur(crop, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
 def compressed(crop: Image, quality: float, row: int = 0) -> Image:

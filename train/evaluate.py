@@ -142,7 +142,7 @@ def _check(args: argparse.Namespace) -> None:
 def answers(
     classify: Callable[[Image], AgeGender], crops: faces.Crops | Image
 ) -> tuple[AgeGender, dict[str, np.ndarray]]:
-    """What the model says of all crops (n, 128, 128, 3), and how they look, batch by batch."""
+    """What the model says of all crops (n, px, px, 3), and how they look, batch by batch."""
     parts, seen = [], []
     with Progress("classify", len(crops), "faces") as progress:
         for start in range(0, len(crops), BATCH):

@@ -88,7 +88,7 @@ def read_columns(h5: h5py.File) -> Columns:
 
 
 def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:
-    """Up to eight used crops (k, 128, 128, 3) of each age band, by chance, always the same."""
+    """Up to eight used crops (k, px, px, 3) of each age band, by chance, always the same."""
     rng = np.random.default_rng(0)
     shown = {}
     for name, rows in age_bands(columns.age):

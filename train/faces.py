@@ -19,10 +19,10 @@ SPLITS = {"train": TRAIN, "dev": DEV, "test": TEST}
 
 
 class Crops:
-    """Crops (n, 128, 128, 3) RGB uint8 that stay in their file; an index or slice copies some.
+    """Crops (n, px, px, 3) RGB uint8 that stay in their file; an index or slice copies some.
 
     `crops[7]` is one crop; a slice, an array of numbers (in any order, repeats allowed) or of
-    booleans gives (m, 128, 128, 3). The file holds each crop uncompressed in one piece, so a crop
+    booleans gives (m, px, px, 3). The file holds each crop uncompressed in one piece, so a crop
     is read from the mapped file in microseconds, by any thread.
     """
 
@@ -58,7 +58,7 @@ class Crops:
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Labelled crops: `crops` (n, 128, 128, 3) RGB, `age` (n,) years, within the whole years
+    """Labelled crops: `crops` (n, px, px, 3) RGB, `age` (n,) years, within the whole years
     `age_low` to `age_high` (n,), both inclusive; `gender` and `ethnicity` (n,) numbers of the data
     set, -1 unknown; `dataset` and `file` (n,) say where each is from."""
 

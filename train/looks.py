@@ -11,7 +11,7 @@ LOOKS = ("sharpness", "light", "contrast")
 
 
 def looks(crops: Image) -> np.ndarray:
-    """(n, 128, 128, 3) RGB -> (n, 3), in the order of `LOOKS`.
+    """(n, px, px, 3) RGB -> (n, 3), in the order of `LOOKS`.
 
     Sharpness is the mean of the absolute Laplacian over the contrast, light the mean grey value
     and contrast its standard deviation, both in 0..255.

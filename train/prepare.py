@@ -74,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the real ages of APPA-REAL in place of the apparent ones",
     )
+    parser.add_argument(
+        "--crop-px",
+        type=int,
+        default=CANONICAL_PX,
+        metavar="PX",
+        help=f"side of the crops; livecam shows a model crops of {CANONICAL_PX} px (that)",
+    )
     parser.add_argument("--limit", type=int, help="use only the first N pictures of each data set")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     return parser
@@ -86,13 +93,15 @@ def _prepare(args: argparse.Namespace) -> None:
         raise UsageError(f"--dev-share: expected a share between 0 and 1, got {args.dev_share}")
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit: expected at least 1, got {args.limit}")
+    if args.crop_px < MIN_FACE_PX:
+        raise UsageError(f"--crop-px: expected at least {MIN_FACE_PX}, got {args.crop_px}")
     test_names = _test_names(args.test_list)
     partial = args.output.with_name(args.output.name + ".partial")
     try:
         with contextlib.ExitStack() as stack:
             h5 = stack.enter_context(h5py.File(partial, "w"))
             rows = Rows(stack.enter_context(copies.Thumbnails(partial.parent)))
-            _write_crops(h5, rows, _listed(args, rows.dropped, stack))
+            _write_crops(h5, rows, _listed(args, rows.dropped, stack), args.crop_px)
             split = rows.split(test_names, args.dev_share, args.seed)
             rows.write(h5, split)
             print(rows.summary(split, test_names), file=sys.stderr)
@@ -134,16 +143,16 @@ class Listed:
     entries: list[Entry]
 
 
-def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed]) -> None:
+def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], crop_px: int) -> None:
     """Aligned crops of all pictures into `h5["crops"]`, in the order of `rows`."""
-    shape = (CANONICAL_PX, CANONICAL_PX, 3)
+    shape = (crop_px, crop_px, 3)
     crops = h5.create_dataset(
         "crops", (0, *shape), np.uint8, maxshape=(None, *shape), chunks=(1, *shape)
     )
     detector = Mtcnn(min_face_px=MIN_FACE_PX, threads=1)  # a batch for each core does more
     total = sum(len(listed.entries) for listed in data)
     with Progress("prepare", total, "pictures") as progress, ThreadPoolExecutor(CORES) as pool:
-        for batch in _in_order(pool, _batches(data), detector):
+        for batch in _in_order(pool, _batches(data), detector, crop_px):
             _write_batch(crops, rows, batch)
             progress.step(len(batch))
     if not len(rows):
@@ -159,6 +168,7 @@ class Aligned:
     digest: bytes = b""
     is_detected: bool = False
     crop: Image | None = None
+    thumbnail: Image | None = None
     why_not: str = ""
 
 
@@ -172,18 +182,21 @@ def _in_order(
     pool: ThreadPoolExecutor,
     batches: Iterable[tuple[Folder | ZipFile, list[Entry]]],
     detector: Mtcnn,
+    crop_px: int,
 ) -> Iterator[list[Aligned]]:
     """The finished batches, in order, while others are worked on."""
     ahead: collections.deque[Future[list[Aligned]]] = collections.deque()
     for archive, entries in batches:
-        ahead.append(pool.submit(_finished, archive, entries, detector))
+        ahead.append(pool.submit(_finished, archive, entries, detector, crop_px))
         if len(ahead) > 2 * CORES:
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
 
 
-def _finished(archive: Folder | ZipFile, entries: list[Entry], detector: Mtcnn) -> list[Aligned]:
+def _finished(
+    archive: Folder | ZipFile, entries: list[Entry], detector: Mtcnn, crop_px: int
+) -> list[Aligned]:
     """Read, decoded, searched for faces and aligned; large pictures a few at a time."""
     done: list[Aligned] = []
     pictures: list[tuple[Entry, bytes, Image]] = []
@@ -196,9 +209,9 @@ def _finished(archive: Folder | ZipFile, entries: list[Entry], detector: Mtcnn) 
         pictures.append((entry, digest, bgr))
         pixels += bgr.size // 3
         if pixels >= BATCH_PIXELS:
-            done += _aligned(detector, pictures)
+            done += _aligned(detector, pictures, crop_px)
             pictures, pixels = [], 0
-    return [*done, *_aligned(detector, pictures)]
+    return [*done, *_aligned(detector, pictures, crop_px)]
 
 
 def _read(archive: Folder | ZipFile, entry: Entry) -> tuple[bytes, Image | None]:
@@ -209,15 +222,19 @@ def _read(archive: Folder | ZipFile, entry: Entry) -> tuple[bytes, Image | None]
     return hashlib.sha256(encoded).digest(), decode(encoded)
 
 
-def _aligned(detector: Mtcnn, pictures: list[tuple[Entry, bytes, Image]]) -> Iterator[Aligned]:
+def _aligned(
+    detector: Mtcnn, pictures: list[tuple[Entry, bytes, Image]], crop_px: int
+) -> Iterator[Aligned]:
     found = detector.find_main([bgr for _, _, bgr in pictures])
     for (entry, digest, bgr), faces in zip(pictures, found, strict=True):
         landmarks = faces.landmarks
         if not len(faces) and entry.dataset in datasets.TIGHT_CROPS:
             landmarks = assumed_landmarks(bgr.shape[1::-1])
         if len(landmarks):
-            crop = aligned_crops(bgr, landmarks)[0]
-            yield Aligned(entry, digest, len(faces) > 0, crop)
+            crop = aligned_crops(bgr, landmarks, crop_px)[0]
+            # Of crops of one size, so that the size of those in the file does not change a split.
+            canonical = crop if crop_px == CANONICAL_PX else aligned_crops(bgr, landmarks)[0]
+            yield Aligned(entry, digest, len(faces) > 0, crop, copies.thumbnail(canonical))
         else:
             yield Aligned(entry, why_not="no face found")
 
@@ -240,10 +257,10 @@ def decode(encoded: bytes) -> Image | None:
 def _write_batch(crops: h5py.Dataset, rows: Rows, batch: list[Aligned]) -> None:
     written = []
     for picture in batch:
-        if picture.crop is None:
+        if picture.crop is None or picture.thumbnail is None:
             rows.drop(picture.entry, picture.why_not)
         else:
-            rows.append(picture.entry, picture.digest, picture.is_detected, picture.crop)
+            rows.append(picture.entry, picture.digest, picture.is_detected, picture.thumbnail)
             written.append(picture.crop)
     if written:
         crops.resize(len(rows), axis=0)

@@ -38,13 +38,13 @@ class Rows:
     def __len__(self) -> int:
         return len(self.file)
 
-    def append(self, entry: Entry, digest: bytes, is_detected: bool, crop: Image) -> None:
+    def append(self, entry: Entry, digest: bytes, is_detected: bool, thumbnail: Image) -> None:
         self.dataset.append(entry.dataset)
         self.file.append(entry.file)
         self.label.append(entry.label)
         self.detected.append(is_detected)
         self.digests += digest
-        self.thumbnails.append(crop)
+        self.thumbnails.append(thumbnail)
 
     def drop(self, entry: Entry, why: str) -> None:
         self.dropped[why] += 1

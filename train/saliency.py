@@ -17,7 +17,7 @@ STRIDE_PX = 16
 
 
 def occlusion_map(classify: Callable[[Image], AgeGender], crop: Image) -> Array:
-    """Years by which the answer falls when a place is covered: (128, 128, 3) -> (128, 128).
+    """Years by which the answer falls when a place is covered: (px, px, 3) -> (px, px).
 
     Positive where the place makes the face look older. A patch is of the crop's mean colour; a
     place takes the mean over the patches that cover it. One call of `classify` for all patches.
