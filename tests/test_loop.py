@@ -12,6 +12,7 @@ import pytest
 from conftest import unavailable
 
 from livecam.errors import LivecamError
+from train.recipe import CHOICES, Recipe
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,15 @@ def test_every_three_epochs_without_a_better_score_halve_the_rate(
 @pytest.mark.parametrize(("scores", "epochs"), [([], 0), ([5], 0), ([5, 6, 7], 2), ([5, 4, 6], 1)])
 def test_epochs_since_the_best(loop: Any, scores: list[float], epochs: int) -> None:
     assert loop._epochs_since_best(scores) == epochs
+
+
+@pytest.mark.parametrize("name", CHOICES["optimizer"])
+def test_weights_need_not_decay(loop: Any, name: str) -> None:
+    optimizer = loop._optimizer(Recipe(optimizer=name, weight_decay=0.0), 10)
+    weight = loop.keras.Variable([2.0])
+    optimizer.build([weight])
+    optimizer.apply([loop.keras.ops.zeros(1)])
+    assert float(weight[0]) == 2.0
 
 
 def test_a_full_disk_is_said_before_anything_is_written(

@@ -152,7 +152,7 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
             "class_name": recipe.optimizer,
             "config": {
                 "learning_rate": rate,
-                "weight_decay": recipe.weight_decay or None,
+                "weight_decay": recipe.weight_decay,
                 "global_clipnorm": recipe.gradient_norm or None,
                 "use_ema": recipe.ema > 0,
                 "ema_momentum": recipe.ema or 0.99,
