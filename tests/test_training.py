@@ -151,8 +151,7 @@ def test_evaluate_prints_scores_beside_baselines(exported: Path, data: Path) -> 
     assert f"| MAE, years | {scores['mae']['value']:.2f} |" in text
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_devices_share_a_batch(data: Path, tmp_path: Path, devices: int) -> None:
+def test_devices_share_a_batch(data: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("jax") is None:
         unavailable("JAX")
     environment = {
@@ -160,15 +159,21 @@ def test_devices_share_a_batch(data: Path, tmp_path: Path, devices: int) -> None
         "KERAS_BACKEND": "jax",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
-    arguments = [*_arguments(data, tmp_path / "run"), "--set", f"devices={devices}", "--epochs", 1]
-    command = [sys.executable, "-m", "train.fit", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    LOSSES[devices] = float(_curve(tmp_path / "run")[1][1])
-    assert LOSSES[devices] == pytest.approx(LOSSES[1], rel=1e-3)
 
+    def start(devices: int) -> subprocess.Popen[str]:
+        arguments = [*_arguments(data, tmp_path / str(devices)), "--epochs", 1]
+        command = [sys.executable, "-m", "train.fit", *map(str, arguments)]
+        command += ["--set", f"devices={devices}"]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        )
 
-LOSSES: dict[int, float] = {}  # of one device and of two
+    losses = []
+    for devices, process in [(devices, start(devices)) for devices in (1, 2)]:
+        _, errors = process.communicate(timeout=280)
+        assert process.returncode == 0, errors
+        losses.append(float(_curve(tmp_path / str(devices))[1][1]))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
 def test_several_devices_need_jax_and_enough_of_them(data: Path, tmp_path: Path) -> None:

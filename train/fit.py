@@ -15,6 +15,7 @@ from pathlib import Path
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras, require
+from train import faces
 from train import recipe as recipes
 from train.cli import run
 from train.evaluate import evaluate_run
@@ -64,9 +65,11 @@ def _fit(args: argparse.Namespace) -> None:
     source = args.recipe or recipes.SHIPPED
     folder = RunFolder(args.out or Path("runs") / source.stem)
     recipe = _recipe(args, source, folder)
-    import_keras()
+    require("keras", "train")
     if not args.no_report:
         require("matplotlib", "train")
+    faces.ages(data, "train")  # a wrong file is said at once: Keras takes seconds to start
+    import_keras()
     from train.loop import fit  # Keras and its backend are imported here
 
     fit(recipe, data, folder, resume=args.resume)
