@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=CANONICAL_PX,
         metavar="PX",
-        help=f"side of the crops; livecam shows a model crops of {CANONICAL_PX} px (that)",
+        help=f"side of the crops ({CANONICAL_PX}, as livecam cuts them)",
     )
     parser.add_argument("--limit", type=int, help="use only the first N pictures of each data set")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
