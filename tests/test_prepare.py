@@ -106,6 +106,7 @@ def test_the_summary_says_what_was_left_out(tmp_path, astronaut, capsys) -> None
         ([".", "-o", "there.h5"], 2, "there.h5: exists"),
         ([".", "-o", "out.h5", "--dev-share", "1"], 2, "expected a share between 0 and 1"),
         ([".", "-o", "out.h5", "--test-list", "none.txt"], 1, "cannot read the test list"),
+        ([".", "-o", "out.h5", "--dev-list", "none.txt"], 1, "cannot read the dev list"),
         ([".", "-o", "no/folder/out.h5"], 1, "no/folder"),
     ],
 )
@@ -258,3 +259,40 @@ def test_every_kind_of_picture_can_be_read(astronaut) -> None:  # type: ignore[n
         assert decoded.shape == astronaut.shape
         trailing = prepare.decode(encoded + b"\0" * 40)
         assert trailing is not None
+
+
+def _parts(path: Path) -> dict[str, int]:
+    return dict(zip(_column(path, "file"), _column(path, "split"), strict=True))
+
+
+def test_one_picture_more_moves_no_other_to_another_part(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "utk"
+    names = write_utkface(folder, astronaut, 24)
+    argv = [str(folder), "--dev-share", "0.3", "-o"]
+    assert prepare.main([*argv, str(tmp_path / "all.h5")]) == 0
+    parts = _parts(tmp_path / "all.h5")
+    assert set(parts.values()) == {TRAIN, DEV}
+    (folder / names[0]).unlink()
+    (folder / utk_name(1, 0, 200)).write_bytes((folder / names[1]).read_bytes())  # a copy, first
+    assert prepare.main([*argv, str(tmp_path / "other.h5")]) == 0
+    others = _parts(tmp_path / "other.h5")
+    assert all(others[name] == parts[name] for name in names[2:])
+    assert prepare.main([*argv, str(tmp_path / "seed.h5"), "--seed", "1"]) == 0
+    assert any(part != others[name] for name, part in _parts(tmp_path / "seed.h5").items())
+
+
+def test_a_dev_list_is_the_dev_part_and_its_copies_are_left_out(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, capsys
+) -> None:
+    folder = tmp_path / "utk"
+    names = write_utkface(folder, astronaut, 8)
+    (folder / utk_name(60, 0, 100)).write_bytes(jpeg(head(astronaut, 3), 60))  # re-encoded
+    (tmp_path / "dev.txt").write_text(f"{names[3]}\n{names[5]}\nnobody.jpg\n")
+    (tmp_path / "test.txt").write_text(f"{names[5]}\n")
+    lists = ["--dev-list", str(tmp_path / "dev.txt"), "--test-list", str(tmp_path / "test.txt")]
+    assert prepare.main([str(folder), *lists, "-o", str(tmp_path / "faces.h5")]) == 0
+    parts = _parts(tmp_path / "faces.h5")
+    assert [name for name, part in parts.items() if part == DEV] == [names[3]]
+    assert parts[utk_name(60, 0, 100)] == LEFT_OUT
+    assert parts[names[5]] == TEST
+    assert f"{'dev list names not in the data':42}{1:>8}" in capsys.readouterr().err

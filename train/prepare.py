@@ -60,7 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         "and their copies leave the training part",
     )
     parser.add_argument(
-        "--dev-share", type=float, default=0.05, help="share of the rest held for choices (0.05)"
+        "--dev-list",
+        type=Path,
+        help="the same for the dev part, on which choices are made: to go on from a model, give "
+        "the faces that it has not learnt; without, it is drawn",
+    )
+    parser.add_argument(
+        "--dev-share", type=float, default=0.05, help="share of the rest that is drawn (0.05)"
     )
     parser.add_argument("--seed", type=int, default=0, help="draws the dev part (0)")
     parser.add_argument(
@@ -95,16 +101,16 @@ def _prepare(args: argparse.Namespace) -> None:
         raise UsageError(f"--limit: expected at least 1, got {args.limit}")
     if args.crop_px < MIN_FACE_PX:
         raise UsageError(f"--crop-px: expected at least {MIN_FACE_PX}, got {args.crop_px}")
-    test_names = _test_names(args.test_list)
+    test_names, dev_names = _names(args.test_list, "test"), _names(args.dev_list, "dev")
     partial = args.output.with_name(args.output.name + ".partial")
     try:
         with contextlib.ExitStack() as stack:
             h5 = stack.enter_context(h5py.File(partial, "w"))
             rows = Rows(stack.enter_context(copies.Thumbnails(partial.parent)))
             _write_crops(h5, rows, _listed(args, rows.dropped, stack), args.crop_px)
-            split = rows.split(test_names, args.dev_share, args.seed)
+            split = rows.split(test_names, dev_names, args.dev_share, args.seed)
             rows.write(h5, split)
-            print(rows.summary(split, test_names), file=sys.stderr)
+            print(rows.summary(split, test=test_names, dev=dev_names), file=sys.stderr)
         partial.replace(args.output)
     finally:
         partial.unlink(missing_ok=True)
@@ -125,13 +131,15 @@ def _listed(
     return data
 
 
-def _test_names(path: Path | None) -> set[str]:
+def _names(path: Path | None, part: str) -> set[str]:
     if path is None:
         return set()
     try:
         names = {line.strip() for line in path.read_text(encoding="utf-8").splitlines()}
-    except OSError as error:
-        raise LivecamError(f"{path}: cannot read the test list: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise LivecamError(f"{path}: cannot read the {part} list: {error}") from error
+    if names <= {""}:
+        raise LivecamError(f"{path}: no name in the {part} list; expected one a line")
     return names - {""}
 
 

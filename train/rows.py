@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import h5py
@@ -51,19 +51,22 @@ class Rows:
         if why == UNREADABLE and len(self.unreadable) < LISTED:
             self.unreadable.append(entry.file)
 
-    def split(self, test_names: set[str], dev_share: float, seed: int) -> Split:
-        """Groups by copies; each group is wholly in the training, dev or test part."""
+    def split(
+        self, test_names: set[str], dev_names: set[str], dev_share: float, seed: int
+    ) -> Split:
+        """Groups by copies; none has rows in two parts. The dev part is drawn, unless names are
+        given; what is a copy of a named row, and not named too, is left out."""
         first = self._first_of_content()
         is_copy = first != np.arange(len(self))
         same = np.stack([first[is_copy], np.nonzero(is_copy)[0]], axis=1)
         alike = copies.near_copies(self.thumbnails.rows())
         group = copies.groups(len(self), np.concatenate([same, alike]))
         part = np.full(len(self), TRAIN, np.int8)
-        rng = np.random.default_rng(seed)
-        firsts = np.unique(group)
-        dev_groups = firsts[rng.random(len(firsts)) < dev_share]
-        part[np.isin(group, dev_groups)] = DEV
-        is_test = np.array([file in test_names for file in self.file], bool)
+        is_test, is_dev = self._are_in(test_names), self._are_in(dev_names)
+        if not dev_names:
+            is_dev = np.isin(group, group[self._drawn(group, dev_share, seed)])
+        part[np.isin(group, group[is_dev])] = LEFT_OUT
+        part[is_dev] = DEV
         part[np.isin(group, group[is_test])] = LEFT_OUT
         part[is_copy] = LEFT_OUT
         part[is_test] = TEST
@@ -71,6 +74,21 @@ class Rows:
         merged = ages.merged(group)
         merged.set(is_test, ages)  # the labels of a published test part stay as they are
         return Split(part, group, merged, is_copy)
+
+    def _are_in(self, names: set[str]) -> np.ndarray:
+        return np.array([file in names for file in self.file], bool)
+
+    def _drawn(self, group: np.ndarray, share: float, seed: int) -> np.ndarray:
+        """Whether each row (n,) is the first of a group that is drawn. What decides is the bytes
+        of that picture: a pair that another processor takes for copies moves no other group."""
+        drawn = np.zeros(len(self), bool)
+        for row in np.unique(group):
+            digest = hashlib.sha256(f"{seed} ".encode() + self._digest(row)).digest()
+            drawn[row] = int.from_bytes(digest[:8]) < share * 2**64
+        return drawn
+
+    def _digest(self, row: int) -> bytes:
+        return bytes(self.digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES])
 
     def _first_of_content(self) -> np.ndarray:
         """For each row the first row of the same bytes: itself, if it is no copy."""
@@ -98,21 +116,21 @@ class Rows:
         digest = hashlib.sha256()
         ages = split.ages
         for i in range(len(self)):
-            content = self.digests[i * DIGEST_BYTES : (i + 1) * DIGEST_BYTES].hex()
+            content = self._digest(i).hex()
             interval = f" {ages.low[i]}-{ages.high[i]}" if ages.low[i] < ages.high[i] else ""
             digest.update(f"{content} {ages.age[i]:.1f}{interval} {split.part[i]}\n".encode())
         return digest.hexdigest()[:16]
 
-    def summary(self, split: Split, test_names: set[str]) -> str:
-        """The table that says what became of every picture."""
-        return "\n".join(self._summary(split, test_names))
+    def summary(self, split: Split, **lists: set[str]) -> str:
+        """The table that says what became of every picture, and of the names of each list."""
+        return "\n".join(self._summary(split, lists))
 
-    def _summary(self, split: Split, test_names: set[str]) -> Iterator[str]:
+    def _summary(self, split: Split, lists: Mapping[str, set[str]]) -> Iterator[str]:
         yield _line("pictures", len(self) + sum(self.dropped.values()))
         left_out = split.part == LEFT_OUT
         reasons = Counter(self.dropped)
         reasons["exact copy of another picture"] = int((left_out & split.is_copy).sum())
-        reasons["copy of a test picture"] = int((left_out & ~split.is_copy).sum())
+        reasons["copy of a listed picture"] = int((left_out & ~split.is_copy).sum())
         for why, n in sorted(reasons.items()):
             if n:
                 yield _line(f"  left out: {why}", n)
@@ -129,9 +147,9 @@ class Rows:
         relabelled = split.ages.differ(Ages.of(self.label)) & ~left_out
         yield _line("labels merged within groups", int(relabelled.sum()))
         yield _line("no face found, place assumed", len(self) - sum(self.detected))
-        missing = test_names - set(self.file)
-        if missing:
-            yield _line("test list names not in the data", len(missing))
+        for which, names in lists.items():
+            if missing := names - set(self.file):
+                yield _line(f"{which} list names not in the data", len(missing))
         for name in self.unreadable:
             yield f"unreadable: {name}"
         more = self.dropped[UNREADABLE] - len(self.unreadable)
