@@ -21,6 +21,7 @@ from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras
 from livecam.inference import session
 from livecam.shipped import shipped_file
+from livecam.views import views
 
 SHIPPED = {"onnx": "models/age_gender.onnx", "keras": "models/age_gender.keras"}
 BATCH = 64  # bounds the memory of one call
@@ -29,7 +30,8 @@ _Net = Callable[[Array], tuple[Array, Array]]
 
 
 class AgeGenderClassifier:
-    """Callable: crops (n, px, px, 3) RGB uint8 -> AgeGender of n rows.
+    """Callable: crops (n, px, px, 3) RGB uint8 -> AgeGender of n rows, the mean answer to so many
+    views of each.
 
     `provider` is what computes: an execution provider of ONNX Runtime, or Keras.
     Raises LivecamError if the model is missing, damaged or of another shape.
@@ -50,14 +52,20 @@ class AgeGenderClassifier:
             self._net, self.input_px, self.provider = _onnx_net(self.path, threads, providers)
         self.age_power = _age_power(self.path.with_suffix(".yaml"))
 
-    def __call__(self, crops: Image) -> AgeGender:
+    def __call__(self, crops: Image, count: int = 1) -> AgeGender:
         if not len(crops):
             return AgeGender.none()
-        pixels = resized(crops, self.input_px).astype(np.float32)
-        parts = [self._net(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
-        age_probs, female_prob = (np.concatenate(part) for part in zip(*parts, strict=True))
+        pixels = resized(crops, self.input_px)
+        answers = [self._answers(view.astype(np.float32)) for view in views(pixels, count)]
+        age_probs, female_prob = (np.mean(each, axis=0) for each in zip(*answers, strict=True))
         power = np.interp(median_age(age_probs), *self.age_power)
         return AgeGender(sharpened(age_probs, power), female_prob)
+
+    def _answers(self, pixels: Array) -> tuple[Array, Array]:
+        """Of one view, before calibration: (n, 101), (n,)."""
+        parts = [self._net(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
+        age_probs, female_prob = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return age_probs, female_prob
 
 
 def _model_path(model: str | Path, runtime: str) -> Path:

@@ -40,6 +40,7 @@ class DetectorConfig:
 class ClassifierConfig:
     model: str
     runtime: str
+    views: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "detector.max_side_px": (64, 32_000),
     "detector.detect_every": (1, 10_000),
     "detector.calm_every_s": (0, 60),
+    "classifier.views": (1, 4),
     "runtime.threads": (0, 256),
     "tracker.min_iou": (0, 1),
     "tracker.max_distance": (0, 10),

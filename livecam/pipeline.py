@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import Config
 from livecam.crops import aligned_crops
-from livecam.datatypes import Array, Faces, Frame, Image, TrackedFace
+from livecam.datatypes import AgeGender, Array, Faces, Frame, Image, TrackedFace
 from livecam.detector import Mtcnn
 from livecam.quality import quality
 from livecam.stopwatch import Stopwatch
@@ -34,7 +35,7 @@ class Pipeline:
     def __init__(
         self,
         detector: Mtcnn,
-        classifier: AgeGenderClassifier,
+        classifier: Callable[[Image], AgeGender],
         tracker: Tracker,
         detect_every: int,
         calm_every_s: float = 0.0,
@@ -140,7 +141,8 @@ class Models:
 
     def pipeline(self, frames: int | None = None, watch: Stopwatch | None = None) -> Pipeline:
         """A fresh line for one source: track ids start at 1. A source of few `frames` has its
-        faces confirmed by its end. Where faces are hidden, every frame is searched for them."""
+        faces confirmed by its end, and in a single one each is classified in several views. Where
+        faces are hidden, every frame is searched for them."""
         config = self.config.tracker
         if frames:
             confirm_after = min(config.confirm_after, frames)
@@ -148,7 +150,12 @@ class Models:
         tracker = Tracker(config, self.config.scheme, self.config.detector.thresholds[2])
         detect_every = 1 if self.config.overlay.blur else self.config.detector.detect_every
         calm_every_s = self.config.detector.calm_every_s
-        return Pipeline(self.detector, self.classifier, tracker, detect_every, calm_every_s, watch)
+        classify = self.classify_once if frames == 1 else self.classifier
+        return Pipeline(self.detector, classify, tracker, detect_every, calm_every_s, watch)
+
+    def classify_once(self, crops: Image) -> AgeGender:
+        """Of faces that are seen only once, each in several views."""
+        return self.classifier(crops, self.config.classifier.views)
 
     def look(self, bgr: Image) -> list[TrackedFace]:
         """The faces of one picture: confirmed at once, numbered by confidence."""

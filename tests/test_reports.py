@@ -24,7 +24,7 @@ class FakeClassifier:
     def __init__(self, model: str = "", runtime: str = "onnx") -> None:
         self.path = Path(model or "fake.onnx")
 
-    def __call__(self, crops: np.ndarray) -> AgeGender:
+    def __call__(self, crops: np.ndarray, count: int = 1) -> AgeGender:
         light = crops.reshape(len(crops), -1).mean(axis=1) / 255
         spread = np.exp(-(((np.arange(101) - 100 * light[:, None]) / 6) ** 2))
         probs = (spread / spread.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -162,7 +162,18 @@ def test_json_on_stdout_is_json(
     data: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate.main([str(data), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["faces"] == 28
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["faces"], scores["views"]) == (28, 4)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [("1", "each as one frame of a film shows it"), ("3", "each in 3 views")]
+)
+def test_the_table_says_how_many_views_were_asked_about(
+    data: Path, fake_model: None, capsys: pytest.CaptureFixture[str], count: str, said: str
+) -> None:
+    assert evaluate.main([str(data), "--views", count]) == 0
+    assert said in capsys.readouterr().out.splitlines()[0]
 
 
 def test_a_sample_is_always_the_same() -> None:
@@ -185,6 +196,7 @@ def test_a_sample_is_always_the_same() -> None:
         (["faces.h5", "--model", "no.onnx"], 1, "no.onnx: "),
         (["faces.h5", "--model", "faces.h5"], 2, "expected a .onnx or .keras file"),
         (["faces.h5", "--sample", "-1"], 2, "--sample: expected a number of faces or 0"),
+        (["faces.h5", "--views", "5"], 2, "--views: expected 1 to 4, got 5"),
         (["faces.h5", "--report", "page.pdf"], 2, "expected a name that ends in .html"),
         (["faces.h5", "--report", "none/page.html"], 1, "no such folder none"),
         (["--json", "faces.h5", "faces.h5"], 2, "expected a name that ends in .json"),

@@ -30,12 +30,9 @@ def test_a_teacher_answers_for_a_face_and_its_mirror_image(data: faces.FaceSet) 
     rows = np.arange(80)[::-1]
     taught = teachers.ask((MODEL,), data.crops, rows)
     crops = data.crops[rows]
-    classify = AgeGenderClassifier(MODEL)
-    straight, mirrored = classify(crops), classify(np.ascontiguousarray(crops[:, :, ::-1]))
-    age_probs = (straight.age_probs + mirrored.age_probs) / 2
-    np.testing.assert_allclose(taught.age_probs, age_probs, atol=1e-5)
-    female_prob = (straight.female_prob + mirrored.female_prob) / 2
-    np.testing.assert_allclose(taught.female_prob, female_prob, atol=1e-5)
+    answer = AgeGenderClassifier(MODEL)(crops, 2)
+    np.testing.assert_allclose(taught.age_probs, answer.age_probs, atol=1e-4)
+    np.testing.assert_allclose(taught.female_prob, answer.female_prob, atol=1e-4)
     np.testing.assert_allclose(taught.age_probs.sum(axis=1), 1, atol=1e-4)
     twice = teachers.ask((MODEL, MODEL), data.crops, rows[:10])
     np.testing.assert_allclose(twice.age_probs, taught.age_probs[:10], atol=1e-5)

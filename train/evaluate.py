@@ -10,6 +10,7 @@ degraded pictures, and the faces with the largest errors. It takes some minutes 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from livecam import views
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
@@ -60,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"faces that a report degrades in every way ({SAMPLE}; 0: all)",
     )  # fmt: skip
     parser.add_argument(
+        "--views", type=int, default=views.COUNT, metavar="N",
+        help=f"of each face, whose answers are averaged ({views.COUNT}, as livecam does with "
+        "pictures; 1: as it sees one frame of a film)",
+    )  # fmt: skip
+    parser.add_argument(
         "--no-gallery", action="store_true", help="no faces in the report: it can be shown"
     )
     return parser
@@ -80,12 +87,13 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _scored(args: argparse.Namespace) -> dict[str, Any]:
     """The scores; the files that are asked for are written."""
     _check(args)
-    judged = _Judged(Path(args.model) if args.model else None, args.data, args.split, args.dataset)
+    model = Path(args.model) if args.model else None
+    judged = _Judged(model, args.data, args.split, args.dataset, args.views)
     scores = judged.scores
     if args.report is not None:
         rows = sample(len(judged.data), args.sample)
         scores["robustness"] = robustness(
-            judged.classifier, judged.data.crops, rows, judged.labels, judged.answer
+            judged.classify, judged.data.crops, rows, judged.labels, judged.answer
         )
         _write_report(args, judged.data, judged.labels, judged.answer, scores, judged.classifier)
     if args.json not in (None, "-"):
@@ -97,23 +105,27 @@ def score_model(
     model: Path | None, data: Path, split: str, dataset: str | None = None
 ) -> dict[str, Any]:
     """All scores of a `.onnx` or `.keras` file, or of the shipped one, on one part of the data."""
-    return _Judged(model, data, split, dataset).scores
+    return _Judged(model, data, split, dataset, views.COUNT).scores
 
 
 class _Judged:
     """A model's answers on one part of the data, and their scores."""
 
-    def __init__(self, model: Path | None, data: Path, split: str, dataset: str | None) -> None:
+    def __init__(
+        self, model: Path | None, data: Path, split: str, dataset: str | None, count: int
+    ) -> None:
         runtime = "keras" if model is not None and model.suffix == ".keras" else "onnx"
         self.classifier = AgeGenderClassifier(model or "", runtime)
         datasets = [] if dataset is None else [dataset]
         self.data = faces.load(data, split, datasets)
         train_ages = faces.ages(data, "train", datasets)
         self.labels = labels_of(self.data)
-        self.answer, seen = answers(self.classifier, self.data.crops)
+        self.classify = functools.partial(self.classifier, count=count)
+        self.answer, seen = answers(self.classify, self.data.crops)
         self.scores: dict[str, Any] = {
             "model": self.classifier.path.name,
             "split": split,
+            "views": count,
             "data_hash": self.data.data_hash,
             **score(self.labels, self.answer, train_ages, seen),
         }
@@ -123,6 +135,8 @@ def _check(args: argparse.Namespace) -> None:
     """Before the work, what would only fail after it."""
     if args.model and not args.model.endswith((".onnx", ".keras")):
         raise UsageError(f"--model {args.model}: expected a .onnx or .keras file")
+    if not 1 <= args.views <= views.COUNT:
+        raise UsageError(f"--views: expected 1 to {views.COUNT}, got {args.views}")
     if args.sample < 0:
         raise UsageError(f"--sample: expected a number of faces or 0 for all, got {args.sample}")
     if args.report is not None:

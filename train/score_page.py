@@ -37,9 +37,9 @@ def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Sec
     title = f"{scores['model']}: {scores['faces']} faces of the {scores['split']} part"
     intro = [
         report.text(
-            f"Data hash {scores['data_hash']}. Labels are guesses or records of the data sets; "
-            "an error is the answered minus the labelled age. Intervals are 95 % bootstrap "
-            "intervals."
+            f"Data hash {scores['data_hash']}; views of each face: {scores['views']}. Labels are "
+            "guesses or records of the data sets; an error is the answered minus the labelled age. "
+            "Intervals are 95 % bootstrap intervals."
         )
     ]
     if scores["interval_labels"]:

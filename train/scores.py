@@ -288,9 +288,15 @@ def as_json(scores: Mapping[str, Any]) -> str:
     return re.sub(numbers, lambda found: f"[{' '.join(found[1].split())}]", text)
 
 
+def _views(scores: Mapping[str, Any]) -> str:
+    count = scores.get("views", 1)  # files of before have one
+    return f", each in {count} views" if count > 1 else ", each as one frame of a film shows it"
+
+
 def table(scores: Mapping[str, Any]) -> Iterator[str]:
     """The scores as lines of Markdown, ready for a model card."""
-    yield f"{scores['model']} on {scores['faces']} faces of the {scores['split']} part"
+    what = f"{scores['model']} on {scores['faces']} faces of the {scores['split']} part"
+    yield what + _views(scores)
     if scores["interval_labels"]:
         yield f"The labels of {scores['interval_labels']} are intervals: an error is the way there"
     for header, rows in tables(scores):

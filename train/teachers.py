@@ -28,13 +28,12 @@ def ask(models: tuple[str, ...], crops: Crops, rows: np.ndarray) -> AgeGender:
             batch = crops[rows[start : start + BATCH]]
             part = slice(start, start + len(batch))
             for classify in classifiers:
-                for view in (batch, batch[:, :, ::-1]):
-                    answer = classify(np.ascontiguousarray(view))
-                    age_probs[part] += answer.age_probs
-                    female_prob[part] += answer.female_prob
+                answer = classify(batch, 2)  # mirrored too
+                age_probs[part] += answer.age_probs
+                female_prob[part] += answer.female_prob
             progress.step(len(batch))
-    views = np.float32(2 * len(classifiers))
-    return AgeGender(age_probs / views, female_prob / views)
+    n = np.float32(len(classifiers))
+    return AgeGender(age_probs / n, female_prob / n)
 
 
 def _classifier(model: Path) -> AgeGenderClassifier:

@@ -1,0 +1,47 @@
+"""Several views of a face that is seen only once: as it is, mirrored, and both a little wider.
+
+What a network answers moves by some years when a face is mirrored or cut a little differently; the
+mean over views moves less. A track in a film has many views by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from livecam.datatypes import Image
+
+COUNT = 4  # unless told
+WIDER = 0.92  # the size of the face in the wider views
+
+
+def views(crops: Image, count: int = COUNT) -> Iterator[Image]:
+    """(n, px, px, 3) -> the first `count` of four times the same shape. Pixels outside of a crop
+    repeat its border, as in training."""
+    yield crops
+    if count > 1:
+        yield _mirrored(crops)
+    if count > 2:
+        wider = _wider(crops)
+        yield wider
+        if count > 3:
+            yield _mirrored(wider)
+
+
+def _mirrored(crops: Image) -> Image:
+    return np.ascontiguousarray(crops[:, :, ::-1])
+
+
+def _wider(crops: Image) -> Image:
+    side = crops.shape[1]
+    centre = (side - 1) / 2
+    matrix = cv2.getRotationMatrix2D((centre, centre), 0, WIDER)
+    out = np.empty_like(crops)
+    for crop, other in zip(crops, out, strict=True):
+        cv2.warpAffine(
+            crop, matrix, (side, side), dst=other,
+            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+    return out

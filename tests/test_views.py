@@ -1,0 +1,106 @@
+"""Views of a face that is seen once, and the one answer to all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+import livecam
+from livecam.classifier import AgeGenderClassifier
+from livecam.config import load_config
+from livecam.crops import aligned_crops, assumed_landmarks, resized
+from livecam.datatypes import Frame
+from livecam.pipeline import Models
+from livecam.views import COUNT, WIDER, views
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def crops(astronaut: np.ndarray) -> np.ndarray:
+    """Two different crops: a face, and its lower half."""
+    landmarks = assumed_landmarks((200, 200))
+    face = astronaut[30:230, 120:320]
+    return np.concatenate([aligned_crops(face, landmarks), aligned_crops(face[60:], landmarks)])
+
+
+@pytest.mark.parametrize("count", range(1, COUNT + 1))
+def test_views_are_as_many_as_asked_for_and_of_one_shape(crops: np.ndarray, count: int) -> None:
+    before = crops.copy()
+    made = list(views(crops, count))
+    assert [view.shape for view in made] == [crops.shape] * count
+    assert made[0] is crops
+    np.testing.assert_array_equal(crops, before)
+    assert len({view.tobytes() for view in made}) == count
+
+
+def test_no_face_has_no_view_that_fails() -> None:
+    nobody = np.zeros((0, 16, 16, 3), np.uint8)
+    assert [view.shape for view in views(nobody)] == [nobody.shape] * COUNT
+
+
+def test_every_other_view_is_the_mirror_image_of_the_one_before(crops: np.ndarray) -> None:
+    made = list(views(crops))
+    for view, mirrored in zip(made[::2], made[1::2], strict=True):
+        np.testing.assert_array_equal(mirrored, view[:, :, ::-1])
+
+
+def test_a_wider_view_shows_the_face_smaller_around_the_same_middle() -> None:
+    crop = np.zeros((1, 101, 101, 3), np.uint8)
+    cv2.rectangle(crop[0], (25, 25), (75, 75), (255, 255, 255), cv2.FILLED)
+    wider = list(views(crop, 3))[2][0, :, :, 0] > 127
+    rows, columns = (np.flatnonzero(wider.any(axis=axis)) for axis in (1, 0))
+    for inside in (rows, columns):
+        assert (inside[0] + inside[-1]) / 2 == 50
+        assert len(inside) == pytest.approx(51 * WIDER, abs=1)
+
+
+def test_an_answer_is_the_mean_of_those_to_the_views(crops: np.ndarray) -> None:
+    classify = AgeGenderClassifier()
+    classify.age_power = (np.zeros(1), np.ones(1))  # calibration comes after the mean
+    pixels = resized(crops, classify.input_px)
+    apart = [classify(view) for view in views(pixels)]
+    whole = classify(crops, COUNT)
+    np.testing.assert_allclose(whole.age_probs, np.mean([a.age_probs for a in apart], 0), atol=1e-4)
+    np.testing.assert_allclose(
+        whole.female_prob, np.mean([a.female_prob for a in apart], 0), atol=1e-4
+    )
+    assert np.abs(whole.age_probs - apart[0].age_probs).max() > 0.001
+
+
+def test_two_views_answer_alike_to_a_face_and_to_its_mirror_image(crops: np.ndarray) -> None:
+    classify = AgeGenderClassifier()
+    mirrored = np.ascontiguousarray(crops[:, :, ::-1])
+    np.testing.assert_allclose(
+        classify(crops, 2).age_probs, classify(mirrored, 2).age_probs, atol=1e-4
+    )
+
+
+def test_a_picture_is_seen_in_several_views_and_a_frame_in_one(astronaut: np.ndarray) -> None:
+    once, often = (
+        Models(load_config(flags={"classifier.views": count}, environment={}))
+        for count in (1, COUNT)
+    )
+    (plain,), (averaged,) = once.look(astronaut), often.look(astronaut)
+    assert not np.allclose(plain.age_probs, averaged.age_probs, atol=0.005)
+    for models in (once, often):
+        line = models.pipeline()
+        for i in range(3):
+            shown = line(Frame(i, i / 25, astronaut))
+        np.testing.assert_allclose(shown[0].age_probs, plain.age_probs, atol=1e-5)
+
+
+def test_predict_and_annotate_say_the_same_of_a_picture(astronaut: np.ndarray) -> None:
+    (row,) = livecam.predict(astronaut[:, :, ::-1])
+    (face,) = Models(load_config(environment={})).look(astronaut)
+    assert (row["age"], row["age_low"], row["age_high"]) == (face.age, face.age_low, face.age_high)
+    assert row["female_prob"] == pytest.approx(face.female_prob, abs=1e-3)
+
+
+def test_scores_are_of_as_many_views_as_livecam_takes() -> None:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    assert config["classifier"]["views"] == COUNT
