@@ -25,7 +25,6 @@ from livecam.source import CLIP_SUFFIXES, Input, Opened, is_url, read_picture
 
 Row = dict[str, Any]
 T = TypeVar("T")
-U = TypeVar("U")
 
 BATCH = 64
 BATCH_BYTES = 64_000_000  # of decoded pictures
@@ -110,17 +109,11 @@ def _array_as_bgr(array: np.ndarray) -> Image:
 
 
 def answers(inputs: Sequence[Input], models: Models, options: Options) -> Iterator[Answer]:
-    """One answer for each input, in order; read by several threads, labelled in batches, while
-    another thread looks for the faces of the next batch."""
-
-    def searched(batch: list[_Read]) -> tuple[list[_Read], _Found]:
-        pictures = [read.picture for read in batch if read.picture is not None]
-        return batch, _search(pictures, models, options)
-
-    with ThreadPoolExecutor(READERS) as pool, ThreadPoolExecutor(1) as searcher:
-        batches = _batches(_read_ahead(pool, inputs), lambda read: read.size)
-        for batch, faces in _one_ahead(searcher, searched, batches):
-            found = iter(_labelled(faces, models, options))
+    """One answer for each input, in order; read by several threads, labelled in batches."""
+    with ThreadPoolExecutor(READERS) as pool:
+        for batch in _batches(_read_ahead(pool, inputs), lambda read: read.size):
+            pictures = [read.picture for read in batch if read.picture is not None]
+            found = iter(faces_of(pictures, models, options))
             for read in batch:
                 name = read.source.name
                 if read.picture is None:
@@ -142,18 +135,6 @@ def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
             batch, total = [], 0
     if batch:
         yield batch
-
-
-def _one_ahead(pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """The results of `work`, in order; the next one is in the making."""
-    before: Future[U] | None = None
-    for item in items:
-        coming = pool.submit(work, item)
-        if before is not None:
-            yield before.result()
-        before = coming
-    if before is not None:
-        yield before.result()
 
 
 def _read_ahead(pool: ThreadPoolExecutor, inputs: Sequence[Input]) -> Iterator[_Read]:
@@ -191,18 +172,6 @@ def _read(source: Input) -> _Read:
 def faces_of(pictures: Sequence[Image], models: Models, options: Options) -> list[list[Row]]:
     """The rows of each BGR picture, without their file: one detection and one classification
     for all."""
-    return _labelled(_search(pictures, models, options), models, options)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The faces of some pictures, from left to right, and the crops (n, px, px, 3) of them all."""
-
-    faces: list[Faces]
-    crops: Image
-
-
-def _search(pictures: Sequence[Image], models: Models, options: Options) -> _Found:
     if options.assume_face:
         found = [
             faces if len(faces) else _assumed(picture)
@@ -215,12 +184,9 @@ def _search(pictures: Sequence[Image], models: Models, options: Options) -> _Fou
         aligned_crops(picture, faces.landmarks)
         for picture, faces in zip(pictures, found, strict=True)
     ]
-    return _Found(found, np.concatenate(crops) if crops else np.zeros((0, 1, 1, 3), np.uint8))
-
-
-def _labelled(found: _Found, models: Models, options: Options) -> list[list[Row]]:
-    rows = _rows(found.faces, models.classify_once(found.crops), models.config, options)
-    return [[next(rows) for _ in range(len(faces))] for faces in found.faces]
+    answer = models.classify_once(np.concatenate(crops)) if crops else AgeGender.none()
+    rows = _rows(found, answer, models.config, options)
+    return [[next(rows) for _ in range(len(faces))] for faces in found]
 
 
 def _assumed(picture: Image) -> Faces:

@@ -1,4 +1,4 @@
-"""Several views of a face that is seen only once: as it is, mirrored, and both a little wider.
+"""Several views of a face that is seen only once: as it is and mirrored, and both a little wider.
 
 What a network answers moves by some years when a face is mirrored or cut a little differently; the
 mean over views moves less. A track in a film has many views by itself.
@@ -13,7 +13,8 @@ import numpy as np
 
 from livecam.datatypes import Image
 
-COUNT = 4  # unless told
+COUNT = 2  # unless told
+MOST = 4
 WIDER = 0.92  # the size of the face in the wider views
 
 

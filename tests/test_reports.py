@@ -163,7 +163,7 @@ def test_json_on_stdout_is_json(
 ) -> None:
     assert evaluate.main([str(data), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
-    assert (scores["faces"], scores["views"]) == (28, 4)
+    assert (scores["faces"], scores["views"]) == (28, 2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from livecam.config import load_config
 from livecam.crops import aligned_crops, assumed_landmarks, resized
 from livecam.datatypes import Frame
 from livecam.pipeline import Models
-from livecam.views import COUNT, WIDER, views
+from livecam.views import COUNT, MOST, WIDER, views
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,7 +28,7 @@ def crops(astronaut: np.ndarray) -> np.ndarray:
     return np.concatenate([aligned_crops(face, landmarks), aligned_crops(face[60:], landmarks)])
 
 
-@pytest.mark.parametrize("count", range(1, COUNT + 1))
+@pytest.mark.parametrize("count", range(1, MOST + 1))
 def test_views_are_as_many_as_asked_for_and_of_one_shape(crops: np.ndarray, count: int) -> None:
     before = crops.copy()
     made = list(views(crops, count))
@@ -40,11 +40,11 @@ def test_views_are_as_many_as_asked_for_and_of_one_shape(crops: np.ndarray, coun
 
 def test_no_face_has_no_view_that_fails() -> None:
     nobody = np.zeros((0, 16, 16, 3), np.uint8)
-    assert [view.shape for view in views(nobody)] == [nobody.shape] * COUNT
+    assert [view.shape for view in views(nobody, MOST)] == [nobody.shape] * MOST
 
 
 def test_every_other_view_is_the_mirror_image_of_the_one_before(crops: np.ndarray) -> None:
-    made = list(views(crops))
+    made = list(views(crops, MOST))
     for view, mirrored in zip(made[::2], made[1::2], strict=True):
         np.testing.assert_array_equal(mirrored, view[:, :, ::-1])
 
@@ -63,8 +63,8 @@ def test_an_answer_is_the_mean_of_those_to_the_views(crops: np.ndarray) -> None:
     classify = AgeGenderClassifier()
     classify.age_power = (np.zeros(1), np.ones(1))  # calibration comes after the mean
     pixels = resized(crops, classify.input_px)
-    apart = [classify(view) for view in views(pixels)]
-    whole = classify(crops, COUNT)
+    apart = [classify(view) for view in views(pixels, MOST)]
+    whole = classify(crops, MOST)
     np.testing.assert_allclose(whole.age_probs, np.mean([a.age_probs for a in apart], 0), atol=1e-4)
     np.testing.assert_allclose(
         whole.female_prob, np.mean([a.female_prob for a in apart], 0), atol=1e-4
@@ -83,7 +83,7 @@ def test_two_views_answer_alike_to_a_face_and_to_its_mirror_image(crops: np.ndar
 def test_a_picture_is_seen_in_several_views_and_a_frame_in_one(astronaut: np.ndarray) -> None:
     once, often = (
         Models(load_config(flags={"classifier.views": count}, environment={}))
-        for count in (1, COUNT)
+        for count in (1, MOST)
     )
     (plain,), (averaged,) = once.look(astronaut), often.look(astronaut)
     assert not np.allclose(plain.age_probs, averaged.age_probs, atol=0.005)

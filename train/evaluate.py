@@ -135,8 +135,8 @@ def _check(args: argparse.Namespace) -> None:
     """Before the work, what would only fail after it."""
     if args.model and not args.model.endswith((".onnx", ".keras")):
         raise UsageError(f"--model {args.model}: expected a .onnx or .keras file")
-    if not 1 <= args.views <= views.COUNT:
-        raise UsageError(f"--views: expected 1 to {views.COUNT}, got {args.views}")
+    if not 1 <= args.views <= views.MOST:
+        raise UsageError(f"--views: expected 1 to {views.MOST}, got {args.views}")
     if args.sample < 0:
         raise UsageError(f"--sample: expected a number of faces or 0 for all, got {args.sample}")
     if args.report is not None:

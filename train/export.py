@@ -18,9 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from livecam import views
 from livecam.ages import median_age
-from livecam.classifier import AgeGenderClassifier
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
@@ -88,8 +86,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     known = _answers(master.predict_on_batch, crops)
     answer = _onnx_answers(onnx, crops)
     differences = _require_alike(known, answer, dev, recipe.eight_bits)
-    said_once = AgeGenderClassifier(onnx)(dev.crops[:], views.COUNT)  # as of a picture's faces
-    powers = age_powers(said_once.age_probs, dev.age)
+    powers = age_powers(answer["age_probs"], dev.age)
     record = {"age_power": powers, "data_hash": dev.data_hash, **differences}
     (folder / f"{NAME}.yaml").write_text(_HEADER + yaml.safe_dump(record, sort_keys=False))
     said = ", ".join(f"{name} {value:g}" for name, value in differences.items())
