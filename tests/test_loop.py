@@ -13,6 +13,7 @@ from conftest import unavailable
 
 from livecam.errors import LivecamError
 from train.recipe import CHOICES, Recipe
+from train.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +66,23 @@ def test_a_full_disk_is_said_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 << 20))
     with pytest.raises(LivecamError, match="the disk is full: 4 MB are needed, 3 MB free"):
         loop._require_space(tmp_path / "last.weights.h5", variables)
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [(None, ""), ("same", ""), ("other", "their hash is other, here it is same")],
+)
+def test_a_run_that_begins_with_one_of_other_faces_says_so(
+    loop: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    known: str | None,
+    says: str,
+) -> None:
+    before = RunFolder(tmp_path / "before")
+    if known is not None:
+        before.begin(Recipe(), data_hash=known)
+    loop._warn_of_other_faces(before, "same")
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.splitlines()) == bool(says)

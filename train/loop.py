@@ -34,6 +34,8 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
     train = faces.load(data_path, "train")
     if resume:
         run.require_same_data(data_path, train.data_hash)
+    elif recipe.begin:
+        _warn_of_other_faces(RunFolder(Path(recipe.begin)), train.data_hash)
     selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
     dev = faces.load(data_path, "dev", recipe.datasets)
     if len(selection.rows) < recipe.batch:
@@ -92,6 +94,17 @@ def _begin_with(net: keras.Model, run: Path) -> None:
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
+
+
+def _warn_of_other_faces(before: RunFolder, data_hash: str) -> None:
+    """Where the run to begin with had another split, it may have learnt faces that now judge it."""
+    if before.record_file.is_file() and (known := before.record()["data_hash"]) != data_hash:
+        print(
+            f"begin: {before.path} learnt from other faces (their hash is {known}, here it is "
+            f"{data_hash}): some may be in this dev part, whose scores then flatter; make the "
+            "data with the same --dev-list",
+            file=sys.stderr,
+        )
 
 
 def _taught(
