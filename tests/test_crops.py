@@ -196,14 +196,14 @@ def crops_of_run_time(files: list[Path], detector: Mtcnn) -> np.ndarray:
     """What `livecam predict --assume-face` gives its classifier."""
     seen: list[np.ndarray] = []
 
-    def classifier(crops: np.ndarray) -> AgeGender:
+    def classify(crops: np.ndarray) -> AgeGender:
         seen.append(crops)
         flat = np.full((len(crops), AGES), 1 / AGES, np.float32)
         return AgeGender(flat, np.full(len(crops), 0.5, np.float32))
 
     models = SimpleNamespace(
         detector=detector,
-        classifier=classifier,
+        classify_once=classify,
         config=load_config(shipped_file("config.yaml"), environment={}),
     )
     faces_of([read_picture(file.name, file) for file in files], models, Options(assume_face=True))

@@ -67,6 +67,8 @@ def package() -> Find:
         rgb = np.ascontiguousarray(bgr[..., ::-1])
         # a row: picture, box, confidence, the five x, the five y
         rows = mtcnn.detect_faces(rgb, box_format="xyxy", output_type="numpy").astype(np.float32)
+        if not len(rows):  # without landmarks where an earlier network found nothing
+            return Faces.none()
         landmarks = np.stack([rows[:, 6:11], rows[:, 11:16]], axis=2)
         return Faces(rows[:, 1:5], rows[:, 5], landmarks)
 
