@@ -11,7 +11,7 @@ import yaml
 
 import livecam
 from livecam.classifier import AgeGenderClassifier
-from livecam.config import load_config
+from livecam.config import BOUNDS, load_config
 from livecam.crops import aligned_crops, assumed_landmarks, resized
 from livecam.datatypes import Frame
 from livecam.pipeline import Models
@@ -104,3 +104,4 @@ def test_predict_and_annotate_say_the_same_of_a_picture(astronaut: np.ndarray) -
 def test_scores_are_of_as_many_views_as_livecam_takes() -> None:
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     assert config["classifier"]["views"] == COUNT
+    assert BOUNDS["classifier.views"] == (1, MOST)
