@@ -79,7 +79,7 @@ def median_age(age_probs: Array) -> Array:
     """The year in the middle of each distribution: (n, 101) -> (n,), whole years.
 
     Labels are completed years, and no other answer has a smaller mean absolute error under the
-    distribution. It is never outside of `central_range`.
+    distribution.
     """
     middle = (np.cumsum(age_probs, axis=1) < 0.5 - 1e-6).sum(axis=1)
     return np.minimum(middle, AGES - 1).astype(np.float32)
@@ -90,11 +90,33 @@ def central_range(age_probs: Array, share: float = RANGE_SHARE) -> np.ndarray:
 
     (n, 101) -> (n, 2) int.
     """
-    below = np.cumsum(age_probs, axis=1)
     tail = (1 - share) / 2
-    low = (below < tail - 1e-6).sum(axis=1)
-    high = (below < 1 - tail - 1e-6).sum(axis=1)
-    return np.minimum(np.stack([low, high], axis=1), AGES - 1)
+    return AgeRange(tail, 1 - tail)(age_probs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgeRange:
+    """Callable: distributions (n, 101) -> the first and last years of their ranges (n, 2) int.
+
+    A year belongs to a range where P(age <= it) is at least `low` and P(age < it) less than
+    `high`: one number, or one for each year (101,), as `train.calibrate` finds them. The range
+    goes from the first such year to the last, and never leaves out the median.
+    """
+
+    low: Array | float = (1 - RANGE_SHARE) / 2
+    high: Array | float = (1 + RANGE_SHARE) / 2
+
+    def __call__(self, age_probs: Array) -> np.ndarray:
+        up_to = np.cumsum(age_probs, axis=1)
+        below = np.pad(up_to[:, :-1], ((0, 0), (1, 0)))
+        belongs = (up_to >= self.low - 1e-6) & (below < self.high - 1e-6)
+        rows = np.arange(len(belongs))
+        belongs[rows, median_age(age_probs).astype(int)] = True
+        first, last = belongs.argmax(axis=1), belongs[:, ::-1].argmax(axis=1)
+        return np.stack([first, AGES - 1 - last], axis=1)
+
+
+CENTRAL_RANGE = AgeRange()
 
 
 def sharpened(age_probs: Array, power: Array | float) -> Array:

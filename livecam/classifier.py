@@ -2,8 +2,7 @@
 
 A model is a `.onnx` or `.keras` file with one input, RGB crops (n, px, px, 3) in 0..255, and two
 outputs, `age_probs` (n, 101) and `female_prob` (n,). A `.yaml` file of the same name beside it
-may hold `age_power`, the exponent that calibrates the age distribution: a number, or one for each
-of some answered ages.
+may hold `age_range`, which calibrates the range: {age: [low, high], …}, see `ages.AgeRange`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from livecam.ages import median_age, sharpened
+from livecam.ages import CENTRAL_RANGE, YEARS, AgeRange
 from livecam.crops import resized
 from livecam.datatypes import AGES, AgeGender, Array, Image
 from livecam.errors import LivecamError, UsageError
@@ -33,7 +32,8 @@ class AgeGenderClassifier:
     """Callable: crops (n, px, px, 3) RGB uint8 -> AgeGender of n rows, the mean answer to so many
     views of each.
 
-    `provider` is what computes: an execution provider of ONNX Runtime, or Keras.
+    `provider` is what computes: an execution provider of ONNX Runtime, or Keras. `age_range` is the
+    range that goes with the model's distributions.
     Raises LivecamError if the model is missing, damaged or of another shape.
     """
 
@@ -50,7 +50,7 @@ class AgeGenderClassifier:
             self.provider = "Keras"
         else:
             self._net, self.input_px, self.provider = _onnx_net(self.path, threads, providers)
-        self.age_power = _age_power(self.path.with_suffix(".yaml"))
+        self.age_range = _age_range(self.path.with_suffix(".yaml"))
 
     def __call__(self, crops: Image, count: int = 1) -> AgeGender:
         if not len(crops):
@@ -58,11 +58,10 @@ class AgeGenderClassifier:
         pixels = resized(crops, self.input_px)
         answers = [self._answers(view.astype(np.float32)) for view in views(pixels, count)]
         age_probs, female_prob = (np.mean(each, axis=0) for each in zip(*answers, strict=True))
-        power = np.interp(median_age(age_probs), *self.age_power)
-        return AgeGender(sharpened(age_probs, power), female_prob)
+        return AgeGender(age_probs, female_prob)
 
     def _answers(self, pixels: Array) -> tuple[Array, Array]:
-        """Of one view, before calibration: (n, 101), (n,)."""
+        """Of one view: (n, 101), (n,)."""
         parts = [self._net(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
         age_probs, female_prob = (np.concatenate(part) for part in zip(*parts, strict=True))
         return age_probs, female_prob
@@ -133,19 +132,20 @@ def _checked(path: Path, inputs: list[list], outputs: dict[str, list]) -> int:
     return side
 
 
-def _age_power(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The calibration beside a model: rising ages (k,), and the exponents (k,) at them. 1 at every
-    age without a file."""
+def _age_range(path: Path) -> AgeRange:
+    """The calibration beside a model, between the ages that it names; the central range without."""
     if not path.is_file():
-        return np.zeros(1), np.ones(1)
+        return CENTRAL_RANGE
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))["age_power"]
-        at = found if isinstance(found, dict) else {0: found}
-        ages, powers = np.array(sorted(at.items()), float).T
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))["age_range"]
+        ages = np.array(sorted(found), float)
+        bounds = np.array([found[age] for age in ages], float).T
+        low, high = (np.interp(YEARS, ages, bound) for bound in bounds)
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise LivecamError(
-            f"{path}: expected a number as age_power, or {{age: number, …}} ({error!r})"
+            f"{path}: expected age_range: {{age: [low, high], …}}, as this version's "
+            f"python -m train.export writes it ({error!r})"
         ) from error
-    if not np.all((powers > 0) & (powers < 100)):
-        raise LivecamError(f"{path}: age_power: expected numbers above 0, received {found}")
-    return ages, powers
+    if not np.all((bounds >= 0) & (bounds <= 1)):
+        raise LivecamError(f"{path}: age_range: expected numbers from 0 to 1, received {found}")
+    return AgeRange(low, high)

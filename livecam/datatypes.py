@@ -97,8 +97,8 @@ class AgeGender:
 class TrackedFace:
     """A confirmed track as one frame shows it; the age fields are smoothed over the track.
 
-    `age` is the median of `age_probs`, `age_low`..`age_high` its central 80 % range: whole years,
-    both inclusive.
+    `age` is the median of `age_probs`, `age_low`..`age_high` its 80 % range: whole years, both
+    inclusive.
     `coasting_s` is 0 when the box was measured in this frame, else how long it is predicted.
     `samples` counts the classifications behind the age fields.
     """

@@ -147,7 +147,12 @@ class Models:
         if frames:
             confirm_after = min(config.confirm_after, frames)
             config = dataclasses.replace(config, confirm_after=confirm_after)
-        tracker = Tracker(config, self.config.scheme, self.config.detector.thresholds[2])
+        tracker = Tracker(
+            config,
+            self.config.scheme,
+            self.config.detector.thresholds[2],
+            self.classifier.age_range,
+        )
         detect_every = 1 if self.config.overlay.blur else self.config.detector.detect_every
         calm_every_s = self.config.detector.calm_every_s
         classify = self.classify_once if frames == 1 else self.classifier

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from livecam.ages import at_least, central_range, median_age
-from livecam.config import Config, load_config
+from livecam.ages import at_least, median_age
+from livecam.config import load_config
 from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
 from livecam.errors import LivecamError
@@ -185,7 +185,7 @@ def faces_of(pictures: Sequence[Image], models: Models, options: Options) -> lis
         for picture, faces in zip(pictures, found, strict=True)
     ]
     answer = models.classify_once(np.concatenate(crops)) if crops else AgeGender.none()
-    rows = _rows(found, answer, models.config, options)
+    rows = _rows(found, answer, models, options)
     return [[next(rows) for _ in range(len(faces))] for faces in found]
 
 
@@ -197,11 +197,11 @@ def _assumed(picture: Image) -> Faces:
 
 
 def _rows(
-    found: Sequence[Faces], answer: AgeGender, config: Config, options: Options
+    found: Sequence[Faces], answer: AgeGender, models: Models, options: Options
 ) -> Iterator[Row]:
-    scheme = config.scheme
+    scheme = models.config.scheme
     ages = median_age(answer.age_probs)
-    ranges = central_range(answer.age_probs)
+    ranges = models.classifier.age_range(answer.age_probs)
     bins = scheme.bin_probs(answer.age_probs)
     over = {str(age): at_least(answer.age_probs, age) for age in options.over}
     i = 0

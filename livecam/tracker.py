@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from livecam.ages import AgeScheme, central_range, median_age, sharpened
+from livecam.ages import CENTRAL_RANGE, AgeRange, AgeScheme, median_age, sharpened
 from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import iou_matrix
@@ -28,9 +28,13 @@ class Tracker:
     """
 
     def __init__(
-        self, config: TrackerConfig, scheme: AgeScheme, birth_confidence: float = 0.0
+        self,
+        config: TrackerConfig,
+        scheme: AgeScheme,
+        birth_confidence: float = 0.0,
+        age_range: AgeRange = CENTRAL_RANGE,
     ) -> None:
-        self.config, self.scheme = config, scheme
+        self.config, self.scheme, self.age_range = config, scheme, age_range
         self.birth_confidence = birth_confidence
         self._tracks: list[_Track] = []
         self._due: list[_Track] = []  # of the last call of `due`, for `learn`
@@ -171,7 +175,7 @@ class Tracker:
         changed = [each for each in views if each.pooled is None]
         if changed:
             probs = np.stack([each.age_probs(self.config.max_narrowing) for each in changed])
-            ranges, bins = central_range(probs).tolist(), self.scheme.bin_probs(probs)
+            ranges, bins = self.age_range(probs).tolist(), self.scheme.bin_probs(probs)
             rows = zip(changed, probs, median_age(probs).tolist(), ranges, bins, strict=True)
             for each, p, age, (low, high), bin_p in rows:
                 each.pooled = _Pooled(p, age, low, high, bin_p)

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from livecam.ages import (
     SCHEMES,
     YEARS,
+    AgeRange,
     AgeScheme,
     at_least,
     central_range,
@@ -157,6 +158,24 @@ def test_the_range_holds_at_least_its_share(age_probs: np.ndarray, share: float)
         assert probs[low : high + 1].sum() >= share - 1e-4
         # and both tails are as small as they should be
         assert max(probs[:low].sum(), probs[high + 1 :].sum()) <= (1 - share) / 2 + 1e-4
+
+
+def test_a_range_by_year_takes_in_what_is_plausible_by_itself() -> None:
+    """P(age <= 15) is a tenth: enough for 15 where teenagers need less than others."""
+    probs = np.zeros((1, AGES), np.float32)
+    probs[0, [15, 25, 35, 45]] = 0.1, 0.4, 0.4, 0.1
+    assert AgeRange(0.2, 0.8)(probs).tolist() == [[25, 35]]
+    assert AgeRange(np.where(YEARS < 20, 0.05, 0.2), 0.8)(probs).tolist() == [[15, 35]]
+    assert AgeRange(0.2, np.where(YEARS > 40, 0.95, 0.8))(probs).tolist() == [[25, 45]]
+
+
+@given(distributions(), hnp.arrays(np.float32, (2, AGES), elements=st.floats(0, 1, width=32)))
+def test_any_bounds_give_a_range_around_the_median(
+    age_probs: np.ndarray, bounds: np.ndarray
+) -> None:
+    first, last = AgeRange(*bounds)(age_probs).T
+    median = median_age(age_probs)
+    assert np.all((first >= 0) & (first <= median) & (median <= last) & (last < AGES))
 
 
 @given(distributions(), st.floats(0.05, 0.95), st.floats(0.05, 0.95))

@@ -1,40 +1,66 @@
-"""The calibration of the age range, on people whose guesses are too sure or not sure enough."""
+"""The calibration of the age range, on people whose guesses are too sure, not sure enough, or lean
+to the middle."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from livecam.ages import YEARS, median_age, sharpened
+from livecam.ages import CENTRAL_RANGE, YEARS, AgeRange
 from train import metrics
-from train.calibrate import KNOTS, age_powers
+from train.calibrate import KNOTS, range_bounds
 
 
-def _guesses(said: float, true: float, low: int, high: int, n: int = 500) -> tuple:
-    """Bells of width `said` around guesses that are off by `true` years, and the labels."""
-    rng = np.random.default_rng(0)
-    ages = rng.integers(low, high, n)
-    centre = ages + rng.normal(0, true, n)
+def _guesses(said: float, true: float, lean: float = 0, seed: int = 0, n: int = 3000) -> tuple:
+    """Bells of width `said` around guesses that are off by `true` years and `lean` of the way
+    towards 40, and the labels."""
+    rng = np.random.default_rng(seed)
+    ages = rng.integers(5, 90, n)
+    centre = ages + lean * (40 - ages) + rng.normal(0, true, n)
     probs = np.exp(-(((YEARS - centre[:, None]) / said) ** 2) / 2)
-    return (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32), ages.astype(float)
+    return (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32), ages
+
+
+def _range(bounds: dict[int, list[float]]) -> AgeRange:
+    low, high = (
+        np.interp(YEARS, list(bounds), [both[which] for both in bounds.values()])
+        for which in (0, 1)
+    )
+    return AgeRange(low, high)
+
+
+def _held(age_range: AgeRange, probs: np.ndarray, ages: np.ndarray) -> np.ndarray:
+    return metrics.range_meets(age_range(probs), ages, ages)
 
 
 @pytest.mark.parametrize("said", [3.0, 6.0, 10.0])
-def test_the_range_holds_its_share_whatever_the_network_says(said: float) -> None:
-    probs, ages = _guesses(said, 6.0, 15, 80)
-    powers = age_powers(probs, ages)
-    calibrated = sharpened(probs, np.interp(median_age(probs), KNOTS, list(powers.values())))
-    assert metrics.held(calibrated, ages).mean() == pytest.approx(0.8, abs=0.04)
-    assert powers[34] == pytest.approx((said / 6) ** 2, rel=0.35)
+def test_the_range_holds_its_share_of_others_whatever_the_network_says(said: float) -> None:
+    calibrated = _range(range_bounds(*_guesses(said, 6.0)))
+    others = _guesses(said, 6.0, seed=1)
+    assert _held(calibrated, *others).mean() == pytest.approx(0.8, abs=0.03)
+    first, last = calibrated(others[0]).T
+    assert (last - first).mean() == pytest.approx(2 * 1.28 * 6, rel=0.1)
 
 
-def test_each_age_has_its_own_exponent() -> None:
-    young, young_ages = _guesses(6.0, 3.0, 10, 30)
-    old, old_ages = _guesses(6.0, 12.0, 55, 80)
-    powers = age_powers(np.concatenate([young, old]), np.concatenate([young_ages, old_ages]))
-    assert powers[14] > 1.5 > 0.8 > powers[66]
+def test_it_does_so_at_every_age_where_the_network_leans_to_the_middle() -> None:
+    learnt, (probs, ages) = _guesses(6.0, 6.0, lean=0.25), _guesses(6.0, 6.0, 0.25, seed=1)
+    calibrated = _range(range_bounds(*learnt))
+    for low, high in ((5, 12), (13, 19), (20, 39), (40, 69), (70, 89)):
+        rows = (ages >= low) & (ages <= high)
+        assert _held(calibrated, probs[rows], ages[rows]).mean() == pytest.approx(0.8, abs=0.08)
+    old = ages >= 75  # whom no middle range holds
+    assert _held(CENTRAL_RANGE, probs[old], ages[old]).mean() < 0.5
 
 
 def test_few_faces_are_enough_to_answer() -> None:
-    probs, ages = _guesses(6.0, 6.0, 20, 40, n=3)
-    assert list(age_powers(probs, ages)) == list(KNOTS)
+    probs, ages = _guesses(6.0, 6.0, n=1)
+    bounds = range_bounds(probs, ages)
+    assert list(bounds) == list(KNOTS)
+    assert _held(_range(bounds), probs, ages).all()
+
+
+def test_whoever_is_over_100_counts_as_100() -> None:
+    probs, ages = _guesses(6.0, 6.0)
+    assert range_bounds(probs, np.where(ages > 80, 116, ages))[100] == pytest.approx(
+        range_bounds(probs, np.where(ages > 80, 100, ages))[100]
+    )

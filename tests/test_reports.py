@@ -14,6 +14,7 @@ import pytest
 from faces_data import write_h5
 
 from livecam.ages import SCHEMES
+from livecam.ages import CENTRAL_RANGE
 from livecam.datatypes import AgeGender
 from train import compare, evaluate, explore, faces, plots, report
 
@@ -23,6 +24,7 @@ class FakeClassifier:
 
     def __init__(self, model: str = "", runtime: str = "onnx") -> None:
         self.path = Path(model or "fake.onnx")
+        self.age_range = CENTRAL_RANGE
 
     def __call__(self, crops: np.ndarray, count: int = 1) -> AgeGender:
         light = crops.reshape(len(crops), -1).mean(axis=1) / 255
@@ -263,12 +265,14 @@ def test_without_matplotlib_the_install_command_is_the_answer(
 
 
 def test_a_drawing_takes_the_ink_of_the_page() -> None:
-    svg = report.drawing(plots.range_calibration([0.5, 0.8], [0.4, 0.9]), "<caption>")
+    svg = report.drawing(plots.range_calibration([0.5, 0.8], [0.4, 0.9], (0.8, 0.8)), "<caption>")
     assert plots.INK not in svg
     assert "currentColor" in svg
     assert "&lt;caption&gt;" in svg
     assert "<metadata" not in svg
-    assert svg == report.drawing(plots.range_calibration([0.5, 0.8], [0.4, 0.9]), "<caption>")
+    assert svg == report.drawing(
+        plots.range_calibration([0.5, 0.8], [0.4, 0.9], (0.8, 0.8)), "<caption>"
+    )
 
 
 def test_a_map_is_red_where_it_is_positive() -> None:

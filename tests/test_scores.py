@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from livecam.ages import SCHEMES
+from livecam.ages import CENTRAL_RANGE, SCHEMES, AgeRange
 from livecam.datatypes import AgeGender
 from train.faces import FaceSet
 from train.scores import Labels, as_json, labels_of, quarters, scheme_scores, score, table
@@ -26,7 +26,7 @@ def _sure(*years: int, female_prob: float = 0.9) -> AgeGender:
 
 
 def _score(labels: Labels, answer: AgeGender) -> dict:
-    return {"model": "m", "split": "test", **score(labels, answer, np.array([30.0]))}
+    return {"model": "m", "split": "test", **score(labels, answer, CENTRAL_RANGE, np.array([30.0]))}
 
 
 def test_right_answers_score_full() -> None:
@@ -37,7 +37,8 @@ def test_right_answers_score_full() -> None:
     assert scores["gender"]["value"] == 1
     assert all(scheme["accuracy"] == 1 for scheme in scores["schemes"].values())
     assert all(scheme["mean_f1"] == 1 for scheme in scores["schemes"].values())
-    assert [row["holds"] for row in scores["ranges"]] == [1] * 5
+    assert [row["holds"] for row in scores["central_ranges"]] == [1] * 5
+    assert scores["range_years"] == 1
 
 
 def test_the_median_and_the_expected_age_have_their_own_errors() -> None:
@@ -48,6 +49,19 @@ def test_the_median_and_the_expected_age_have_their_own_errors() -> None:
     assert scores["cs5"]["value"] == 1
     assert scores["expected_age_mae"]["value"] == pytest.approx(5.4)
     assert scores["expected_age_cs5"]["value"] == 0
+
+
+def test_the_range_that_is_shown_is_judged() -> None:
+    """All year of one that is twice as likely above 30 are held by a range that begins at 20."""
+    probs = np.full((2, 101), 1 / 101, np.float32)
+    labels, answer = _labels([12, 60]), AgeGender(probs, np.array([0.9, 0.9], np.float32))
+    narrow = score(labels, answer, AgeRange(0.2, 0.8), np.array([30.0]))
+    assert (narrow["range_holds"], narrow["range_years"]) == (0.5, 61)
+    assert narrow["by_age"]["3-12"]["range_holds"] == 0
+    young_too = np.where(np.arange(101) < 20, 0.05, 0.2)
+    wide = score(labels, answer, AgeRange(young_too, 0.8), np.array([30.0]))
+    assert (wide["range_holds"], wide["range_years"]) == (1, 76)
+    assert wide["central_ranges"] == narrow["central_ranges"]
 
 
 def test_ages_have_their_own_errors() -> None:

@@ -325,10 +325,14 @@ def test_a_resumed_run_keeps_its_recipe(run: Path, data: Path) -> None:
     assert "--resume: the run has its recipe" in done.stderr
 
 
-@pytest.mark.parametrize("power", [".nan", "-3", "0", "words", "1e9", "{}", "{20: -1}", "{a: 1}"])
-def test_a_calibration_that_is_none(exported: Path, tmp_path: Path, power: str) -> None:
+@pytest.mark.parametrize(
+    "bounds",
+    [".nan", "3", "words", "{}", "{20: 0.1}", "{20: [0.1]}", "{20: [0.1, .nan]}", "{20: [-1, 1]}",
+     "{20: [0.1, 1.1]}", "{a: [0.1, 0.9]}", "{20: [0.1, 0.5, 0.9]}"],
+)  # fmt: skip
+def test_a_calibration_that_is_none(exported: Path, tmp_path: Path, bounds: str) -> None:
     model = tmp_path / "a.onnx"
     model.write_bytes((exported / "age_gender.onnx").read_bytes())
-    model.with_suffix(".yaml").write_text(f"age_power: {power}\n")
-    with pytest.raises(LivecamError, match="age_power"):
+    model.with_suffix(".yaml").write_text(f"age_range: {bounds}\n")
+    with pytest.raises(LivecamError, match="age_range"):
         AgeGenderClassifier(model)

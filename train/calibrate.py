@@ -1,46 +1,47 @@
-"""Make the age range honest: it shall hold the label as often as it says, at every age.
+"""Make the age range honest: of people of every age, it shall hold the age of four in five.
 
-The distribution is raised to an exponent (temperature scaling, Guo et al. 2017), and the exponent
-depends on the answered age: a network is surer of children than their labels allow, and less sure
-of people in their fifties.
+A network that errs towards the middle has too many teenagers and too many of the old above or below
+its ranges, however wide these are for all. So the range is made of the years that are plausible by
+themselves: a year belongs to it unless its place in the distribution is where only a tenth of the
+people of that age have theirs. This is conformal prediction, conditional on the label (Vovk 2012).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from livecam.ages import RANGE_SHARE, median_age, sharpened
-from train import metrics
-from train.scores import age_bands
+from livecam.ages import RANGE_SHARE
+from livecam.datatypes import AGES
 
-KNOTS = (0, 6, 14, 24, 34, 44, 54, 66)  # ages; between them the exponent is interpolated
-POWERS = np.geomspace(0.25, 4, 33)
-ROUNDS = 3
-MIN_FACES = 15  # of a band, for its share to count
-ALL = 100  # weight of the share over all faces: at 10 it comes out 2 points too high
-SMOOTHNESS = 0.003  # weight of the differences between exponents
+KNOTS = (0, 2, 4, 7, 10, 13, 16, 20, 25, 30, 36, 43, 51, 60, 70, 82, 100)  # ages
+SPREAD = 1.0, 0.1  # of the faces that speak for an age: years, and years more for each year of age
+MIN_FACES = 20  # that speak for an age
 
 
-def age_powers(age_probs: np.ndarray, ages: np.ndarray) -> dict[int, float]:
-    """(n, 101), (n,) -> the exponent at each of KNOTS under which the central range holds its
-    share of the labels as nearly as it can be, in each age band and in all."""
-    answered = median_age(age_probs)
-    bands = [rows for _, rows in age_bands(ages) if rows.sum() >= MIN_FACES]
-
-    def cost(powers: np.ndarray) -> float:
-        held = metrics.held(sharpened(age_probs, np.interp(answered, KNOTS, powers)), ages)
-        shares = np.array([held[rows].mean() for rows in bands])
-        rough = np.square(np.diff(np.log(powers))).sum()
-        return float(
-            np.square(shares - RANGE_SHARE).sum()
-            + ALL * np.square(held.mean() - RANGE_SHARE)
-            + SMOOTHNESS * rough
+def range_bounds(age_probs: np.ndarray, ages: np.ndarray) -> dict[int, list[float]]:
+    """(n, 101), (n,) -> for each age of KNOTS, the least P(age <= it) and the largest P(age < it)
+    with which it belongs to the range; see `livecam.ages.AgeRange`."""
+    labels = np.minimum(np.floor(ages), AGES - 1).astype(int)
+    own = age_probs[np.arange(len(labels)), labels]
+    up_to = np.cumsum(age_probs, axis=1)[np.arange(len(labels)), labels]
+    tail = (1 - RANGE_SHARE) / 2
+    bounds = {}
+    for age in KNOTS:
+        weights = _nearness(labels, age)
+        low, high = (
+            np.quantile(places, share, weights=weights, method="inverted_cdf")
+            for places, share in ((up_to, tail), (up_to - own, 1 - tail))
         )
+        bounds[age] = [round(float(low), 4), round(float(high), 4)]
+    return bounds
 
-    powers = min((np.full(len(KNOTS), power) for power in POWERS), key=cost)
-    for _ in range(ROUNDS):
-        for knot in range(len(KNOTS)):
-            tried = np.tile(powers, (len(POWERS), 1))
-            tried[:, knot] = POWERS
-            powers = min(tried, key=cost)
-    return {age: round(float(power), 3) for age, power in zip(KNOTS, powers, strict=True)}
+
+def _nearness(labels: np.ndarray, age: int) -> np.ndarray:
+    """How much each face says of an age, 0 to 1: (n,). Widened until enough of them speak."""
+    years, years_per_year = SPREAD
+    spread = years + years_per_year * age
+    while True:
+        weights = np.exp(-np.square((labels - age) / spread) / 2)
+        if weights.sum() >= min(MIN_FACES, len(labels) / 2):
+            return weights
+        spread *= 1.25

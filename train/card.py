@@ -47,10 +47,15 @@ def _lines(
     yield ""
     yield "## Calibration and agreement"
     yield ""
-    powers = calibration["age_power"]
-    yield "| answered age | " + " | ".join(map(str, powers)) + " |"
-    yield "|---|" + "---|" * len(powers)
-    yield "| exponent | " + " | ".join(f"{power:g}" for power in powers.values()) + " |"
+    yield "A year belongs to the range of a face where the distribution has"
+    yield ""
+    bounds = calibration["age_range"]
+    yield "| year | " + " | ".join(map(str, bounds)) + " |"
+    yield "|---|" + "---|" * len(bounds)
+    for name, which in (("P(age ≤ year) of at least", 0), ("P(age < year) below", 1)):
+        yield f"| {name} | " + " | ".join(f"{both[which]:.2f}" for both in bounds.values()) + " |"
+    yield ""
+    yield "so that four of five people of every age have theirs in it."
     yield ""
     years, points = calibration["onnx_mae_difference"], calibration["onnx_gender_difference"]
     yield f"The ONNX file and the Keras file differ by {years:+.3f} years of mean absolute error"

@@ -127,7 +127,7 @@ class _Judged:
             "split": split,
             "views": count,
             "data_hash": self.data.data_hash,
-            **score(self.labels, self.answer, train_ages, seen),
+            **score(self.labels, self.answer, self.classifier.age_range, train_ages, seen),
         }
 
 
@@ -229,7 +229,7 @@ def _write_report(
     labels: Labels,
     answer: AgeGender,
     scores: dict[str, Any],
-    classify: Callable[[Image], AgeGender],
+    classify: AgeGenderClassifier,
 ) -> None:
     from train import score_page  # Matplotlib is imported here
 

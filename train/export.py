@@ -9,6 +9,7 @@ for it (`eight_bits` in its recipe) computes in eight bits in the ONNX file.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,14 +19,16 @@ from typing import Any
 import numpy as np
 import yaml
 
+from livecam import views
 from livecam.ages import median_age
+from livecam.classifier import AgeGenderClassifier
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
-from train.calibrate import age_powers
+from train.calibrate import range_bounds
 from train.card import card
 from train.cli import run
-from train.evaluate import score_model
+from train.evaluate import answers, score_model
 from train.recipe import Recipe
 from train.run_folder import RunFolder
 
@@ -86,15 +89,13 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     known = _answers(master.predict_on_batch, crops)
     answer = _onnx_answers(onnx, crops)
     differences = _require_alike(known, answer, dev, recipe.eight_bits)
-    powers = age_powers(answer["age_probs"], dev.age)
-    record = {"age_power": powers, "data_hash": dev.data_hash, **differences}
-    (folder / f"{NAME}.yaml").write_text(_HEADER + yaml.safe_dump(record, sort_keys=False))
+    seen, _ = answers(functools.partial(AgeGenderClassifier(onnx), count=views.COUNT), dev.crops)
+    bounds = range_bounds(seen.age_probs, dev.age)
+    record = {"age_range": bounds, "data_hash": dev.data_hash, **differences}
+    written = yaml.safe_dump(record, sort_keys=False, default_flow_style=None)
+    (folder / f"{NAME}.yaml").write_text(_HEADER + written)
     said = ", ".join(f"{name} {value:g}" for name, value in differences.items())
-    print(
-        f"age_power {', '.join(f'{power:.2f} at {age}' for age, power in powers.items())}; "
-        f"the ONNX file and the master: {said}",
-        file=sys.stderr,
-    )
+    print(f"the ONNX file and the master: {said}", file=sys.stderr)
     return record
 
 
@@ -154,8 +155,9 @@ def _gender(answer: Answers, dev: faces.FaceSet) -> float:
 
 
 _HEADER = """# Written by `python -m train.export`.
-# age_power: exponents that calibrate the age distribution, by the answered age; chosen on the dev
-#   part so that the central 80 % range holds 80 % of the labels
+# age_range: a year belongs to the range of a face where P(age <= it) and P(age < it) are at least
+#   and below these, by the year; chosen on the dev part so that four of five people of every age
+#   have theirs in the range
 # data_hash: of the faces it was trained on
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from livecam.ages import RANGE_SHARE, central_range
+from livecam.datatypes import AGES
 
 BOOTSTRAP_ROUNDS = 2000
 Statistic = Callable[[np.ndarray], float]
@@ -47,18 +47,11 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def held(age_probs: np.ndarray, ages: np.ndarray, share: float = RANGE_SHARE) -> np.ndarray:
-    """Whether the central range holds the label, by whole years: (n,) bool."""
-    return range_meets(age_probs, np.floor(ages), np.floor(ages), share)
-
-
-def range_meets(
-    age_probs: np.ndarray, low: np.ndarray, high: np.ndarray, share: float = RANGE_SHARE
-) -> np.ndarray:
-    """Whether the central range and the label's whole years low..high overlap: (n,) bool."""
-    range_low, range_high = central_range(age_probs, share).T
-    oldest = age_probs.shape[1] - 1
-    return (range_low <= np.minimum(high, oldest)) & (np.minimum(low, oldest) <= range_high)
+def range_meets(ranges: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether a range (n, 2) and the label's whole years low..high overlap: (n,) bool."""
+    first, last = ranges.T
+    oldest = AGES - 1
+    return (first <= np.minimum(high, oldest)) & (np.minimum(low, oldest) <= last)
 
 
 def majority_share(bins: np.ndarray) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from livecam.ages import RANGE_SHARE, SCHEMES, central_range, median_age
-from livecam.datatypes import AgeGender, Image
+from livecam.ages import RANGE_SHARE, SCHEMES, median_age
+from livecam.classifier import AgeGenderClassifier
+from livecam.datatypes import AgeGender
 from livecam.progress import Progress
 from train import faces, metrics, plots, report
 from train.report import Section
@@ -70,11 +70,15 @@ def _summary(scores: dict[str, Any]) -> Section:
 
 
 def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
-    ranges = scores["ranges"]
+    central = scores["central_ranges"]
     drawings = [
         report.drawing(
-            plots.range_calibration([r["share"] for r in ranges], [r["holds"] for r in ranges]),
-            "Central age ranges: how many labels they hold.",
+            plots.range_calibration(
+                [row["share"] for row in central],
+                [row["holds"] for row in central],
+                (RANGE_SHARE, scores["range_holds"]),
+            ),
+            "Age ranges: how many labels they hold.",
         )
     ]
     exact = ~labels.is_interval
@@ -92,13 +96,22 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
         points = metrics.reliability(gender_confidence(answer)[known], is_right)
         figure = plots.reliability(*points, "probability of the answered gender", least=0.5)
         drawings.append(report.drawing(figure, "Gender."))
-    rows = [(percent(r["share"]), percent(r["holds"]), f"{r['years']:.1f}") for r in ranges]
+    rows = [
+        (f"middle {row['share']:.0%}", percent(row["holds"]), f"{row['years']:.1f}")
+        for row in central
+    ]
+    shown = percent(scores["range_holds"]), number(scores["range_years"], ".1f")
+    rows.append((f"{RANGE_SHARE:.0%}, as shown", *shown))
     return Section(
         "Calibration",
         [
             report.text("A point on the dashed line means what it says; its area is its faces."),
             report.row(*drawings),
-            report.table(("range of", "holds the label", "mean width, years"), rows),
+            report.text(
+                "A middle range leaves out as much of the distribution on either side. The range "
+                "that is shown holds the years that are plausible by themselves."
+            ),
+            report.table(("range", "holds the label", "mean width, years"), rows),
         ],
     )
 
@@ -190,13 +203,13 @@ def gallery(
     data: faces.FaceSet,
     labels: Labels,
     answer: AgeGender,
-    classify: Callable[[Image], AgeGender],
+    classify: AgeGenderClassifier,
     count: int,
 ) -> Section:
     """The faces with the largest errors, and where on them the answer hangs."""
     ages = median_age(answer.age_probs)
     errors = age_errors(ages, labels)
-    ranges = central_range(answer.age_probs)
+    ranges = classify.age_range(answer.age_probs)
     rows = np.argsort(-np.abs(errors), kind="stable")[:count]
     cards = []
     with Progress("explain", len(rows), "faces") as progress:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from livecam.ages import SCHEMES, AgeScheme, expected_age, median_age
+from livecam.ages import SCHEMES, AgeRange, AgeScheme, central_range, expected_age, median_age
 from livecam.datatypes import AgeGender
 from train import faces, metrics
 from train.labels import ETHNICITIES
@@ -59,11 +59,13 @@ def labels_of(data: faces.FaceSet) -> Labels:
 
 @dataclass(frozen=True)
 class Judged:
-    """Per face (n,): `errors` in years, `is_right` of the gender, `held` of the 80 % range."""
+    """Per face (n,): `errors` in years, `is_right` of the gender; of the 80 % range `held`, whether
+    it holds the label, and its `width` in years."""
 
     errors: np.ndarray
     is_right: np.ndarray
     held: np.ndarray
+    width: np.ndarray
 
 
 def age_errors(answers: np.ndarray, labels: Labels) -> np.ndarray:
@@ -73,17 +75,20 @@ def age_errors(answers: np.ndarray, labels: Labels) -> np.ndarray:
     return metrics.signed_errors(answers, low, high)
 
 
-def judged(labels: Labels, answer: AgeGender) -> Judged:
+def judged(labels: Labels, answer: AgeGender, age_range: AgeRange) -> Judged:
+    ranges = age_range(answer.age_probs)
     return Judged(
         age_errors(median_age(answer.age_probs), labels),
         (answer.female_prob >= 0.5) == (labels.gender == 1),
-        metrics.range_meets(answer.age_probs, labels.low, labels.high),
+        metrics.range_meets(ranges, labels.low, labels.high),
+        ranges[:, 1] - ranges[:, 0] + 1,
     )
 
 
 def score(
     labels: Labels,
     answer: AgeGender,
+    age_range: AgeRange,
     train_ages: np.ndarray,
     looks: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def score(
 
     `train_ages` give the constant answer; `looks` are measures (n,) of the pictures by name.
     """
-    judgement = judged(labels, answer)
+    judgement = judged(labels, answer, age_range)
     errors, is_right = judgement.errors, judgement.is_right
     expected_errors = age_errors(expected_age(answer.age_probs), labels)
     known = labels.gender >= 0
@@ -123,7 +128,8 @@ def score(
         ),
         "gender_calibration_error": _gender_calibration_error(answer, is_right, known),
         "range_holds": _mean(judgement.held),
-        "ranges": ranges(labels, answer),
+        "range_years": _mean(judgement.width),
+        "central_ranges": central_ranges(labels, answer),
         "constant": {
             "age": constant,
             "mae": metrics.mae(constant_errors),
@@ -167,15 +173,14 @@ def gender_confidence(answer: AgeGender) -> np.ndarray:
     return np.maximum(answer.female_prob, 1 - answer.female_prob)
 
 
-def ranges(labels: Labels, answer: AgeGender) -> list[dict[str, float]]:
+def central_ranges(labels: Labels, answer: AgeGender) -> list[dict[str, float]]:
     """What share of the labels the central ranges of several shares hold, and their width."""
     rows = []
     for share in RANGE_SHARES:
-        low, high = metrics.central_range(answer.age_probs, share).T
-        met = metrics.range_meets(answer.age_probs, labels.low, labels.high, share)
-        rows.append(
-            {"share": share, "holds": float(met.mean()), "years": float((high - low + 1).mean())}
-        )
+        ranges = central_range(answer.age_probs, share)
+        met = metrics.range_meets(ranges, labels.low, labels.high)
+        years = float((ranges[:, 1] - ranges[:, 0] + 1).mean())
+        rows.append({"share": share, "holds": float(met.mean()), "years": years})
     return rows
 
 
@@ -239,6 +244,7 @@ def _group(labels: Labels, judgement: Judged, rows: np.ndarray) -> dict[str, flo
         "bias": _mean(errors),
         "gender": _mean(judgement.is_right[rows & (labels.gender >= 0)]),
         "range_holds": _mean(judgement.held[rows]),
+        "range_years": _mean(judgement.width[rows]),
     }
 
 
@@ -337,6 +343,7 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     yield "gender, area under the ROC curve", number(scores["gender_auc"], ".3f"), "", ""
     yield "gender, calibration error", percent(scores["gender_calibration_error"]), "", ""
     yield "80 % range holds the label", percent(scores["range_holds"]), "", ""
+    yield "80 % range, mean width", f"{number(scores['range_years'], '.1f')} years", "", ""
     for kind in ("age_and_gender", "ethnicity"):
         worst = scores["worst"][kind]
         if worst is not None:
@@ -377,7 +384,7 @@ def _scheme_table(schemes: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def group_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
-    header = (title, "faces", "MAE", "bias", "gender", "range holds")
+    header = (title, "faces", "MAE", "bias", "gender", "range holds", "its years")
     return header, [
         (
             name,
@@ -386,6 +393,7 @@ def group_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
             number(group["bias"], "+.1f"),
             percent(group["gender"]),
             percent(group["range_holds"]),
+            number(group["range_years"], ".1f"),
         )
         for name, group in groups.items()
     ]
