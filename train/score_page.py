@@ -97,11 +97,11 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
         figure = plots.reliability(*points, "probability of the answered gender", least=0.5)
         drawings.append(report.drawing(figure, "Gender."))
     rows = [
-        (f"middle {row['share']:.0%}", percent(row["holds"]), f"{row['years']:.1f}")
+        (f"middle {100 * row['share']:.0f} %", percent(row["holds"]), f"{row['years']:.1f}")
         for row in central
     ]
     shown = percent(scores["range_holds"]), number(scores["range_years"], ".1f")
-    rows.append((f"{RANGE_SHARE:.0%}, as shown", *shown))
+    rows.append((f"{100 * RANGE_SHARE:.0f} %, as shown", *shown))
     return Section(
         "Calibration",
         [
