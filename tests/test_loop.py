@@ -68,6 +68,7 @@ def test_a_full_disk_is_said_before_anything_is_written(
         loop._require_space(tmp_path / "last.weights.h5", variables)
 
 
+@pytest.mark.parametrize("is_exported", [False, True])
 @pytest.mark.parametrize(
     ("known", "says"),
     [(None, ""), ("same", ""), ("other", "their hash is other, here it is same")],
@@ -78,11 +79,21 @@ def test_a_run_that_begins_with_one_of_other_faces_says_so(
     capsys: pytest.CaptureFixture[str],
     known: str | None,
     says: str,
+    is_exported: bool,
 ) -> None:
     before = RunFolder(tmp_path / "before")
-    if known is not None:
+    if known is not None and is_exported:
+        before.path.mkdir()
+        (before.path / "age_gender.yaml").write_text(f"data_hash: {known}\n")
+    elif known is not None:
         before.begin(Recipe(), data_hash=known)
     loop._warn_of_other_faces(before, "same")
     said = capsys.readouterr().err
     assert says in said
     assert len(said.splitlines()) == bool(says)
+
+
+def test_a_folder_that_does_not_say_what_it_learnt_from(tmp_path: Path) -> None:
+    (tmp_path / "age_gender.yaml").write_text("age_range: {}\n")
+    with pytest.raises(LivecamError, match="expected a data_hash"):
+        RunFolder(tmp_path).data_hash()

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from faces_data import write_h5
 
-from livecam.ages import SCHEMES
-from livecam.ages import CENTRAL_RANGE
+from livecam.ages import CENTRAL_RANGE, SCHEMES
 from livecam.datatypes import AgeGender
 from train import compare, evaluate, explore, faces, plots, report
 

@@ -98,11 +98,12 @@ def _begin_with(net: keras.Model, run: Path) -> None:
 
 def _warn_of_other_faces(before: RunFolder, data_hash: str) -> None:
     """Where the run to begin with had another split, it may have learnt faces that now judge it."""
-    if before.record_file.is_file() and (known := before.record()["data_hash"]) != data_hash:
+    known = before.data_hash()
+    if known not in (None, data_hash):
         print(
             f"begin: {before.path} learnt from other faces (their hash is {known}, here it is "
-            f"{data_hash}): some may be in this dev part, whose scores then flatter; make the "
-            "data with the same --dev-list",
+            f"{data_hash}): unless both dev parts are of the same --dev-list, it may have learnt "
+            "faces of this one, whose scores then flatter",
             file=sys.stderr,
         )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from livecam.errors import LivecamError
 from train.recipe import Recipe, as_record, from_record
 
@@ -60,6 +62,19 @@ class RunFolder:
             return {**record, "recipe": from_record(record["recipe"], str(self.record_file))}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LivecamError(f"{self.record_file}: not a run's recipe ({error})") from error
+
+    def data_hash(self) -> str | None:
+        """Of the faces that the model has learnt from; None where nothing says so. The folder may
+        be one of `train.export` too."""
+        if self.record_file.is_file():
+            return str(self.record()["data_hash"])
+        exported = self.model.with_suffix(".yaml")
+        if not exported.is_file():
+            return None
+        try:
+            return str(yaml.safe_load(exported.read_text(encoding="utf-8"))["data_hash"])
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            raise LivecamError(f"{exported}: expected a data_hash ({error!r})") from error
 
     def begin(self, recipe: Recipe, **provenance: object) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
