@@ -108,7 +108,8 @@ class AgeRange:
 
     def __call__(self, age_probs: Array) -> np.ndarray:
         up_to = np.cumsum(age_probs, axis=1)
-        below = np.pad(up_to[:, :-1], ((0, 0), (1, 0)))
+        below = np.zeros_like(up_to)
+        below[:, 1:] = up_to[:, :-1]
         belongs = (up_to >= self.low - 1e-6) & (below < self.high - 1e-6)
         rows = np.arange(len(belongs))
         belongs[rows, median_age(age_probs).astype(int)] = True
