@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import unavailable
 
+from livecam.ages import CENTRAL_RANGE
 from livecam.config import load_config
 from livecam.crops import CANONICAL_PX, TEMPLATE, aligned_crops, assumed_landmarks, resized
 from livecam.datatypes import AGES, AgeGender
@@ -204,6 +205,7 @@ def crops_of_run_time(files: list[Path], detector: Mtcnn) -> np.ndarray:
     models = SimpleNamespace(
         detector=detector,
         classify_once=classify,
+        classifier=SimpleNamespace(age_range=CENTRAL_RANGE),
         config=load_config(shipped_file("config.yaml"), environment={}),
     )
     faces_of([read_picture(file.name, file) for file in files], models, Options(assume_face=True))
