@@ -6,6 +6,7 @@ the scheme needs no retraining.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,15 +86,6 @@ def median_age(age_probs: Array) -> Array:
     return np.minimum(middle, AGES - 1).astype(np.float32)
 
 
-def central_range(age_probs: Array, share: float = RANGE_SHARE) -> np.ndarray:
-    """The years between which the middle `share` of each distribution lies, both inclusive.
-
-    (n, 101) -> (n, 2) int.
-    """
-    tail = (1 - share) / 2
-    return AgeRange(tail, 1 - tail)(age_probs)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class AgeRange:
     """Callable: distributions (n, 101) -> the first and last years of their ranges (n, 2) int.
@@ -103,8 +95,30 @@ class AgeRange:
     goes from the first such year to the last, and never leaves out the median.
     """
 
-    low: Array | float = (1 - RANGE_SHARE) / 2
-    high: Array | float = (1 + RANGE_SHARE) / 2
+    low: Array | float
+    high: Array | float
+
+    @classmethod
+    def central(cls, share: float = RANGE_SHARE) -> AgeRange:
+        """The years between which the middle `share` of each distribution lies."""
+        return cls((1 - share) / 2, (1 + share) / 2)
+
+    @classmethod
+    def by_age(cls, bounds: Mapping[float, Sequence[float]]) -> AgeRange:
+        """Of `{age: (low, high), …}`, between the ages that are given.
+
+        Raises ValueError or TypeError unless there is one age, and all are numbers, ages from 0
+        to 100 and bounds from 0 to 1.
+        """
+        if not isinstance(bounds, Mapping):
+            raise TypeError(f"expected ages and their bounds, got {bounds!r}")
+        ages, both = np.array(sorted(bounds), float), np.array([bounds[k] for k in sorted(bounds)])
+        if not len(ages) or not np.all((ages >= 0) & (ages < AGES)):
+            raise ValueError(f"expected ages from 0 to {AGES - 1}, got {list(bounds)}")
+        if both.shape != (len(ages), 2) or not np.all((both >= 0) & (both <= 1)):
+            raise ValueError(f"expected two bounds from 0 to 1 for each age, got {dict(bounds)}")
+        low, high = (np.interp(YEARS, ages, bound) for bound in both.T)
+        return cls(low, high)
 
     def __call__(self, age_probs: Array) -> np.ndarray:
         up_to = np.cumsum(age_probs, axis=1)
@@ -117,7 +131,7 @@ class AgeRange:
         return np.stack([first, AGES - 1 - last], axis=1)
 
 
-CENTRAL_RANGE = AgeRange()
+CENTRAL_RANGE = AgeRange.central()
 
 
 def sharpened(age_probs: Array, power: Array | float) -> Array:

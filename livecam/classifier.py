@@ -1,8 +1,8 @@
 """Age and gender of aligned face crops: one batched call of the shipped or a given model.
 
 A model is a `.onnx` or `.keras` file with one input, RGB crops (n, px, px, 3) in 0..255, and two
-outputs, `age_probs` (n, 101) and `female_prob` (n,). A `.yaml` file of the same name beside it
-may hold `age_range`, which calibrates the range: {age: [low, high], …}, see `ages.AgeRange`.
+outputs, `age_probs` (n, 101) and `female_prob` (n,). A `.yaml` file of the same name may lie beside
+it; its `age_range`, {age: [low, high], …} or nothing, calibrates the range, see `ages.AgeRange`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from livecam.ages import CENTRAL_RANGE, YEARS, AgeRange
+from livecam.ages import CENTRAL_RANGE, AgeRange
 from livecam.crops import resized
 from livecam.datatypes import AGES, AgeGender, Array, Image
 from livecam.errors import LivecamError, UsageError
@@ -133,19 +133,15 @@ def _checked(path: Path, inputs: list[list], outputs: dict[str, list]) -> int:
 
 
 def _age_range(path: Path) -> AgeRange:
-    """The calibration beside a model, between the ages that it names; the central range without."""
+    """The calibration in the file beside a model; the central range where there is none."""
     if not path.is_file():
         return CENTRAL_RANGE
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))["age_range"]
-        ages = np.array(sorted(found), float)
-        bounds = np.array([found[age] for age in ages], float).T
-        low, high = (np.interp(YEARS, ages, bound) for bound in bounds)
+        bounds = yaml.safe_load(path.read_text(encoding="utf-8"))["age_range"]
+        return CENTRAL_RANGE if bounds is None else AgeRange.by_age(bounds)
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        what = "no age_range" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise LivecamError(
-            f"{path}: expected age_range: {{age: [low, high], …}}, as this version's "
-            f"python -m train.export writes it ({error!r})"
+            f"{path}: expected age_range: {{age: [low, high], …}} ({what}); export the model "
+            "again, or remove the file: the middle 80 % of its distributions is shown then"
         ) from error
-    if not np.all((bounds >= 0) & (bounds <= 1)):
-        raise LivecamError(f"{path}: age_range: expected numbers from 0 to 1, received {found}")
-    return AgeRange(low, high)

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from livecam.ages import (
+    CENTRAL_RANGE,
     SCHEMES,
     YEARS,
     AgeRange,
     AgeScheme,
     at_least,
-    central_range,
     expected_age,
     median_age,
     sharpened,
@@ -131,7 +131,7 @@ def test_no_whole_year_is_nearer_than_the_median_and_the_range_holds_it(
     median = median_age(age_probs)
     nearest = distance.min(axis=0)
     assert np.all(distance[median.astype(int), np.arange(len(median))] <= nearest + 1e-3)
-    low, high = central_range(age_probs).T
+    low, high = CENTRAL_RANGE(age_probs).T
     assert np.all((low <= median) & (median <= high))
 
 
@@ -141,19 +141,19 @@ def test_the_expectation_is_an_age(age_probs: np.ndarray) -> None:
 
 
 def test_the_range_of_a_one_hot_is_its_year() -> None:
-    assert central_range(NOTHING).shape == (0, 2)
+    assert CENTRAL_RANGE(NOTHING).shape == (0, 2)
     for share in (0.1, 0.5, 0.8, 0.99):
-        assert np.array_equal(central_range(ONE_HOTS, share), np.stack([YEARS, YEARS], axis=1))
+        assert np.array_equal(AgeRange.central(share)(ONE_HOTS), np.stack([YEARS, YEARS], axis=1))
 
 
 def test_the_range_of_a_flat_distribution() -> None:
     flat = np.full((1, AGES), 1 / AGES, np.float32)
-    assert central_range(flat, 0.8).tolist() == [[10, 90]]
+    assert AgeRange.central(0.8)(flat).tolist() == [[10, 90]]
 
 
 @given(distributions(), st.floats(0.05, 0.95))
 def test_the_range_holds_at_least_its_share(age_probs: np.ndarray, share: float) -> None:
-    for probs, (low, high) in zip(age_probs, central_range(age_probs, share), strict=True):
+    for probs, (low, high) in zip(age_probs, AgeRange.central(share)(age_probs), strict=True):
         assert 0 <= low <= high <= 100
         assert probs[low : high + 1].sum() >= share - 1e-4
         # and both tails are as small as they should be
@@ -169,6 +169,24 @@ def test_a_range_by_year_takes_in_what_is_plausible_by_itself() -> None:
     assert AgeRange(0.2, np.where(YEARS > 40, 0.95, 0.8))(probs).tolist() == [[25, 45]]
 
 
+def test_bounds_by_age_go_straight_from_one_age_to_the_next() -> None:
+    age_range = AgeRange.by_age({20: [0.1, 0.8], 40: [0.2, 0.9], 0: [0.3, 0.4]})
+    at = [0, 10, 20, 30, 40, 100]
+    assert np.asarray(age_range.low)[at] == pytest.approx([0.3, 0.2, 0.1, 0.15, 0.2, 0.2])
+    assert np.asarray(age_range.high)[at] == pytest.approx([0.4, 0.6, 0.8, 0.85, 0.9, 0.9])
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{}, [1], 3, "words", {20: 0.1}, {20: [0.1]}, {20: [0.1, np.nan]}, {20: [-1, 1]},
+     {20: [0.1, 1.1]}, {"a": [0.1, 0.9]}, {20: [0.1, 0.5, 0.9]}, {101: [0.1, 0.9]},
+     {-1: [0.1, 0.9]}, {np.nan: [0.1, 0.9]}, {20: ["a", "b"]}, {20: [0.1, 0.9], 30: [0.1]}],
+)  # fmt: skip
+def test_bounds_by_age_that_are_none(bounds: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        AgeRange.by_age(bounds)
+
+
 @given(distributions(), hnp.arrays(np.float32, (2, AGES), elements=st.floats(0, 1, width=32)))
 def test_any_bounds_give_a_range_around_the_median(
     age_probs: np.ndarray, bounds: np.ndarray
@@ -180,7 +198,7 @@ def test_any_bounds_give_a_range_around_the_median(
 
 @given(distributions(), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
 def test_a_larger_share_never_narrows_the_range(age_probs: np.ndarray, a: float, b: float) -> None:
-    inner, outer = (central_range(age_probs, share) for share in sorted((a, b)))
+    inner, outer = (AgeRange.central(share)(age_probs) for share in sorted((a, b)))
     assert np.all(outer[:, 0] <= inner[:, 0])
     assert np.all(outer[:, 1] >= inner[:, 1])
 
@@ -216,7 +234,7 @@ def test_a_power_for_each_row() -> None:
     two = np.stack([bell, bell]) / bell.sum()
     one, other = sharpened(two, np.array([1, 4], np.float32))
     assert one == pytest.approx(two[0], abs=1e-6)
-    low, high = central_range(np.stack([one, other])).T
+    low, high = CENTRAL_RANGE(np.stack([one, other])).T
     assert (high - low).tolist() == [26, 12]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,6 +69,9 @@ def test_a_full_disk_is_said_before_anything_is_written(
         loop._require_space(tmp_path / "last.weights.h5", variables)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("begin", str), ("teachers", lambda path: (str(path / "age_gender.keras"),))]
+)
 @pytest.mark.parametrize("is_exported", [False, True])
 @pytest.mark.parametrize(
     ("known", "says"),
@@ -80,6 +84,8 @@ def test_a_run_that_begins_with_one_of_other_faces_says_so(
     known: str | None,
     says: str,
     is_exported: bool,
+    key: str,
+    value: Callable[[Path], Any],
 ) -> None:
     before = RunFolder(tmp_path / "before")
     if known is not None and is_exported:
@@ -87,7 +93,8 @@ def test_a_run_that_begins_with_one_of_other_faces_says_so(
         (before.path / "age_gender.yaml").write_text(f"data_hash: {known}\n")
     elif known is not None:
         before.begin(Recipe(), data_hash=known)
-    loop._warn_of_other_faces(before, "same")
+    recipe = Recipe(**{key: value(before.path)})
+    loop._warn_of_other_faces(recipe, "same")
     said = capsys.readouterr().err
     assert says in said
     assert len(said.splitlines()) == bool(says)

@@ -365,7 +365,9 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     assert "| new | - | 1 |" in text
     assert "| epochs |" not in text
     assert "| epochs done | 2 of 2 | 3 of 2 |" in text
-    assert "| best dev MAE | 5.500 (epoch 2) | 4.500 (epoch 3) |" in text
+    assert "| kept epoch | 2 | 3 |" in text
+    assert "| its dev MAE | 5.500 | 4.500 |" in text
+    assert "accuracy of the classes" not in text
     assert "| time | 0:20 | 0:25 |" in text  # the second was resumed
     assert "| its MAE | - | 4.50 |" in text
     assert "warning" not in error
@@ -373,6 +375,23 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     picture = tmp_path / "curves.png"
     assert compare.main([first, "-o", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_of_classes_compare_shows_the_epoch_that_was_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By their accuracy, and the last of equals, as `train.fit` keeps it."""
+    years, classes = _run(tmp_path / "years"), _run(tmp_path / "classes", target="decades")
+    (tmp_path / "classes" / "log.csv").write_text(
+        "epoch,loss,dev_mae,dev_accuracy,dev_gender_accuracy,seconds\n"
+        "1,5,7.5,0.5,nan,1\n2,4,9.5,0.625,nan,2\n3,3,8.5,0.625,nan,3\n4,3,6.5,0.25,nan,4\n"
+    )
+    assert compare.main([years, classes, "-o", str(tmp_path / "curves.html")]) == 0
+    text = capsys.readouterr().out
+    assert "| kept epoch | 2 | 3 |" in text
+    assert "| its dev MAE | 5.500 | 8.500 |" in text
+    assert "| its dev accuracy of the classes | - | 62.5 % |" in text
+    assert "accuracy of the classes, dev part" in (tmp_path / "curves.html").read_text()
 
 
 def test_compare_warns_of_different_data(

@@ -26,7 +26,12 @@ def _sure(*years: int, female_prob: float = 0.9) -> AgeGender:
 
 
 def _score(labels: Labels, answer: AgeGender) -> dict:
-    return {"model": "m", "split": "test", **score(labels, answer, CENTRAL_RANGE, np.array([30.0]))}
+    return {
+        "model": "m",
+        "split": "test",
+        "views": 1,
+        **score(labels, answer, CENTRAL_RANGE, np.array([30.0])),
+    }
 
 
 def test_right_answers_score_full() -> None:

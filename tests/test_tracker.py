@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livecam.ages import SCHEMES, YEARS, central_range, median_age, sharpened
+from livecam.ages import CENTRAL_RANGE, SCHEMES, YEARS, median_age, sharpened
 from livecam.config import load_config
 from livecam.crops import TEMPLATE
 from livecam.datatypes import AGES, AgeGender, Faces, TrackedFace
@@ -335,7 +335,7 @@ def test_the_first_view_is_shown_as_it_is() -> None:
     (face,) = watch(tracker, 0.0, faces(HERE), bell(30), female_prob=0.8)
     assert face.age_probs == pytest.approx(bell(30), abs=1e-5)
     assert face.age == pytest.approx(30, abs=0.1)
-    assert [[face.age_low, face.age_high]] == central_range(bell(30)[None]).tolist()
+    assert [[face.age_low, face.age_high]] == CENTRAL_RANGE(bell(30)[None]).tolist()
     assert (face.age_bin, face.samples) == ("25-34", 1)
     assert face.female_prob == pytest.approx(0.8, abs=1e-4)
 
@@ -393,7 +393,7 @@ def test_the_range_narrows_with_agreeing_views_but_not_without_end() -> None:
         (face,) = watch(tracker, i / 4, faces(HERE), bell(40, width=12))
         widths.append(face.age_high - face.age_low)
     assert np.all(np.diff(widths) <= 0)
-    ((first_low, first_high), (least_low, least_high)) = central_range(
+    ((first_low, first_high), (least_low, least_high)) = CENTRAL_RANGE(
         np.stack([bell(40, 12), sharpened(bell(40, 12)[None], 1.5)[0]])
     )
     assert widths[0] == first_high - first_low
@@ -404,7 +404,7 @@ def test_without_narrowing_the_range_stays() -> None:
     tracker = tracker_with(confirm_after=1, max_narrowing=1)
     for i in range(50):
         (face,) = watch(tracker, i / 4, faces(HERE), bell(40, width=12))
-        assert [[face.age_low, face.age_high]] == central_range(bell(40, 12)[None]).tolist()
+        assert [[face.age_low, face.age_high]] == CENTRAL_RANGE(bell(40, 12)[None]).tolist()
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(3, 30), st.floats(0.05, 1)), min_size=1))

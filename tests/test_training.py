@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
 from conftest import unavailable
 from faces_data import write_utkface
 
@@ -336,3 +337,16 @@ def test_a_calibration_that_is_none(exported: Path, tmp_path: Path, bounds: str)
     model.with_suffix(".yaml").write_text(f"age_range: {bounds}\n")
     with pytest.raises(LivecamError, match="age_range"):
         AgeGenderClassifier(model)
+
+
+def test_the_calibration_beside_a_model_is_what_it_shows(exported: Path, tmp_path: Path) -> None:
+    model = tmp_path / "a.onnx"
+    model.write_bytes((exported / "age_gender.onnx").read_bytes())
+    probs = np.full((1, 101), 1 / 101, np.float32)
+    assert AgeGenderClassifier(model).age_range(probs).tolist() == [[10, 90]]
+    model.with_suffix(".yaml").write_text("age_range: {0: [0.2, 0.5], 100: [0.3, 0.75]}\n")
+    assert AgeGenderClassifier(model).age_range(probs).tolist() == [[22, 67]]
+    model.with_suffix(".yaml").write_text("age_range: null\n")
+    assert AgeGenderClassifier(model).age_range(probs).tolist() == [[10, 90]]
+    assert yaml.safe_load((exported / "age_gender.yaml").read_text())["age_range"] is None
+    assert "The range is not calibrated" in (exported / "age_gender.md").read_text()

@@ -9,6 +9,7 @@ from livecam.datatypes import AGES, AgeGender
 from train.augment import augmented
 from train.faces import FaceSet
 from train.recipe import YEARS, Recipe
+from train.scores import labels_of
 from train.selection import Selection
 
 
@@ -84,8 +85,5 @@ def _targets(data: FaceSet, selection: Selection, recipe: Recipe) -> np.ndarray:
     if recipe.target != YEARS:
         return np.stack([selection.classes, weights], axis=1).astype(np.float32)
     rows = selection.rows
-    is_exact = data.age_low[rows] == data.age_high[rows]
-    low = np.where(is_exact, data.age[rows], data.age_low[rows])
-    high = np.where(is_exact, data.age[rows], data.age_high[rows])
-    ages = np.minimum(np.stack([low, high], axis=1), AGES - 1)
+    ages = np.minimum(np.stack(labels_of(data)[rows].ends, axis=1), AGES - 1)
     return np.concatenate([ages, weights[:, None]], axis=1).astype(np.float32)

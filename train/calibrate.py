@@ -1,4 +1,4 @@
-"""Make the age range honest: of people of every age, it shall hold the age of four in five.
+"""Make the age range honest: it is meant to hold the ages of four in five people of every age.
 
 A network that errs towards the middle has too many teenagers and too many of the old above or below
 its ranges, however wide these are for all. So the range is made of the years that are plausible by
@@ -16,11 +16,12 @@ from livecam.datatypes import AGES
 KNOTS = (0, 2, 4, 7, 10, 13, 16, 20, 25, 30, 36, 43, 51, 60, 70, 82, 100)  # ages
 SPREAD = 1.0, 0.1  # of the faces that speak for an age: years, and years more for each year of age
 MIN_FACES = 20  # that speak for an age
+STEP = 1e-4  # of a bound
 
 
 def range_bounds(age_probs: np.ndarray, ages: np.ndarray) -> dict[int, list[float]]:
-    """(n, 101), (n,) -> for each age of KNOTS, the least P(age <= it) and the largest P(age < it)
-    with which it belongs to the range; see `livecam.ages.AgeRange`."""
+    """Of distributions (n, 101) and exact ages (n,): for each age of KNOTS the `low` and `high` of
+    `livecam.ages.AgeRange`."""
     labels = np.minimum(np.floor(ages), AGES - 1).astype(int)
     own = age_probs[np.arange(len(labels)), labels]
     up_to = np.cumsum(age_probs, axis=1)[np.arange(len(labels)), labels]
@@ -32,7 +33,9 @@ def range_bounds(age_probs: np.ndarray, ages: np.ndarray) -> dict[int, list[floa
             np.quantile(places, share, weights=weights, method="inverted_cdf")
             for places, share in ((up_to, tail), (up_to - own, 1 - tail))
         )
-        bounds[age] = [round(float(low), 4), round(float(high), 4)]
+        # outwards: who lies on a bound is held, and nobody is too young for the age of 0
+        outer = np.floor(low / STEP) * STEP, min((np.floor(high / STEP) + 1) * STEP, 1.0)
+        bounds[age] = [round(float(bound), 4) for bound in outer]
     return bounds
 
 

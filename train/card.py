@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from train.recipe import Recipe, as_record
@@ -47,15 +47,7 @@ def _lines(
     yield ""
     yield "## Calibration and agreement"
     yield ""
-    yield "A year belongs to the range of a face where the distribution has"
-    yield ""
-    bounds = calibration["age_range"]
-    yield "| year | " + " | ".join(map(str, bounds)) + " |"
-    yield "|---|" + "---|" * len(bounds)
-    for name, which in (("P(age ≤ year) of at least", 0), ("P(age < year) below", 1)):
-        yield f"| {name} | " + " | ".join(f"{both[which]:.2f}" for both in bounds.values()) + " |"
-    yield ""
-    yield "so that four of five people of every age have theirs in it."
+    yield from _range(calibration["age_range"], scores)
     yield ""
     years, points = calibration["onnx_mae_difference"], calibration["onnx_gender_difference"]
     yield f"The ONNX file and the Keras file differ by {years:+.3f} years of mean absolute error"
@@ -66,3 +58,18 @@ def _lines(
     yield "The epoch and the calibration were chosen on these faces: scores on others are worse."
     yield ""
     yield from table(scores)
+
+
+def _range(bounds: Mapping[int, Sequence[float]] | None, scores: dict[str, Any]) -> Iterator[str]:
+    if bounds is None:
+        yield "The range is not calibrated: the middle 80 % of the distribution is shown."
+        return
+    yield "A year belongs to the range of a face where the distribution has"
+    yield ""
+    yield "| year | " + " | ".join(map(str, bounds)) + " |"
+    yield "|---|" + "---|" * len(bounds)
+    for name, which in (("P(age ≤ year) of at least", 0), ("P(age < year) below", 1)):
+        yield f"| {name} | " + " | ".join(f"{both[which]:.2f}" for both in bounds.values()) + " |"
+    yield ""
+    yield "The range is meant to hold the ages of four in five people of every age; what it holds"
+    yield "of each band of ages is below."

@@ -22,7 +22,8 @@ def run(
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except OSError as error:
-        print(f"{parser.prog}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        what = error.strerror or error
+        print(f"{parser.prog}: {error.filename or 'output'}: {what}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"\n{parser.prog}: interrupted", file=sys.stderr)

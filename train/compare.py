@@ -1,7 +1,7 @@
 """Runs of train.fit side by side: what differs between their recipes, and what came of it.
 
-A run's folder holds recipe.json and log.csv; scores.json, what `train.evaluate --json` prints, is
-shown too where there is one. `-o` draws the curves.
+The scores of a run (scores.json, as `train.evaluate --json` prints them) are shown too where there
+are some. `-o` draws the curves.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
 from livecam.progress import clock_time
 from train.cli import run
+from train.run_folder import RunFolder
 from train.scores import number, percent
 
 PANELS = {
     "loss": "loss, on changed pictures",
     "dev_mae": "MAE on the dev part, years",
+    "dev_accuracy": "accuracy of the classes, dev part",
     "dev_gender_accuracy": "gender accuracy, dev part",
 }
+CLASSES_ALONE = "dev_accuracy"  # runs for years have no such column
 COLUMNS = ("epoch", *PANELS, "seconds")
 
 
@@ -47,6 +50,14 @@ class Run:
         clock = self.log["seconds"]
         ends = np.append(clock[1:] < clock[:-1], True)
         return float(clock[ends].sum())
+
+    @property
+    def best(self) -> int:
+        """The row of the log whose weights were kept: by accuracy for classes, else by MAE."""
+        of_classes = self.log.get(CLASSES_ALONE)
+        score = self.log["dev_mae"] if of_classes is None else -of_classes
+        best = np.nonzero(score == np.nanmin(score))[0] if np.isfinite(score).any() else [0]
+        return int(best[-1])  # the last of equals, as in training
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -86,17 +97,17 @@ def read_run(folder: Path) -> Run:
     """Raises LivecamError if the folder is not a run's."""
     if not folder.is_dir():
         raise LivecamError(f"{folder}: no such folder; give the --out of a python -m train.fit")
-    record = _read_json(folder / "recipe.json")
+    files = RunFolder(folder)
+    record = _read_json(files.record_file)
     recipe = record.get("recipe")
     if not isinstance(recipe, dict):
-        raise LivecamError(f"{folder / 'recipe.json'}: not a run's recipe (no key 'recipe')")
-    scores = folder / "scores.json"
+        raise LivecamError(f"{files.record_file}: not a run's recipe (no key 'recipe')")
     return Run(
         str(folder),
         recipe,
         str(record.get("data_hash", "unknown")),
-        _read_log(folder / "log.csv"),
-        _read_json(scores) if scores.exists() else {},
+        _read_log(files.log_file),
+        _read_json(files.scores) if files.scores.exists() else {},
     )
 
 
@@ -121,11 +132,12 @@ def _read_log(path: Path) -> dict[str, np.ndarray]:
         raise LivecamError(f"{path}: no such file; this run has not ended an epoch") from error
     if not rows:
         raise LivecamError(f"{path}: no epoch in it; this run has not ended one")
-    missing = [column for column in COLUMNS if column not in rows[0]]
+    columns = [name for name in COLUMNS if name in rows[0] or name != CLASSES_ALONE]
+    missing = [column for column in columns if column not in rows[0]]
     if missing:
         raise LivecamError(f"{path}: not a run's log: it lacks the column {missing[0]}")
     try:
-        return {column: np.array([float(row[column]) for row in rows]) for column in COLUMNS}
+        return {column: np.array([float(row[column]) for row in rows]) for column in columns}
     except (TypeError, ValueError) as error:
         raise LivecamError(f"{path}: expected numbers ({error})") from error
 
@@ -136,7 +148,10 @@ def data_warning(runs: Sequence[Run]) -> str:
     if len(hashes) == 1:
         return ""
     each = ", ".join(f"{entry.name} {entry.data_hash}" for entry in runs)
-    return f"these runs learnt from different data, and their dev parts differ: {each}"
+    return (
+        "these runs learnt from different data, whose dev parts differ unless they were made with "
+        f"the same --dev-list: {each}"
+    )
 
 
 def comparison(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
@@ -168,19 +183,22 @@ def _shown(value: object) -> str:
 
 def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
     logs = [entry.log for entry in runs]
-    best = [int(np.argmin(np.nan_to_num(log["dev_mae"], nan=np.inf))) for log in logs]
+    best = [entry.best for entry in runs]
     planned = [entry.recipe.get("epochs", "?") for entry in runs]
     yield (
         "epochs done",
         [f"{log['epoch'][-1]:.0f} of {of}" for log, of in zip(logs, planned, strict=True)],
     )
-    yield (
-        "best dev MAE",
-        [
-            f"{log['dev_mae'][i]:.3f} (epoch {log['epoch'][i]:.0f})"
-            for log, i in zip(logs, best, strict=True)
-        ],
-    )
+    yield "kept epoch", [f"{log['epoch'][i]:.0f}" for log, i in zip(logs, best, strict=True)]
+    yield "its dev MAE", [f"{log['dev_mae'][i]:.3f}" for log, i in zip(logs, best, strict=True)]
+    if any(CLASSES_ALONE in log for log in logs):
+        yield (
+            "its dev accuracy of the classes",
+            [
+                percent(float(log[CLASSES_ALONE][i])) if CLASSES_ALONE in log else "-"
+                for log, i in zip(logs, best, strict=True)
+            ],
+        )
     yield "last dev MAE", [f"{log['dev_mae'][-1]:.3f}" for log in logs]
     genders = [float(log["dev_gender_accuracy"][-1]) for log in logs]
     yield "last dev gender", ["-" if np.isnan(share) else percent(share) for share in genders]
@@ -200,7 +218,12 @@ def _value(scores: dict[str, Any], key: str) -> float | None:
 def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
     from train import plots, report  # Matplotlib is imported here
 
-    figure = plots.curves({entry.name: entry.log for entry in runs}, PANELS, "epoch")
+    panels = {
+        column: label
+        for column, label in PANELS.items()
+        if any(column in entry.log for entry in runs)
+    }
+    figure = plots.curves({entry.name: entry.log for entry in runs}, panels, "epoch")
     if output.suffix == ".png":
         if warning:
             figure.suptitle("These runs learnt from different data.", color=plots.RED)

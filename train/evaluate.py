@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from livecam import views
-from livecam.ages import median_age
+from livecam.ages import CENTRAL_RANGE, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import LivecamError, UsageError
@@ -88,27 +88,25 @@ def _scored(args: argparse.Namespace) -> dict[str, Any]:
     """The scores; the files that are asked for are written."""
     _check(args)
     model = Path(args.model) if args.model else None
-    judged = _Judged(model, args.data, args.split, args.dataset, args.views)
-    scores = judged.scores
+    done = _Evaluation(model, args.data, args.split, args.dataset, args.views)
+    scores = done.scores
     if args.report is not None:
-        rows = sample(len(judged.data), args.sample)
+        rows = sample(len(done.data), args.sample)
         scores["robustness"] = robustness(
-            judged.classify, judged.data.crops, rows, judged.labels, judged.answer
+            done.classify, done.data.crops, rows, done.labels, done.answer
         )
-        _write_report(args, judged.data, judged.labels, judged.answer, scores, judged.classifier)
+        _write_report(args, done.data, done.labels, done.answer, scores, done.classifier)
     if args.json not in (None, "-"):
         Path(args.json).write_text(as_json(scores) + "\n", encoding="utf-8")
     return scores
 
 
-def score_model(
-    model: Path | None, data: Path, split: str, dataset: str | None = None
-) -> dict[str, Any]:
-    """All scores of a `.onnx` or `.keras` file, or of the shipped one, on one part of the data."""
-    return _Judged(model, data, split, dataset, views.COUNT).scores
+def score_model(model: Path, data: Path, split: str) -> dict[str, Any]:
+    """All scores of a `.onnx` or `.keras` file on one part of the data."""
+    return _Evaluation(model, data, split, None, views.COUNT).scores
 
 
-class _Judged:
+class _Evaluation:
     """A model's answers on one part of the data, and their scores."""
 
     def __init__(
@@ -126,6 +124,7 @@ class _Judged:
             "model": self.classifier.path.name,
             "split": split,
             "views": count,
+            "range_is_calibrated": self.classifier.age_range is not CENTRAL_RANGE,
             "data_hash": self.data.data_hash,
             **score(self.labels, self.answer, self.classifier.age_range, train_ages, seen),
         }

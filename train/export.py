@@ -12,7 +12,6 @@ import argparse
 import functools
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,21 @@ import yaml
 from livecam import views
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier
+from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
 from livecam.extras import import_keras, require
 from train import faces, metrics
-from train.calibrate import range_bounds
+from train.calibrate import MIN_FACES, range_bounds
 from train.card import card
 from train.cli import run
 from train.evaluate import answers, score_model
 from train.recipe import Recipe
 from train.run_folder import RunFolder
+from train.scores import Labels, age_errors, labels_of
 
 NAME = "age_gender"
 SUFFIXES = ("keras", "onnx", "yaml", "md")
 OPSET = 17
-OUTPUTS = ("age_probs", "female_prob")
-BATCH = 64
 MAX_DIFFERENCE = 1e-4  # in probabilities, between master and export
 MAX_YEARS, MAX_POINTS = 0.03, 0.2  # of MAE and of gender accuracy, where it is in eight bits
 
@@ -82,15 +81,17 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
 
     Raises LivecamError if the ONNX file does not say what the master says.
     """
-    onnx = folder / f"{NAME}.onnx"
-    master.save(folder / f"{NAME}.keras")
+    keras, onnx = folder / f"{NAME}.keras", folder / f"{NAME}.onnx"
+    master.save(keras)
     write_onnx(master, recipe, onnx)
-    crops = dev.crops.resized(master.input.shape[1])
-    known = _answers(master.predict_on_batch, crops)
-    answer = _onnx_answers(onnx, crops)
-    differences = _require_alike(known, answer, dev, recipe.eight_bits)
-    seen, _ = answers(functools.partial(AgeGenderClassifier(onnx), count=views.COUNT), dev.crops)
-    bounds = range_bounds(seen.age_probs, dev.age)
+    classifier = AgeGenderClassifier(onnx)
+    differences = _require_alike(
+        answers(AgeGenderClassifier(keras, "keras"), dev.crops)[0],
+        answers(classifier, dev.crops)[0],
+        labels_of(dev),
+        recipe.eight_bits,
+    )
+    bounds = _bounds(classifier, dev)
     record = {"age_range": bounds, "data_hash": dev.data_hash, **differences}
     written = yaml.safe_dump(record, sort_keys=False, default_flow_style=None)
     (folder / f"{NAME}.yaml").write_text(_HEADER + written)
@@ -99,35 +100,34 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     return record
 
 
-Answers = dict[str, np.ndarray]
-
-
-def _answers(net: Callable[[np.ndarray], Any], crops: np.ndarray) -> Answers:
-    batches = [net(crops[i : i + BATCH].astype(np.float32)) for i in range(0, len(crops), BATCH)]
-    return {name: np.concatenate([np.asarray(b[name]) for b in batches]) for name in OUTPUTS}
-
-
-def _onnx_answers(path: Path, crops: np.ndarray) -> Answers:
-    from livecam.inference import session
-
-    net = session(path)
-    return _answers(
-        lambda batch: dict(zip(OUTPUTS, net.run(list(OUTPUTS), {"crop": batch}), strict=True)),
-        crops,
-    )
+def _bounds(classifier: AgeGenderClassifier, dev: faces.FaceSet) -> dict[int, list[float]] | None:
+    """The calibration of the range, by the faces whose age is known to the year; None without."""
+    exact = ~labels_of(dev).is_interval
+    if exact.sum() < MIN_FACES:
+        print(
+            f"the age range is not calibrated: {MIN_FACES} faces of the dev part with an exact age "
+            f"are needed, there are {exact.sum()}; the middle of the distribution is shown",
+            file=sys.stderr,
+        )
+        return None
+    answer, _ = answers(functools.partial(classifier, count=views.COUNT), dev.crops[exact])
+    return range_bounds(answer.age_probs, dev.age[exact])
 
 
 def _require_alike(
-    known: Answers, answer: Answers, dev: faces.FaceSet, eight_bits: bool
+    master: AgeGender, export: AgeGender, labels: Labels, eight_bits: bool
 ) -> dict[str, float]:
     """How far the ONNX file is from the master: in probabilities and, as the dev part scores it,
     in years of mean absolute error and points of gender accuracy.
 
     Raises LivecamError if that is too far.
     """
-    probs = max(float(np.abs(answer[name] - known[name]).max()) for name in OUTPUTS)
-    years = _mae(answer, dev) - _mae(known, dev)
-    points = 100 * (_gender(answer, dev) - _gender(known, dev))
+    probs = max(
+        float(np.abs(export.age_probs - master.age_probs).max()),
+        float(np.abs(export.female_prob - master.female_prob).max()),
+    )
+    years = _mae(export, labels) - _mae(master, labels)
+    points = 100 * (_gender(export, labels) - _gender(master, labels))
     if eight_bits:
         is_far = abs(years) > MAX_YEARS or abs(points) > MAX_POINTS
     else:
@@ -144,20 +144,20 @@ def _require_alike(
     }
 
 
-def _mae(answer: Answers, dev: faces.FaceSet) -> float:
-    return metrics.mae(median_age(answer["age_probs"]) - dev.age)
+def _mae(answer: AgeGender, labels: Labels) -> float:
+    return metrics.mae(age_errors(median_age(answer.age_probs), labels))
 
 
-def _gender(answer: Answers, dev: faces.FaceSet) -> float:
-    known = dev.gender >= 0
-    right = (answer["female_prob"] >= 0.5) == (dev.gender == 1)
+def _gender(answer: AgeGender, labels: Labels) -> float:
+    known = labels.gender >= 0
+    right = (answer.female_prob >= 0.5) == (labels.gender == 1)
     return float(right[known].mean()) if known.any() else 0.0
 
 
 _HEADER = """# Written by `python -m train.export`.
 # age_range: a year belongs to the range of a face where P(age <= it) and P(age < it) are at least
-#   and below these, by the year; chosen on the dev part so that four of five people of every age
-#   have theirs in the range
+#   and below these, by the year; chosen on the dev part, and meant to hold the ages of four in five
+#   people of every age; null: not calibrated
 # data_hash: of the faces it was trained on
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy

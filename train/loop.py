@@ -18,10 +18,11 @@ from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
 from livecam.progress import Progress
-from train import architectures, faces, losses, pretrained, teachers
+from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
 from train.recipe import YEARS, Recipe
 from train.run_folder import RunFolder
+from train.scores import age_errors, bins_of, labels_of
 from train.selection import Selection, select
 
 FILE_OVERHEAD = 1 << 20  # bytes, generously
@@ -34,10 +35,11 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
     train = faces.load(data_path, "train")
     if resume:
         run.require_same_data(data_path, train.data_hash)
-    elif recipe.begin:
-        _warn_of_other_faces(RunFolder(Path(recipe.begin)), train.data_hash)
+    else:
+        _warn_of_other_faces(recipe, train.data_hash)
     selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
     dev = faces.load(data_path, "dev", recipe.datasets)
+    _require_judges(dev, recipe)
     if len(selection.rows) < recipe.batch:
         raise LivecamError(f"{data_path}: {len(selection.rows)} faces to train on, not one batch")
     if recipe.devices > 1:
@@ -96,16 +98,29 @@ def _begin_with(net: keras.Model, run: Path) -> None:
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
 
 
-def _warn_of_other_faces(before: RunFolder, data_hash: str) -> None:
-    """Where the run to begin with had another split, it may have learnt faces that now judge it."""
-    known = before.data_hash()
-    if known not in (None, data_hash):
-        print(
-            f"begin: {before.path} learnt from other faces (their hash is {known}, here it is "
-            f"{data_hash}): unless both dev parts are of the same --dev-list, it may have learnt "
-            "faces of this one, whose scores then flatter",
-            file=sys.stderr,
+def _require_judges(dev: faces.FaceSet, recipe: Recipe) -> None:
+    """Raises LivecamError if no face of the dev part can say which epoch is best."""
+    if recipe.target != YEARS and not bins_of(labels_of(dev), SCHEMES[recipe.target])[1].any():
+        raise LivecamError(
+            f"target: {recipe.target}: no face of the dev part has an age that lies in one class"
         )
+
+
+def _warn_of_other_faces(recipe: Recipe, data_hash: str) -> None:
+    """Where a model to begin with, or a teacher, had another split, it may have learnt faces that
+    now judge the run."""
+    models = [("teachers", Path(model).parent) for model in recipe.teachers]
+    if recipe.begin:
+        models.append(("begin", Path(recipe.begin)))
+    for key, folder in models:
+        known = RunFolder(folder).data_hash()
+        if known not in (None, data_hash):
+            print(
+                f"{key}: {folder} learnt from other faces (their hash is {known}, here it is "
+                f"{data_hash}): unless both dev parts are of the same --dev-list, it may have "
+                "learnt faces of this one, whose scores then flatter",
+                file=sys.stderr,
+            )
 
 
 def _taught(
@@ -237,14 +252,16 @@ class AfterEpoch(keras.callbacks.Callback):
     def _dev_scores(self) -> dict[str, float]:
         """MAE in years, accuracy of the target's classes, accuracy of the gender."""
         age_probs, female = self._dev_answers()
-        error = np.abs(median_age(age_probs) - self.dev.age)
-        known = self.dev.gender >= 0
-        right = female == (self.dev.gender == 1)
-        scores = {"dev_mae": round(float(error.mean()), 3)}
+        labels = labels_of(self.dev)
+        known = labels.gender >= 0
+        right = female == (labels.gender == 1)
+        errors = age_errors(median_age(age_probs), labels)
+        scores = {"dev_mae": round(metrics.mae(errors), 3)}
         if self.recipe.target != YEARS:
             scheme = SCHEMES[self.recipe.target]
+            truth, has_one = bins_of(labels, scheme)
             named = scheme.bin_probs(age_probs).argmax(axis=1)
-            scores["dev_accuracy"] = round(float((named == scheme.bins_of(self.dev.age)).mean()), 4)
+            scores["dev_accuracy"] = round(float((named == truth)[has_one].mean()), 4)
         gender = float(right[known].mean()) if known.any() else float("nan")
         return scores | {"dev_gender_accuracy": round(gender, 4)}
 

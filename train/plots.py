@@ -69,15 +69,21 @@ def cs_curve(model: Sequence[float], constant: Sequence[float]) -> Figure:
 
 
 def range_calibration(
-    shares: Sequence[float], held: Sequence[float], shown: tuple[float, float]
+    shares: Sequence[float], held: Sequence[float], shown: tuple[float, float] | None
 ) -> Figure:
     """What share of the labels central ranges hold, against what they are meant to hold; and the
-    same two of the range that is shown."""
+    same two of the range that is shown, where that is another."""
     figure, axes = _figure(4.0, 3.4)
     axes.plot([0.4, 1], [0.4, 1], color=GREY, linestyle="--", label="as meant")
     axes.plot(shares, held, color=BLUE, marker="o", label="middle of the distribution")
-    axes.plot(*shown, color=ORANGE, marker="D", linestyle="", label="range as shown")
-    axes.set(xlabel="meant to hold", ylabel="holds the label", xlim=(0.45, 0.95), ylim=(0.4, 1))
+    if shown is not None:
+        axes.plot(*shown, color=ORANGE, marker="D", linestyle="", label="range as shown")
+    axes.set(
+        xlabel="meant to hold",
+        ylabel="holds the label",
+        xlim=(0.45, 0.95),
+        ylim=(min(0.4, *held), 1),
+    )
     axes.set_xticks(shares)
     _percent_axis(axes.xaxis)
     _percent_axis(axes.yaxis)

@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--test-list",
         type=Path,
-        help="a text file of picture names, one a line: they become the test part, "
-        "and their copies leave the training part",
+        help="a text file of picture names, one a line (`file`, or `dataset/file`): they become "
+        "the test part, and their copies leave the training part",
     )
     parser.add_argument(
         "--dev-list",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ CHOICES = {
     "schedule": ("cosine", "constant", "plateau"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
+ABOVE_0, BELOW_1 = 1e-9, 1 - 1e-9
 AT_LEAST = {
     **dict.fromkeys(("epochs", "batch", "input_px", "width", "devices"), 1),
-    **dict.fromkeys(("label_sigma", "learning_rate"), 1e-9),
+    **dict.fromkeys(("label_sigma", "learning_rate", "teacher_weight"), ABOVE_0),
 }
+AT_MOST = {**dict.fromkeys(("dropout", "ema", "early_share"), BELOW_1), "teacher_weight": 1.0}
 
 
 @dataclass(frozen=True)
@@ -129,14 +132,8 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
             raise UsageError(f"{where}: unknown key {key!r}{hint}")
         checked[key] = _value(key, value, where)
     recipe = dataclasses.replace(recipe, **checked)
-    if not 0 <= recipe.early_share < 1:
-        raise UsageError(f"{where}: early_share: expected 0 to below 1, got {recipe.early_share}")
     if recipe.begin and recipe.pretrained:
         raise UsageError(f"{where}: begin and pretrained: give one of them")
-    if not 0 < recipe.teacher_weight <= 1:
-        raise UsageError(
-            f"{where}: teacher_weight: expected above 0 to 1, got {recipe.teacher_weight}"
-        )
     if recipe.teachers and recipe.target != YEARS:
         raise UsageError(f"{where}: teachers speak of years: leave target at {YEARS}")
     if recipe.early_share and not recipe.early_px:
@@ -163,8 +160,10 @@ def _value(key: str, value: Any, where: str) -> Any:
             raise problem from None
     if type(value) is not type(default) or value in (float("inf"), float("-inf")):
         raise problem
-    if isinstance(value, int | float) and not value >= AT_LEAST.get(key, 0):
-        raise problem
+    if isinstance(value, int | float):
+        number, least, most = float(value), AT_LEAST.get(key, 0), AT_MOST.get(key, math.inf)
+        if not least <= number <= most:
+            raise problem
     if key in CHOICES and value not in CHOICES[key]:
         raise problem
     return value
@@ -178,6 +177,8 @@ def _expected(key: str) -> str:
         return "true or false"
     if isinstance(default, int | float):
         kind = "a whole number" if isinstance(default, int) else "a number"
-        least = AT_LEAST.get(key, 0)
-        return f"{kind} " + ("above 0" if 0 < least < 1 else f"of at least {least:g}")
+        least, most = AT_LEAST.get(key, 0), AT_MOST.get(key)
+        lower = "above 0" if least == ABOVE_0 else f"of at least {least:g}"
+        upper = {None: "", BELOW_1: " and below 1"}.get(most, f" and at most {most}")
+        return f"{kind} {lower}{upper}"
     return "a list" if isinstance(default, tuple) else "a text"

@@ -76,7 +76,12 @@ class Rows:
         return Split(part, group, merged, is_copy)
 
     def _are_in(self, names: set[str]) -> np.ndarray:
-        return np.array([file in names for file in self.file], bool)
+        """Which rows a list names, by `file` or, to tell data sets apart, by `dataset/file`."""
+        return np.array([not names.isdisjoint(both) for both in self._names()], bool)
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        for dataset, file in zip(self.dataset, self.file, strict=True):
+            yield file, f"{dataset}/{file}"
 
     def _drawn(self, group: np.ndarray, share: float, seed: int) -> np.ndarray:
         """Whether each row (n,) is the first of a group that is drawn. What decides is the bytes
@@ -148,8 +153,11 @@ class Rows:
         yield _line("labels merged within groups", int(relabelled.sum()))
         yield _line("no face found, place assumed", len(self) - sum(self.detected))
         for which, names in lists.items():
-            if missing := names - set(self.file):
+            if missing := names.difference(*self._names()):
                 yield _line(f"{which} list names not in the data", len(missing))
+            of_sets = Counter(file for _, file in set(zip(self.dataset, self.file, strict=True)))
+            if several := sum(of_sets[name] > 1 for name in names):
+                yield _line(f"{which} list names in several data sets", several)
         for name in self.unreadable:
             yield f"unreadable: {name}"
         more = self.dropped[UNREADABLE] - len(self.unreadable)

@@ -59,15 +59,16 @@ class RunFolder:
         """What `begin` wrote. Raises LivecamError if the folder is no run."""
         try:
             record = json.loads(self.record_file.read_text())
-            return {**record, "recipe": from_record(record["recipe"], str(self.record_file))}
+            recipe = from_record(record["recipe"], str(self.record_file))
+            return {**record, "recipe": recipe, "data_hash": str(record["data_hash"])}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LivecamError(f"{self.record_file}: not a run's recipe ({error})") from error
+            raise LivecamError(f"{self.record_file}: not a run's recipe ({error!r})") from error
 
     def data_hash(self) -> str | None:
         """Of the faces that the model has learnt from; None where nothing says so. The folder may
         be one of `train.export` too."""
         if self.record_file.is_file():
-            return str(self.record()["data_hash"])
+            return self.record()["data_hash"]
         exported = self.model.with_suffix(".yaml")
         if not exported.is_file():
             return None
@@ -91,11 +92,14 @@ class RunFolder:
             )
 
     def log(self) -> list[dict[str, float]]:
-        """The rows so far."""
+        """The rows so far. Raises LivecamError if they are no numbers."""
         if not self.log_file.exists():
             return []
-        with self.log_file.open(newline="") as file:
-            return [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
+        try:
+            with self.log_file.open(newline="", encoding="utf-8") as file:
+                return [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
+        except (TypeError, ValueError) as error:
+            raise LivecamError(f"{self.log_file}: not a run's log: {error}") from error
 
     def append(self, row: Mapping[str, object]) -> None:
         is_new = not self.log_file.exists()

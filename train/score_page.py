@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,16 +72,12 @@ def _summary(scores: dict[str, Any]) -> Section:
 
 def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
     central = scores["central_ranges"]
-    drawings = [
-        report.drawing(
-            plots.range_calibration(
-                [row["share"] for row in central],
-                [row["holds"] for row in central],
-                (RANGE_SHARE, scores["range_holds"]),
-            ),
-            "Age ranges: how many labels they hold.",
-        )
-    ]
+    figure = plots.range_calibration(
+        [row["share"] for row in central],
+        [row["holds"] for row in central],
+        (RANGE_SHARE, scores["range_holds"]) if scores["range_is_calibrated"] else None,
+    )
+    drawings = [report.drawing(figure, "Age ranges: how many labels they hold.")]
     exact = ~labels.is_interval
     for name in ("marketing", "decades"):
         probs = SCHEMES[name].bin_probs(answer.age_probs[exact])
@@ -96,24 +93,32 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
         points = metrics.reliability(gender_confidence(answer)[known], is_right)
         figure = plots.reliability(*points, "probability of the answered gender", least=0.5)
         drawings.append(report.drawing(figure, "Gender."))
-    rows = [
-        (f"middle {100 * row['share']:.0f} %", percent(row["holds"]), f"{row['years']:.1f}")
-        for row in central
-    ]
-    shown = percent(scores["range_holds"]), number(scores["range_years"], ".1f")
-    rows.append((f"{100 * RANGE_SHARE:.0f} %, as shown", *shown))
     return Section(
         "Calibration",
         [
             report.text("A point on the dashed line means what it says; its area is its faces."),
             report.row(*drawings),
-            report.text(
-                "A middle range leaves out as much of the distribution on either side. The range "
-                "that is shown holds the years that are plausible by themselves."
-            ),
-            report.table(("range", "holds the label", "mean width, years"), rows),
+            *_ranges(scores),
         ],
     )
+
+
+def _ranges(scores: dict[str, Any]) -> Iterator[str]:
+    """What middle ranges hold, and the one that is shown."""
+    rows = [
+        (f"middle {100 * row['share']:.0f} %", percent(row["holds"]), f"{row['years']:.1f}")
+        for row in scores["central_ranges"]
+    ]
+    if scores["range_is_calibrated"]:
+        shown = percent(scores["range_holds"]), number(scores["range_years"], ".1f")
+        rows.append((f"{100 * RANGE_SHARE:.0f} %, as shown", *shown))
+        kind = "The range that is shown holds the years that are plausible by themselves."
+    else:
+        kind = f"This model is not calibrated: the middle {100 * RANGE_SHARE:.0f} % is shown."
+    yield report.text(
+        "A middle range leaves out as much of the distribution on either side. " + kind
+    )
+    yield report.table(("range", "holds the label", "mean width, years"), rows)
 
 
 def _schemes(scores: dict[str, Any]) -> Section:

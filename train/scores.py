@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from livecam.ages import SCHEMES, AgeRange, AgeScheme, central_range, expected_age, median_age
+from livecam.ages import SCHEMES, AgeRange, AgeScheme, expected_age, median_age
 from livecam.datatypes import AgeGender
 from train import faces, metrics
 from train.labels import ETHNICITIES
@@ -52,6 +52,14 @@ class Labels:
     def is_interval(self) -> np.ndarray:
         return self.high > self.low
 
+    @property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Between which years (n,), (n,) the ages lie: an exact one is both, with its fraction."""
+        return (
+            np.where(self.is_interval, self.low, self.age),
+            np.where(self.is_interval, self.high, self.age),
+        )
+
 
 def labels_of(data: faces.FaceSet) -> Labels:
     return Labels(data.age, data.age_low, data.age_high, data.gender, data.ethnicity)
@@ -70,9 +78,7 @@ class Judged:
 
 def age_errors(answers: np.ndarray, labels: Labels) -> np.ndarray:
     """Years from an exact label, or to the nearest end of an interval; negative: too young."""
-    low = np.where(labels.is_interval, labels.low, labels.age)
-    high = np.where(labels.is_interval, labels.high, labels.age)
-    return metrics.signed_errors(answers, low, high)
+    return metrics.signed_errors(answers, *labels.ends)
 
 
 def judged(labels: Labels, answer: AgeGender, age_range: AgeRange) -> Judged:
@@ -177,11 +183,17 @@ def central_ranges(labels: Labels, answer: AgeGender) -> list[dict[str, float]]:
     """What share of the labels the central ranges of several shares hold, and their width."""
     rows = []
     for share in RANGE_SHARES:
-        ranges = central_range(answer.age_probs, share)
+        ranges = AgeRange.central(share)(answer.age_probs)
         met = metrics.range_meets(ranges, labels.low, labels.high)
         years = float((ranges[:, 1] - ranges[:, 0] + 1).mean())
         rows.append({"share": share, "holds": float(met.mean()), "years": years})
     return rows
+
+
+def bins_of(labels: Labels, scheme: AgeScheme) -> tuple[np.ndarray, np.ndarray]:
+    """The bin of each label (n,), and whether it lies in that one alone (n,)."""
+    bins = scheme.bins_of(labels.low)
+    return bins, bins == scheme.bins_of(labels.high)
 
 
 def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[str, Any]:
@@ -189,8 +201,8 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
 
     `confusion`: a row is the label's bin, a column the likeliest one, in the order of `classes`.
     """
-    rows = scheme.bins_of(labels.low) == scheme.bins_of(labels.high)
-    truth = scheme.bins_of(labels.low[rows])
+    truth, rows = bins_of(labels, scheme)
+    truth = truth[rows]
     probs = scheme.bin_probs(answer.age_probs[rows])
     guess = probs.argmax(axis=1)
     classes = len(scheme.labels)
@@ -295,7 +307,7 @@ def as_json(scores: Mapping[str, Any]) -> str:
 
 
 def _views(scores: Mapping[str, Any]) -> str:
-    count = scores.get("views", 1)  # files of before have one
+    count = scores["views"]
     return f", each in {count} views" if count > 1 else ", each as one frame of a film shows it"
 
 

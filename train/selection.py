@@ -41,7 +41,7 @@ class Selection:
 
 
 def select(data: FaceSet, recipe: Recipe, note: Callable[[str], None]) -> Selection:
-    """Raises LivecamError if nothing is left, or a class has no face. Says what is left out."""
+    """Raises LivecamError if a data set or a class has no face. Says what is left out."""
     rows = _of_datasets(data, recipe.datasets)
     rows, classes = _classified(data, rows, recipe.target, note)
     n = AGES if recipe.target == YEARS else len(SCHEMES[recipe.target].starts)
@@ -49,8 +49,6 @@ def select(data: FaceSet, recipe: Recipe, note: Callable[[str], None]) -> Select
         _require_all(classes, recipe.target)
     kept = _capped(classes if recipe.target != YEARS else classes // 10, recipe)
     rows, classes = rows[kept], classes[kept]
-    if not len(rows):
-        raise LivecamError("no face is left to train on")
     weights = rarity_weights(classes, n, recipe.rarity_power, recipe.target == YEARS)
     years = None if recipe.target == YEARS else _years(data.age[rows], classes, recipe.target)
     return Selection(rows, classes, weights, years)
