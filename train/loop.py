@@ -220,6 +220,7 @@ class AfterEpoch(keras.callbacks.Callback):
         if self.recipe.schedule == "plateau":
             halvings = _plateaus(_scores(self.run, self.recipe))
             self.model.optimizer.learning_rate = self.recipe.learning_rate / 2**halvings
+        _seed_dropout(self.model, epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.progress.step()
@@ -287,6 +288,15 @@ class AfterEpoch(keras.callbacks.Callback):
         partial = self.run.model.with_name("partial.keras")
         architectures.deployed(self.model, self.recipe, self.selection.years).save(partial)
         partial.replace(self.run.model)
+
+
+def _seed_dropout(net: keras.Model, epoch: int) -> None:
+    """What is dropped depends on seeds and epoch alone, as the batches do: a checkpoint does not
+    hold how often each layer has drawn."""
+    for variable in net.variables:
+        if variable.name == "seed_generator_state":  # the seed, and a count
+            seed, _ = variable.numpy()
+            variable.assign(np.array([seed, epoch << 24]))
 
 
 def _values(net: keras.Model) -> list[np.ndarray]:
