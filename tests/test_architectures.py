@@ -34,6 +34,12 @@ def _probs(logits: np.ndarray) -> np.ndarray:
     return shares / shares.sum(axis=1, keepdims=True)
 
 
+def test_a_gender_that_is_not_learnt_is_said_to_be_unknown(architectures: Any) -> None:
+    recipe = Recipe(architecture="lenet", input_px=PX, gender_weight=0)
+    net = architectures.deployed(architectures.build(recipe), recipe)
+    assert net.predict_on_batch(_pictures())["female_prob"].tolist() == [0.5] * len(_pictures())
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
 @pytest.mark.parametrize(
     "name",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections import Counter
 from pathlib import Path
 
 import layouts
@@ -12,6 +11,7 @@ import pytest
 from livecam.errors import LivecamError, UsageError
 from train import datasets
 from train.archive import Unreadable, ZipFile
+from train.dropped import Dropped
 from train.labels import FEMALE, MALE, Label, between, exact, interval_of, of_text
 
 UTKFACE = [
@@ -74,7 +74,7 @@ def test_ages_as_people_write_them(text: str, label: Label | None) -> None:
 def _read(path: Path, **options) -> tuple[list[tuple[str, str, Label]], dict[str, int]]:  # type: ignore[no-untyped-def]
     """(data set, file, label) of each, sorted; every picture of which was read; and what was not
     used."""
-    dropped: Counter[str] = Counter()
+    dropped = Dropped()
     archive = datasets.open_data(path)
     try:
         entries = list(datasets.entries(path, archive, dropped, **options))
@@ -174,7 +174,7 @@ def test_names_without_ages_are_listed_with_the_option_to_give(tmp_path: Path, f
     with pytest.raises(UsageError) as error:
         _read(layouts.write(tmp_path / "d", files), classes={"old": (51, 100)})
     assert "not known: 'middle', 'young'; give" in str(error.value)
-    assert "--classes middle=13-30,young=13-30" in str(error.value)
+    assert "--classes middle=FROM-TO,young=FROM-TO" in str(error.value)
 
 
 def test_a_table_of_something_else_beside_the_folders_of_classes_is_no_list(tmp_path: Path) -> None:
@@ -259,4 +259,23 @@ def test_a_damaged_or_locked_member_is_unreadable_alone(tmp_path: Path) -> None:
     archive = ZipFile(path)
     with pytest.raises(Unreadable, match="encrypted"):
         archive.read("25/b.jpg")
+    archive.close()
+
+
+def test_a_zip_file_of_linux_names_its_files_in_utf_8_without_saying_so(tmp_path: Path) -> None:
+    path = tmp_path / "d.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in ("25/ä.jpg", "25/b.jpg"):
+            packed.writestr(name, name)
+    data = bytearray(path.read_bytes())
+    for header, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # take the flag away
+        place = data.find(header)
+        while place >= 0:
+            data[place + at + 1] &= ~8
+            place = data.find(header, place + 1)
+    path.write_bytes(data)
+    archive = datasets.open_data(path)
+    assert archive.names == ["25/b.jpg", "25/ä.jpg"]
+    assert archive.has("25/ä.jpg")
+    assert archive.read("25/ä.jpg").decode() == "25/ä.jpg"
     archive.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import cv2
@@ -104,6 +105,7 @@ def test_the_summary_says_what_was_left_out(tmp_path, astronaut, capsys) -> None
         ([".", "-o", "out.h5", "--limit", "0"], 2, "--limit: expected at least 1, got 0"),
         ([".", "-o", "out.h5", "--classes", "old"], 2, "--classes: expected each name once"),
         ([".", "-o", "there.h5"], 2, "there.h5: exists"),
+        ([".", "-o", ".", "--overwrite"], 2, ".: is a folder; expected the name of a file"),
         ([".", "-o", "out.h5", "--dev-share", "1"], 2, "expected a share between 0 and 1"),
         ([".", "-o", "out.h5", "--test-list", "none.txt"], 1, "cannot read the test list"),
         ([".", "-o", "out.h5", "--dev-list", "none.txt"], 1, "cannot read the dev list"),
@@ -203,6 +205,35 @@ def test_data_without_a_usable_picture_is_an_error_that_counts(  # type: ignore[
     assert prepare.main([str(tmp_path / "d"), "-o", str(tmp_path / "out.h5")]) == 1
     assert "no usable picture in the data (unreadable: 2)" in capsys.readouterr().err
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_table_says_which_of_its_rows_are_of_no_use(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    name = "a.jpg"
+    layouts.write(tmp_path / "d", {name: jpeg(astronaut)})
+    table = tmp_path / "d" / "mine.csv"
+    table.write_text(f"file,age\n{name},20\nb.jpg,30\n{name},abc\n")
+    assert prepare.main([str(table), "-o", str(tmp_path / "out.h5")]) == 0
+    err = capsys.readouterr().err
+    assert f"picture missing: {tmp_path / 'd'}: b.jpg" in err
+    assert "age not understood: mine.csv: row 3: age 'abc'" in err
+    table.write_text("file,age\n")
+    assert prepare.main([str(table), "-o", str(tmp_path / "none.h5")]) == 1
+    assert "mine.csv: no usable picture in it (none is listed)" in capsys.readouterr().err
+
+
+def test_a_list_tells_data_sets_apart(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    for seed, name in enumerate(("one", "two")):
+        pictures = {f"25/{i}.jpg": jpeg(astronaut, 90 - 10 * seed - i) for i in range(3)}
+        layouts.write(tmp_path / name, pictures)
+    (tmp_path / "test.txt").write_text("one/25/0.jpg\n25/1.jpg\nno.jpg\n")
+    arguments = [str(tmp_path / "one"), str(tmp_path / "two"), "-o", str(tmp_path / "out.h5")]
+    assert prepare.main([*arguments, "--test-list", str(tmp_path / "test.txt")]) == 0
+    err = capsys.readouterr().err
+    assert re.search(r"test list names not in the data +1   such as no.jpg; in the data are", err)
+    assert re.search(r"test list names in several data sets +1\n", err)
+    with h5py.File(tmp_path / "out.h5") as h5:
+        tested = h5["split"][()] == TEST
+        assert h5["dataset"].asstr()[()][tested].tolist() == ["one", "one", "two"]
 
 
 def test_large_pictures_are_searched_a_few_at_a_time(tmp_path, astronaut, monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -49,6 +49,15 @@ def test_a_setting_changes_a_key(setting: str, key: str, value: object) -> None:
     assert getattr(read_recipe(SHIPPED, [setting]), key) == value
 
 
+def test_settings_count_together(tmp_path: Path) -> None:
+    """Two keys that belong together may come in any order."""
+    path = tmp_path / "r.yaml"
+    path.write_text("pretrained: true\nearly_px: 64\nearly_share: 0.5\n")
+    for settings in (("begin=x", "pretrained=false"), ("pretrained=false", "begin=x")):
+        assert read_recipe(path, settings).begin == "x"
+    assert read_recipe(path, ("early_px=0", "early_share=0")).early_share == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

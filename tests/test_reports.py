@@ -307,6 +307,25 @@ def test_explore_writes_a_folder(data: Path, tmp_path: Path) -> None:
     assert not list(bare.glob("faces-*"))
 
 
+def test_explore_shows_intervals_in_no_class_as_training_does(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(data, "a") as h5:
+        age = h5["age"][()]
+        h5["age_low"], h5["age_high"] = np.floor(age), np.floor(age) + np.where(age < 10, 30, 0)
+        columns = explore.read_columns(h5)
+    drawn = {}
+    monkeypatch.setattr(
+        plots, "stacked_bars", lambda table, bars, *rest: drawn.update({rest[1]: (table, bars)})
+    )
+    explore.drawings(columns)
+    table, bars = drawn["classes of decades"]
+    used = columns.is_used
+    assert bars[-1] == "in two"
+    assert table.sum(axis=1)[[0, -1]].tolist() == [0, (columns.age[used] < 10).sum()]
+    assert table.sum() == used.sum()
+
+
 def test_explore_counts_copies_and_merged_labels(data: Path) -> None:
     with faces.opened(data) as h5:
         columns = explore.read_columns(h5)
@@ -404,13 +423,24 @@ def test_compare_warns_of_different_data(
     assert "these runs learnt from different data" in out.read_text()
 
 
+def test_compare_leaves_out_a_run_without_an_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, young = _run(tmp_path / "first"), _run(tmp_path / "young", seconds=())
+    (tmp_path / "young" / "log.csv").unlink()
+    assert compare.main([first, young]) == 0
+    out, err = capsys.readouterr()
+    assert "| kept epoch | 2 |" in out
+    assert f"left out: {young}: no epoch of it has ended" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["none"], 1, "none: no such folder; give the --out of a python -m train.fit"),
         (["."], 1, "recipe.json: no such file"),
         (["words"], 1, "recipe.json: unreadable"),
-        (["young"], 1, "log.csv: no such file; this run has not ended an epoch"),
+        (["young"], 1, "young: no epoch has ended"),
         (["odd"], 1, "lacks the column dev_mae"),
         (["torn"], 1, "log.csv: expected numbers"),
         (["good", "good"], 2, "expected different runs"),
@@ -436,3 +466,16 @@ def test_compare_says_what_is_wrong(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_some_data_sets_can_be_scored_alone(
+    data: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(data, "a") as h5:
+        h5["dataset"][:4] = ["a", "a", "b", "c"]
+    assert evaluate.main([str(data), "--dataset", "a", "--dataset", "b"]) == 0
+    assert "on 3 faces of the test part of a, b" in capsys.readouterr().out
+    assert evaluate.main([str(data), "--dataset", "none"]) == 1
+    assert "no face in its test part of none; those in it are of a, b, c, utkface" in (
+        capsys.readouterr().err
+    )

@@ -29,6 +29,7 @@ def _score(labels: Labels, answer: AgeGender) -> dict:
     return {
         "model": "m",
         "split": "test",
+        "datasets": [],
         "views": 1,
         **score(labels, answer, CENTRAL_RANGE, np.array([30.0])),
     }
@@ -146,3 +147,10 @@ def test_labels_are_those_of_the_set() -> None:
     assert labels.low.tolist() == [30, 3]
     assert labels.high.tolist() == [30, 5]
     assert labels.is_interval.tolist() == [False, True]
+
+
+def test_a_gender_that_was_not_learnt_has_no_score() -> None:
+    scores = _score(_labels([20, 30]), _sure(20, 30, female_prob=0.5))
+    assert scores["gender"] is scores["gender_13_and_over"] is None
+    assert scores["by_age"]["20-29"]["gender"] is None
+    assert "| gender | - |" in "\n".join(table(scores))

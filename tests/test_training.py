@@ -115,6 +115,14 @@ def exported(run: Path, data: Path) -> Path:
     return folder
 
 
+def test_an_export_replaces_nothing_unasked(exported: Path, run: Path, data: Path) -> None:
+    before = (exported / "age_gender.onnx").read_bytes()
+    done = _train("export", run, "--data", data, "--out", exported)
+    assert done.returncode == 2
+    assert "holds a model; choose another --out or give --overwrite" in done.stderr
+    assert (exported / "age_gender.onnx").read_bytes() == before
+
+
 def test_the_export_says_what_the_master_says(exported: Path, data: Path) -> None:
     crops = load(data, "test").crops[:]
     onnx = AgeGenderClassifier(exported / "age_gender.onnx")(crops)

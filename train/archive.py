@@ -60,19 +60,20 @@ class ZipFile:
                 f"{path}: neither a folder nor a whole zip file ({error}); give a data set as one, "
                 "or a CSV file"
             ) from error
+        self._members = {_member_name(member): member for member in self._zip.infolist()}
 
     @functools.cached_property
     def names(self) -> list[str]:
         """All files, in order of name."""
-        names = (name for name in self._zip.namelist() if not name.endswith("/"))
+        names = (name for name in self._members if not name.endswith("/"))
         return sorted(name for name in names if not name.startswith("__MACOSX"))
 
     def has(self, name: str) -> bool:
-        return name in self._zip.NameToInfo
+        return name in self._members
 
     def read(self, name: str) -> bytes:
         try:
-            return self._zip.read(name)
+            return self._zip.read(self._members[name])
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
             raise Unreadable(str(error)) from error
         except KeyError as error:
@@ -84,12 +85,24 @@ class ZipFile:
         self._zip.close()
 
 
+def _member_name(member: zipfile.ZipInfo) -> str:
+    """Linux' `zip` writes names in UTF-8 without saying so; they were read as of the old DOS."""
+    if member.flag_bits & 0x800:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
+
+
 def opened(path: Path) -> Folder | ZipFile:
     """The folder or zip file at `path`; the caller closes it."""
     if path.is_dir():
         return Folder(path)
     if not path.exists():
-        raise LivecamError(f"{path}: no such file or folder; give a data set's folder or zip file")
+        raise LivecamError(
+            f"{path}: no such file or folder; give a data set's folder, zip or CSV file"
+        )
     return ZipFile(path)
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from livecam.errors import LivecamError, UsageError
+
+
+def require_folder(file: Path) -> None:
+    """Before the work, what would only fail after it. Raises LivecamError if a file to be written
+    has no folder."""
+    if not file.parent.is_dir():
+        raise LivecamError(f"{file}: no such folder {file.parent}; make it first")
 
 
 def run(

@@ -20,7 +20,7 @@ import numpy as np
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
 from livecam.progress import clock_time
-from train.cli import run
+from train.cli import require_folder, run
 from train.run_folder import RunFolder
 from train.scores import number, percent
 
@@ -76,7 +76,8 @@ def _compare(args: argparse.Namespace) -> None:
         require("matplotlib", "train")
         if args.output.suffix not in (".html", ".png"):
             raise UsageError(f"--output {args.output}: expected a name that ends in .html or .png")
-    runs = [read_run(folder) for folder in args.runs]
+        require_folder(args.output)
+    runs = _ended([read_run(folder) for folder in args.runs])
     names = [entry.name for entry in runs]
     if len(set(names)) < len(names):
         raise UsageError(f"expected different runs, got {', '.join(names)}")
@@ -93,8 +94,18 @@ def _compare(args: argparse.Namespace) -> None:
         print(f"written: {args.output}", file=sys.stderr)
 
 
+def _ended(runs: Sequence[Run]) -> list[Run]:
+    """Those that have ended an epoch; the others are named. Raises LivecamError if none has."""
+    waiting = [entry.name for entry in runs if not len(entry.log["epoch"])]
+    if len(waiting) == len(runs):
+        raise LivecamError(f"{', '.join(waiting)}: no epoch has ended")
+    for name in waiting:
+        print(f"left out: {name}: no epoch of it has ended", file=sys.stderr)
+    return [entry for entry in runs if entry.name not in waiting]
+
+
 def read_run(folder: Path) -> Run:
-    """Raises LivecamError if the folder is not a run's."""
+    """Raises LivecamError if the folder is not a run's; its log is empty before its first epoch."""
     if not folder.is_dir():
         raise LivecamError(f"{folder}: no such folder; give the --out of a python -m train.fit")
     files = RunFolder(folder)
@@ -128,10 +139,10 @@ def _read_log(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-    except FileNotFoundError as error:
-        raise LivecamError(f"{path}: no such file; this run has not ended an epoch") from error
+    except FileNotFoundError:
+        rows = []
     if not rows:
-        raise LivecamError(f"{path}: no epoch in it; this run has not ended one")
+        return {column: np.zeros(0) for column in COLUMNS if column != CLASSES_ALONE}
     columns = [name for name in COLUMNS if name in rows[0] or name != CLASSES_ALONE]
     missing = [column for column in columns if column not in rows[0]]
     if missing:

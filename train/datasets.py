@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from livecam.errors import LivecamError, UsageError
 from train import labels, published
 from train.archive import Folder, ZipFile, is_picture, opened
+from train.dropped import Dropped
 from train.labels import FEMALE, GENDERS, MALE, Interval, Label
 from train.published import Entry, Places
 
@@ -28,7 +28,7 @@ UNDERSTOOD = (
 
 TIGHT_CROPS = ("utkface", "allagefaces")  # what fills these pictures is a face, found or not
 
-_Lister = Callable[[Folder | ZipFile, list[str], Counter[str]], Iterator[Entry]]
+_Lister = Callable[[Folder | ZipFile, list[str], Dropped], Iterator[Entry]]
 LISTS: dict[str, _Lister] = {
     r"(.*/)?list/(train|test)_name\.txt": published.megaage,
     r"(.*/)?(imdb|wiki)\.mat": published.imdb_wiki,
@@ -75,7 +75,7 @@ def open_data(path: Path) -> Folder | ZipFile:
 def entries(
     path: Path,
     archive: Folder | ZipFile,
-    dropped: Counter[str],
+    dropped: Dropped,
     classes: Mapping[str, Interval] | None = None,
     real_age: bool = False,
 ) -> Iterator[Entry]:
@@ -101,7 +101,8 @@ def entries(
     has_folders = any("/" in name for name in pictures)
     tables = _tables(archive, has_folders) if pictures else []
     if tables:
-        parts = (_table(path.stem, archive, name, dropped, classes) for name in tables)
+        own = path.resolve().stem  # of `.` too
+        parts = (_table(own, archive, name, dropped, classes) for name in tables)
         return (entry for part in parts for entry in part)
     if has_folders:
         return _by_folder(path, pictures, dropped, classes)
@@ -137,10 +138,10 @@ def _named(name: str) -> tuple[str, str, Label] | None:
     return None
 
 
-def _by_name(pictures: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+def _by_name(pictures: list[str], dropped: Dropped) -> Iterator[Entry]:
     for member in pictures:
         if (known := _named(member)) is None:
-            dropped["name not understood"] += 1
+            dropped.add("name not understood", member)
         else:
             dataset, file, label = known
             yield Entry(dataset, file, member, label)
@@ -150,7 +151,7 @@ def _table(
     dataset: str,
     archive: Folder | ZipFile,
     name: str,
-    dropped: Counter[str],
+    dropped: Dropped,
     classes: Mapping[str, Interval],
 ) -> Iterator[Entry]:
     """A person's own list: `file` and `age` or `class`, and `gender` if they like."""
@@ -170,13 +171,13 @@ def _table(
             )
         label = _class_label(row[column], classes, GENDERS[word])
         if label is None:
-            dropped["age not understood"] += 1
+            dropped.add("age not understood", f"{name}: row {number}: {column} {row[column]!r}")
         else:
             yield from places.entry(dataset, published.parent(name), row["file"], label)
 
 
 def _by_folder(
-    path: Path, pictures: list[str], dropped: Counter[str], classes: Mapping[str, Interval]
+    path: Path, pictures: list[str], dropped: Dropped, classes: Mapping[str, Interval]
 ) -> Iterator[Entry]:
     """Pictures whose folder is named after their age or class."""
     inside = [name for name in pictures if "/" in name]
@@ -185,7 +186,7 @@ def _by_folder(
     _require_known(path, {_folder_of(name) for name in inside}, classes)
     for member in inside:
         if (label := _class_label(_folder_of(member), classes)) is not None:
-            yield Entry(path.stem, member, member, label)
+            yield Entry(path.resolve().stem, member, member, label)
 
 
 def _folder_of(name: str) -> str:
@@ -204,7 +205,7 @@ def _require_known(path: Path, found: set[str], classes: Mapping[str, Interval])
     unknown = sorted(name for name in found if _class_label(name, classes) is None)
     if unknown:
         shown = ", ".join(map(repr, unknown[:20])) + (" and more" if len(unknown) > 20 else "")
-        example = ",".join(f"{name}=13-30" for name in unknown[:3])
+        example = ",".join(f"{name}=FROM-TO" for name in unknown[:3])
         raise UsageError(
             f"{path}: the ages of these classes are not known: {shown}; give all of them, as in "
             f"--classes {example} (names such as 25, 18-24 and 65+ need none)"

@@ -13,7 +13,7 @@ import argparse
 import functools
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from livecam import views
 from livecam.ages import CENTRAL_RANGE, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
-from livecam.errors import LivecamError, UsageError
+from livecam.errors import UsageError
 from livecam.extras import require
 from livecam.progress import Progress
 from train import faces, metrics
-from train.cli import run
+from train.cli import require_folder, run
 from train.degrade import DEGRADATIONS
 from train.looks import LOOKS, looks
 from train.run_folder import RunFolder
@@ -52,7 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("data", type=Path, help="HDF5 file of python -m train.prepare")
     parser.add_argument("--model", default="", help=".onnx or .keras file (the shipped .onnx)")
     parser.add_argument("--split", choices=tuple(faces.SPLITS), default="test", help="part (test)")
-    parser.add_argument("--dataset", help="only this data set's faces, e.g. utkface")
+    parser.add_argument(
+        "--dataset", action="append", default=[], metavar="NAME",
+        help="only this data set's faces, e.g. utkface; may be repeated",
+    )  # fmt: skip
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="the scores as JSON, on stdout or here"
     )
@@ -73,9 +76,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def evaluate_run(data: Path, run: RunFolder) -> None:
-    """A run's `scores.json` and `report.html`: what its model scores on the dev part."""
+    """A run's `scores.json` and `report.html`: what its model scores on the faces of the dev part
+    by which its epoch was chosen."""
     files = ["--json", str(run.scores), "--report", str(run.report), "--no-gallery"]
     options = ["--model", str(run.model), "--split", "dev", "--sample", str(RUN_SAMPLE)]
+    for name in run.record()["recipe"].datasets:
+        options += ["--dataset", name]
     _scored(_parser().parse_args([str(data), *options, *files]))
 
 
@@ -103,18 +109,17 @@ def _scored(args: argparse.Namespace) -> dict[str, Any]:
 
 def score_model(model: Path, data: Path, split: str) -> dict[str, Any]:
     """All scores of a `.onnx` or `.keras` file on one part of the data."""
-    return _Evaluation(model, data, split, None, views.COUNT).scores
+    return _Evaluation(model, data, split, (), views.COUNT).scores
 
 
 class _Evaluation:
     """A model's answers on one part of the data, and their scores."""
 
     def __init__(
-        self, model: Path | None, data: Path, split: str, dataset: str | None, count: int
+        self, model: Path | None, data: Path, split: str, datasets: Sequence[str], count: int
     ) -> None:
         runtime = "keras" if model is not None and model.suffix == ".keras" else "onnx"
         self.classifier = AgeGenderClassifier(model or "", runtime)
-        datasets = [] if dataset is None else [dataset]
         self.data = faces.load(data, split, datasets)
         train_ages = faces.ages(data, "train", datasets)
         self.labels = labels_of(self.data)
@@ -123,6 +128,7 @@ class _Evaluation:
         self.scores: dict[str, Any] = {
             "model": self.classifier.path.name,
             "split": split,
+            "datasets": list(datasets),
             "views": count,
             "range_is_calibrated": self.classifier.age_range is not CENTRAL_RANGE,
             "data_hash": self.data.data_hash,
@@ -148,8 +154,7 @@ def _check(args: argparse.Namespace) -> None:
         )
     files = [args.report, Path(args.json) if args.json not in (None, "-") else None]
     for file in filter(None, files):
-        if not file.parent.is_dir():
-            raise LivecamError(f"{file}: no such folder {file.parent}; make it first")
+        require_folder(file)
 
 
 def answers(

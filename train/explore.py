@@ -17,10 +17,10 @@ import numpy as np
 
 from livecam.ages import SCHEMES
 from livecam.datatypes import Image
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
 from train import faces, metrics
-from train.cli import run
+from train.cli import require_folder, run
 from train.labels import ETHNICITIES
 from train.scores import AGE_BANDS, GENDERS, age_bands
 
@@ -38,6 +38,8 @@ class Columns:
     dataset: np.ndarray
     split: np.ndarray
     age: np.ndarray
+    age_low: np.ndarray
+    age_high: np.ndarray
     label_age: np.ndarray
     gender: np.ndarray
     ethnicity: np.ndarray
@@ -69,6 +71,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _explore(args: argparse.Namespace) -> None:
     require("matplotlib", "train")
+    if args.output.suffix and not (args.output.suffix == ".html" or args.output.is_dir()):
+        raise UsageError(f"--output {args.output}: expected a folder or a name that ends in .html")
+    require_folder(args.output)
     with faces.opened(args.data) as h5:
         columns = read_columns(h5)
         if not len(columns):
@@ -84,7 +89,10 @@ def _explore(args: argparse.Namespace) -> None:
 def read_columns(h5: h5py.File) -> Columns:
     text = {"dataset": h5["dataset"].asstr()[()]}
     names = ("split", "age", "label_age", "gender", "ethnicity", "group", "detected")
-    return Columns(**text, **{name: h5[name][()] for name in names})
+    numbers = {name: h5[name][()] for name in names}
+    for end in ("age_low", "age_high"):  # files of the first version have whole ages only
+        numbers[end] = h5[end][()] if end in h5 else np.floor(numbers["age"])
+    return Columns(**text, **numbers)
 
 
 def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:
@@ -126,9 +134,13 @@ def drawings(columns: Columns) -> dict[str, Figure]:
     used = columns.is_used
     split, ages = columns.split[used], columns.age[used]
     for name, scheme in SCHEMES.items():
-        table = metrics.counts(scheme.bins_of(ages), split, (len(scheme.labels), len(faces.SPLITS)))
+        first, last = (scheme.bins_of(end[used]) for end in (columns.age_low, columns.age_high))
+        bars, place = list(scheme.labels), first
+        if (first != last).any():  # an interval that lies in two has none, as in training
+            bars, place = [*bars, "in two"], np.where(first == last, first, len(bars))
+        table = metrics.counts(place, split, (len(bars), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
-            table, scheme.labels, tuple(faces.SPLITS), f"classes of {name}", "faces"
+            table, bars, tuple(faces.SPLITS), f"classes of {name}", "faces"
         )
     names = [f"{low}-{high}" for low, high in AGE_BANDS]
     band = np.argmax([rows for _, rows in age_bands(ages)], axis=0)

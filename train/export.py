@@ -22,7 +22,7 @@ from livecam import views
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras, require
 from train import faces, metrics
 from train.calibrate import MIN_FACES, range_bounds
@@ -45,11 +45,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="a run's folder, of python -m train.fit")
     parser.add_argument("--data", type=Path, required=True, help="the faces it was trained on: "
                         "their dev part calibrates the age range")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("models"), help="folder (models)")
+    parser.add_argument("--out", type=Path, help="folder (`exported` in the run's)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a model that is there")
     return run(_export, parser, argv)
 
 
 def _export(args: argparse.Namespace) -> None:
+    out = args.out or args.run / "exported"
+    if (out / f"{NAME}.onnx").exists() and not args.overwrite:
+        raise UsageError(f"{out}: holds a model; choose another --out or give --overwrite")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out}: is a file; expected the name of a folder")
     for module in ("tensorflow", "tf2onnx"):
         require(module, "train")
     keras = import_keras()
@@ -64,16 +70,16 @@ def _export(args: argparse.Namespace) -> None:
     master = keras.models.load_model(source, compile=False)
     if not recipe.eight_bits:
         round_weights(master)
-    args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.out) as folder:
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as folder:
         made = Path(folder)
         calibration = _write_checked(master, recipe, dev, made)
         scores = score_model(made / f"{NAME}.onnx", args.data, "dev")
         (made / f"{NAME}.md").write_text(card(recipe, record, calibration, scores))
         for suffix in SUFFIXES:  # all are good: only now do they replace others
-            (made / f"{NAME}.{suffix}").replace(args.out / f"{NAME}.{suffix}")
+            (made / f"{NAME}.{suffix}").replace(out / f"{NAME}.{suffix}")
     for suffix in SUFFIXES:
-        print(args.out / f"{NAME}.{suffix}")
+        print(out / f"{NAME}.{suffix}")
 
 
 def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path) -> dict[str, Any]:

@@ -84,8 +84,13 @@ def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
     with opened(path) as h5:
         where = _rows(h5, split, datasets)
         if not len(where):
-            part = f"{split} part" + (f" of {', '.join(datasets)}" if datasets else "")
-            raise LivecamError(f"{path}: no face in its {part}; see python -m train.prepare -h")
+            known = np.unique(h5["dataset"].asstr()[()][_rows(h5, split, ())])
+            of_sets = f" of {', '.join(datasets)}" if datasets else ""
+            others = f"; those in it are of {', '.join(known)}" if len(known) else ""
+            raise LivecamError(
+                f"{path}: no face in its {split} part{of_sets}{others}; parts are made by "
+                "python -m train.prepare, with --test-list, --dev-list or --dev-share"
+            )
         age = h5["age"][()][where].astype(np.float32)
         has_intervals = "age_low" in h5  # files of the first version have whole ages only
         return FaceSet(

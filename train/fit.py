@@ -91,8 +91,13 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
             raise LivecamError(f"{folder.path}: no run to resume; start one without --resume")
         recipe: Recipe = folder.record()["recipe"]
         return recipe
+    if folder.path.exists() and not folder.path.is_dir():
+        raise UsageError(f"{folder.path}: is a file; expected the name of a folder")
     if folder.record_file.exists():
-        raise UsageError(f"{folder.path}: holds a run; give --resume to go on, or another --out")
+        raise UsageError(
+            f"{folder.path}: holds a run; give --resume to go on as it was set, or "
+            "another --out; or delete it"
+        )
     return read_recipe(source, settings)
 
 

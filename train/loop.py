@@ -254,7 +254,7 @@ class AfterEpoch(keras.callbacks.Callback):
         """MAE in years, accuracy of the target's classes, accuracy of the gender."""
         age_probs, female = self._dev_answers()
         labels = labels_of(self.dev)
-        known = labels.gender >= 0
+        known = (labels.gender >= 0) & self.recipe.learns_gender
         right = female == (labels.gender == 1)
         errors = age_errors(median_age(age_probs), labels)
         scores = {"dev_mae": round(metrics.mae(errors), 3)}

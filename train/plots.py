@@ -64,7 +64,7 @@ def cs_curve(model: Sequence[float], constant: Sequence[float]) -> Figure:
     axes.set(xlabel="error of at most, years", ylabel="share of faces", ylim=(0, 1))
     axes.set_xlim(0, len(model) - 1)
     _percent_axis(axes.yaxis)
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")
     return figure
 
 
@@ -115,7 +115,8 @@ def age_scatter(ages: np.ndarray, answers: np.ndarray) -> Figure:
     met = [place for place in np.unique(places) if (places == place).sum() >= 5]
     middles = [ages[places == place].mean() for place in met]
     means = [answers[places == place].mean() for place in met]
-    axes.plot(middles, means, color=ORANGE, linewidth=2, label="mean answer, every 5 years")
+    if met:
+        axes.plot(middles, means, color=ORANGE, linewidth=2, label="mean answer, every 5 years")
     axes.set(xlabel="labelled age, years", ylabel="answered age, years")
     axes.set(xlim=(-2, max(102, ages.max() + 2)), ylim=(-2, 102))
     axes.legend(loc="upper left")

@@ -29,9 +29,10 @@ from livecam.errors import LivecamError, UsageError
 from livecam.progress import Progress
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
-from train.cli import run
+from train.cli import require_folder, run
+from train.dropped import Dropped
 from train.published import Entry
-from train.rows import UNREADABLE, Rows
+from train.rows import Rows
 
 BATCH = 64
 BATCH_PIXELS = 32_000_000
@@ -93,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(args: argparse.Namespace) -> None:
+    if args.output.is_dir():
+        raise UsageError(f"{args.output}: is a folder; expected the name of a file")
+    require_folder(args.output)
     if args.output.exists() and not args.overwrite:
         raise UsageError(f"{args.output}: exists; choose another name or give --overwrite")
     if not 0 < args.dev_share < 1:
@@ -118,7 +122,7 @@ def _prepare(args: argparse.Namespace) -> None:
 
 
 def _listed(
-    args: argparse.Namespace, dropped: collections.Counter[str], stack: contextlib.ExitStack
+    args: argparse.Namespace, dropped: Dropped, stack: contextlib.ExitStack
 ) -> list[Listed]:
     """All data sets, before the first picture is looked at: what is wrong is said at once."""
     data = []
@@ -126,8 +130,16 @@ def _listed(
     for path in args.data:
         archive = datasets.open_data(path)
         stack.callback(archive.close)
+        before = dict(dropped)
         entries = datasets.entries(path, archive, dropped, classes, args.real_age)
         data.append(Listed(archive, list(itertools.islice(entries, args.limit))))
+        if not data[-1].entries:
+            left_out = {reason: n - before.get(reason, 0) for reason, n in dropped.items()}
+            why = ", ".join(f"{reason}: {n}" for reason, n in left_out.items() if n)
+            example = "".join(f"; {line}" for line in dropped.lines()[-1:])
+            raise LivecamError(
+                f"{path}: no usable picture in it ({why or 'none is listed'}{example})"
+            )
     return data
 
 
@@ -137,7 +149,8 @@ def _names(path: Path | None, part: str) -> set[str]:
     try:
         names = {line.strip() for line in path.read_text(encoding="utf-8").splitlines()}
     except (OSError, UnicodeDecodeError) as error:
-        raise LivecamError(f"{path}: cannot read the {part} list: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise LivecamError(f"{path}: cannot read the {part} list: {reason}") from error
     if names <= {""}:
         raise LivecamError(f"{path}: no name in the {part} list; expected one a line")
     return names - {""}
@@ -165,7 +178,7 @@ def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], crop_px: int) ->
             progress.step(len(batch))
     if not len(rows):
         why = ", ".join(f"{reason}: {n}" for reason, n in sorted(rows.dropped.items()))
-        raise LivecamError(f"no usable picture in the data ({why or 'none is listed'})")
+        raise LivecamError(f"no usable picture in the data ({why})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +225,7 @@ def _finished(
     for entry in entries:
         digest, bgr = _read(archive, entry)
         if bgr is None:
-            done.append(Aligned(entry, why_not=UNREADABLE))
+            done.append(Aligned(entry, why_not="unreadable"))
             continue
         pictures.append((entry, digest, bgr))
         pixels += bgr.size // 3
@@ -266,7 +279,7 @@ def _write_batch(crops: h5py.Dataset, rows: Rows, batch: list[Aligned]) -> None:
     written = []
     for picture in batch:
         if picture.crop is None or picture.thumbnail is None:
-            rows.drop(picture.entry, picture.why_not)
+            rows.dropped.add(picture.why_not, picture.entry.file)
         else:
             rows.append(picture.entry, picture.digest, picture.is_detected, picture.thumbnail)
             written.append(picture.crop)

@@ -10,7 +10,6 @@ import csv
 import datetime
 import functools
 import io
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from livecam.errors import LivecamError
 from livecam.extras import require
 from train import labels
 from train.archive import Folder, ZipFile, is_picture, text
+from train.dropped import Dropped
 from train.labels import ETHNICITIES, FEMALE, GENDERS, MALE, UNKNOWN, Label
 
 MIN_FACE_SCORE = 1.0  # of IMDB-WIKI's detector, as usual for this set
@@ -54,19 +54,19 @@ class Places:
     """Where the pictures are that lists name: beside the list, or anywhere under their own name
     and that of the folder they are in. What is nowhere is counted."""
 
-    def __init__(self, archive: Folder | ZipFile, dropped: Counter[str]) -> None:
+    def __init__(self, archive: Folder | ZipFile, dropped: Dropped) -> None:
         self.archive, self.dropped = archive, dropped
 
     def entry(self, dataset: str, folder: str, file: str, label: Label) -> Iterator[Entry]:
         """One entry, or none if there is no such picture. `folder` is the data set's own."""
         file = file.strip().replace("\\", "/").removeprefix("./")
         member = f"{folder}/{file}" if folder else file
-        if not self.archive.has(member):
-            member = self._by_end.get(_end(file), "")
-        if member:
+        if not self.archive.has(member) and (elsewhere := self._by_end.get(_end(file))):
+            member = elsewhere
+        if self.archive.has(member):
             yield Entry(dataset, file, member, label)
         else:
-            self.dropped["picture missing"] += 1
+            self.dropped.add("picture missing", f"{self.archive.path}: {member}")
 
     @functools.cached_property
     def _by_end(self) -> dict[str, str]:
@@ -84,7 +84,7 @@ def _end(name: str) -> str:
     return "/".join(name.split("/")[-2:])
 
 
-def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
     """MegaAge and MegaAge-Asian (Zhang et al. 2017): `list/train_name.txt` and
     `list/train_age.txt` line by line, pictures in `train/`; `test` alike."""
     places = Places(archive, dropped)
@@ -101,14 +101,12 @@ def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]) 
         part = list_name.rpartition("/")[2].removesuffix("_name.txt")
         for name, age in zip(names, ages, strict=True):
             if (label := labels.of_text(age)) is None:
-                dropped["age not understood"] += 1
+                dropped.add("age not understood", f"{list_name}: {name}: {age!r}")
             else:
                 yield from places.entry(dataset, root, f"{part}/{name}", label)
 
 
-def imdb_wiki(
-    archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]
-) -> Iterator[Entry]:
+def imdb_wiki(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
     """IMDB-WIKI (Rothe et al. 2015): `imdb.mat`, `wiki.mat`. A photo is taken to be of 1 July.
 
     Rows are left out in which its detector found no face, a doubtful one or a second one, and
@@ -167,29 +165,32 @@ def _age_on_1_july(matlab_day: float, year: float) -> int | None:
 def appa_real(
     archive: Folder | ZipFile,
     lists: list[str],
-    dropped: Counter[str],
+    dropped: Dropped,
     real_age: bool = False,
 ) -> Iterator[Entry]:
     """APPA-REAL (Agustsson et al. 2017): `gt_avg_train.csv`, `_valid`, `_test`; pictures in
     `train/` and so on. Of a photo and the crop of its face, `…_face.jpg`, only the crop is used.
     """
     column = "real_age" if real_age else "apparent_age_avg"
-    places = Places(archive, Counter())
+    places = Places(archive, Dropped())
     for list_name in lists:
         part = list_name.rpartition("gt_avg_")[2].removesuffix(".csv")
         for row in rows(archive, list_name, ("file_name", column)):
             label = labels.of_text(row[column])
             if label is None:
-                dropped["age not understood"] += 1
+                dropped.add(
+                    "age not understood", f"{list_name}: {row['file_name']}: {row[column]!r}"
+                )
                 continue
             file = f"{part}/{row['file_name']}"
             found = list(places.entry("appa_real", parent(list_name), f"{file}_face.jpg", label))
             found = found or list(places.entry("appa_real", parent(list_name), file, label))
-            dropped["picture missing"] += not found
+            if not found:
+                dropped.add("picture missing", f"{archive.path}: {file}")
             yield from found
 
 
-def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
     """FairFace (Kärkkäinen and Joo 2021): `fairface_label_train.csv`, `_val`. Ages are groups;
     Middle Eastern and Latino_Hispanic become Others."""
     places = Places(archive, dropped)
@@ -200,30 +201,33 @@ def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str])
             ethnicity = ETHNICITIES.index(race) if race else UNKNOWN
             label = labels.of_text(row["age"], gender, ethnicity)
             if label is None:
-                dropped["age not understood"] += 1
+                dropped.add("age not understood", f"{list_name}: {row['file']}: {row['age']!r}")
             else:
                 yield from places.entry("fairface", parent(list_name), row["file"], label)
 
 
-def adience(archive: Folder | ZipFile, lists: list[str], dropped: Counter[str]) -> Iterator[Entry]:
+def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
     """Adience (Eidinger et al. 2014): `fold_0_data.txt` to 4, pictures in `aligned/` or, with
     other names, in `faces/`; the aligned one where there are both."""
-    places = Places(archive, Counter())
+    places = Places(archive, Dropped())
     columns = ("user_id", "original_image", "face_id", "age", "gender")
     for list_name in lists:
         for row in rows(archive, list_name, columns, delimiter="\t"):
             gender = GENDERS.get(row["gender"].lower(), UNKNOWN)
             label = labels.of_text(row["age"], gender)
             if label is None:
-                no_age = row["age"] in ("", "None")
-                dropped["without an age" if no_age else "age not understood"] += 1
+                if row["age"] in ("", "None"):
+                    dropped["without an age"] += 1
+                else:
+                    dropped.add("age not understood", f"{list_name}: {row['age']!r}")
                 continue
             end = f"{row['face_id']}.{row['original_image']}"
             aligned = f"aligned/{row['user_id']}/landmark_aligned_face.{end}"
             upright = f"faces/{row['user_id']}/coarse_tilt_aligned_face.{end}"
             found = list(places.entry("adience", parent(list_name), aligned, label))
             found = found or list(places.entry("adience", parent(list_name), upright, label))
-            dropped["picture missing"] += not found
+            if not found:
+                dropped.add("picture missing", f"{archive.path}: {aligned}")
             yield from found
 
 

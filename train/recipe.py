@@ -79,6 +79,11 @@ class Recipe:
     precision: str = "float32"
     devices: int = 1
 
+    @property
+    def learns_gender(self) -> bool:
+        """Or has learnt it, in the run that it begins with."""
+        return self.gender_weight > 0 or bool(self.begin)
+
 
 FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 
@@ -99,7 +104,7 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected `key: value` lines, received {type(values).__name__}")
-    recipe = _changed(Recipe(), values, str(path))
+    recipe, given = _changed(Recipe(), values, str(path)), {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -108,8 +113,8 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise UsageError(f"--set {setting}: not a value of YAML") from error
-        recipe = _changed(recipe, {key.strip(): parsed}, "--set")
-    return recipe
+        given[key.strip()] = parsed
+    return _changed(recipe, given, "--set")
 
 
 def from_record(values: Mapping[str, Any], where: str) -> Recipe:

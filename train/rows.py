@@ -12,13 +12,12 @@ import numpy as np
 
 from livecam.datatypes import Image
 from train import copies
+from train.dropped import Dropped
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN
 from train.labels import Label
 from train.published import Entry
 
 DIGEST_BYTES = 32
-UNREADABLE = "unreadable"
-LISTED = 20  # names of unreadable pictures that are shown
 
 
 @dataclass
@@ -32,8 +31,7 @@ class Rows:
     label: list[Label] = field(default_factory=list)
     detected: bytearray = field(default_factory=bytearray)
     digests: bytearray = field(default_factory=bytearray)
-    dropped: Counter[str] = field(default_factory=Counter)
-    unreadable: list[str] = field(default_factory=list)
+    dropped: Dropped = field(default_factory=Dropped)
 
     def __len__(self) -> int:
         return len(self.file)
@@ -45,11 +43,6 @@ class Rows:
         self.detected.append(is_detected)
         self.digests += digest
         self.thumbnails.append(thumbnail)
-
-    def drop(self, entry: Entry, why: str) -> None:
-        self.dropped[why] += 1
-        if why == UNREADABLE and len(self.unreadable) < LISTED:
-            self.unreadable.append(entry.file)
 
     def split(
         self, test_names: set[str], dev_names: set[str], dev_share: float, seed: int
@@ -146,7 +139,7 @@ class Rows:
         for part, name in ((TRAIN, "train"), (DEV, "dev"), (TEST, "test")):
             ages = split.ages.age[split.part == part]
             median = f"   median age {np.median(ages):.0f}" if len(ages) else ""
-            yield _line(name, len(ages)) + median
+            yield _line(name, len(ages)) + (median or ("   none!" if part == DEV else ""))
         sizes = np.bincount(split.group)
         yield _line("groups of copies", int((sizes > 1).sum())) + f"   largest {sizes.max()}"
         relabelled = split.ages.differ(Ages.of(self.label)) & ~left_out
@@ -154,15 +147,13 @@ class Rows:
         yield _line("no face found, place assumed", len(self) - sum(self.detected))
         for which, names in lists.items():
             if missing := names.difference(*self._names()):
-                yield _line(f"{which} list names not in the data", len(missing))
+                yield _line(f"{which} list names not in the data", len(missing)) + (
+                    f"   such as {min(missing)}; in the data are names such as {self.file[0]}"
+                )
             of_sets = Counter(file for _, file in set(zip(self.dataset, self.file, strict=True)))
             if several := sum(of_sets[name] > 1 for name in names):
                 yield _line(f"{which} list names in several data sets", several)
-        for name in self.unreadable:
-            yield f"unreadable: {name}"
-        more = self.dropped[UNREADABLE] - len(self.unreadable)
-        if more:
-            yield f"unreadable: … and {more} more"
+        yield from self.dropped.lines()
 
 
 def _line(what: str, n: int) -> str:

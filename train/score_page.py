@@ -23,6 +23,7 @@ from train.scores import (
     gender_confidence,
     group_table,
     number,
+    part,
     percent,
     tables,
 )
@@ -35,7 +36,7 @@ PRIVATE = (
 
 def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Section | None) -> str:
     """The whole file. `scores` are those of these labels and answers, with `robustness`."""
-    title = f"{scores['model']}: {scores['faces']} faces of the {scores['split']} part"
+    title = f"{scores['model']}: {scores['faces']} faces of {part(scores)}"
     intro = [
         report.text(
             f"Data hash {scores['data_hash']}; views of each face: {scores['views']}. Labels are "
@@ -88,7 +89,7 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
             )
             drawings.append(report.drawing(figure, f"Likeliest class of {name}."))
     known = labels.gender >= 0
-    if known.any():
+    if scores["gender"] is not None:
         is_right = ((answer.female_prob >= 0.5) == (labels.gender == 1))[known]
         points = metrics.reliability(gender_confidence(answer)[known], is_right)
         figure = plots.reliability(*points, "probability of the answered gender", least=0.5)

@@ -67,11 +67,12 @@ def labels_of(data: faces.FaceSet) -> Labels:
 
 @dataclass(frozen=True)
 class Judged:
-    """Per face (n,): `errors` in years, `is_right` of the gender; of the 80 % range `held`, whether
-    it holds the label, and its `width` in years."""
+    """Per face (n,): `errors` in years, `is_right` of the gender where that is `known`; of the 80 %
+    range `held`, whether it holds the label, and its `width` in years."""
 
     errors: np.ndarray
     is_right: np.ndarray
+    known: np.ndarray
     held: np.ndarray
     width: np.ndarray
 
@@ -86,6 +87,7 @@ def judged(labels: Labels, answer: AgeGender, age_range: AgeRange) -> Judged:
     return Judged(
         age_errors(median_age(answer.age_probs), labels),
         (answer.female_prob >= 0.5) == (labels.gender == 1),
+        (labels.gender >= 0) & (answer.female_prob != 0.5).any(),  # all 0.5: it was not learnt
         metrics.range_meets(ranges, labels.low, labels.high),
         ranges[:, 1] - ranges[:, 0] + 1,
     )
@@ -103,9 +105,8 @@ def score(
     `train_ages` give the constant answer; `looks` are measures (n,) of the pictures by name.
     """
     judgement = judged(labels, answer, age_range)
-    errors, is_right = judgement.errors, judgement.is_right
+    errors, is_right, known = judgement.errors, judgement.is_right, judgement.known
     expected_errors = age_errors(expected_age(answer.age_probs), labels)
-    known = labels.gender >= 0
     constant = float(np.median(train_ages if len(train_ages) else labels.age))
     constant_errors = age_errors(np.full(len(labels), constant), labels)
     by_age_and_gender = {
@@ -254,7 +255,7 @@ def _group(labels: Labels, judgement: Judged, rows: np.ndarray) -> dict[str, flo
         "faces": int(rows.sum()),
         "mae": metrics.mae(errors) if len(errors) else None,
         "bias": _mean(errors),
-        "gender": _mean(judgement.is_right[rows & (labels.gender >= 0)]),
+        "gender": _mean(judgement.is_right[rows & judgement.known]),
         "range_holds": _mean(judgement.held[rows]),
         "range_years": _mean(judgement.width[rows]),
     }
@@ -306,6 +307,12 @@ def as_json(scores: Mapping[str, Any]) -> str:
     return re.sub(numbers, lambda found: f"[{' '.join(found[1].split())}]", text)
 
 
+def part(scores: Mapping[str, Any]) -> str:
+    """Which faces were scored."""
+    of_sets = f" of {', '.join(scores['datasets'])}" if scores["datasets"] else ""
+    return f"the {scores['split']} part{of_sets}"
+
+
 def _views(scores: Mapping[str, Any]) -> str:
     count = scores["views"]
     return f", each in {count} views" if count > 1 else ", each as one frame of a film shows it"
@@ -313,7 +320,7 @@ def _views(scores: Mapping[str, Any]) -> str:
 
 def table(scores: Mapping[str, Any]) -> Iterator[str]:
     """The scores as lines of Markdown, ready for a model card."""
-    what = f"{scores['model']} on {scores['faces']} faces of the {scores['split']} part"
+    what = f"{scores['model']} on {scores['faces']} faces of {part(scores)}"
     yield what + _views(scores)
     if scores["interval_labels"]:
         yield f"The labels of {scores['interval_labels']} are intervals: an error is the way there"

@@ -119,7 +119,7 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
     `age_probs` (n, 101), `female_prob` (n,).
 
     `years` (classes, 101) says how a class spreads over the years, for a network that was trained
-    on classes.
+    on classes. Where the gender was not learnt, `female_prob` is 0.5.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -127,6 +127,9 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
         classes = net.output["age"].shape[-1]
         master = build(_untrained(recipe), classes, recipe.input_px, rounds_kernels=False)
         master.set_weights([weight.numpy() for weight in net.weights])
+        if not recipe.learns_gender:
+            gender = master.get_layer("gender")
+            gender.set_weights([np.zeros_like(weight) for weight in gender.get_weights()])
         rounding.round_kernels(master, net)
         return _with_probabilities(master, years)
     finally:
