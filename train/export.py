@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -205,6 +206,8 @@ def write_onnx(master: Any, recipe: Recipe, path: Path) -> None:
     import tensorflow as tf
     import tf2onnx
 
+    # an optimiser of its stumbles over numbers without a shape: it is left out, with a traceback
+    logging.getLogger("tf2onnx.optimizer").setLevel(logging.ERROR)
     net = architectures.unrounded(master, recipe) if recipe.eight_bits else master
     crop = tf.TensorSpec((None, *net.input.shape[1:]), tf.float32, name="crop")
     function = tf.function(lambda crop: net(crop, training=False))
