@@ -189,7 +189,7 @@ def test_a_sample_is_always_the_same() -> None:
     [
         (["none.h5"], 1, "none.h5: no such file; make it with python -m train.prepare"),
         (["no.h5"], 1, "no.h5: not a file of python -m train.prepare, or a damaged one"),
-        (["."], 1, ".: not a file of python -m train.prepare"),
+        (["."], 1, ".: is a folder; expected a file of python -m train.prepare"),
         (["other.h5"], 1, "other.h5: not a file of python -m train.prepare"),
         (["faces.h5", "--split", "dev"], 1, "no face in its dev part"),
         (["faces.h5", "--dataset", "nobody"], 1, "no face in its test part of nobody"),

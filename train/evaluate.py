@@ -139,7 +139,10 @@ class _Evaluation:
 def _check(args: argparse.Namespace) -> None:
     """Before the work, what would only fail after it."""
     if args.model and not args.model.endswith((".onnx", ".keras")):
-        raise UsageError(f"--model {args.model}: expected a .onnx or .keras file")
+        raise UsageError(
+            f"--model {args.model}: expected a .onnx or .keras file, such as "
+            "the age_gender.keras of a run"
+        )
     if not 1 <= args.views <= views.MOST:
         raise UsageError(f"--views: expected 1 to {views.MOST}, got {args.views}")
     if args.sample < 0:

@@ -149,6 +149,10 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield h5
     except FileNotFoundError as error:
         raise LivecamError(f"{path}: no such file; make it with python -m train.prepare") from error
+    except IsADirectoryError as error:
+        raise LivecamError(
+            f"{path}: is a folder; expected a file of python -m train.prepare"
+        ) from error
     except (OSError, KeyError) as error:
         what = str(error).partition("\n")[0]  # HDF5 tells of a folder in two lines
         raise LivecamError(

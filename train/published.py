@@ -232,9 +232,9 @@ def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> It
 
 
 def header(archive: Folder | ZipFile, name: str, delimiter: str = ",") -> list[str]:
-    """The names of a table's columns."""
+    """The names of a table's columns, in small letters."""
     first = text(archive, name).partition("\n")[0]
-    return [field.strip() for field in next(csv.reader([first], delimiter=delimiter), [])]
+    return [field.strip().lower() for field in next(csv.reader([first], delimiter=delimiter), [])]
 
 
 def rows(
@@ -245,7 +245,8 @@ def rows(
     missing = [column for column in columns if column not in found]
     if missing:
         raise LivecamError(
-            f"{archive.path}: {name}: expected the columns {', '.join(columns)}; "
+            f"{archive.path}: {name}: expected the columns {', '.join(columns)}"
+            f"{' between tabs' if delimiter != ',' else ' between commas'}; "
             f"there is no {' and no '.join(missing)} in {', '.join(found) or 'an empty file'}"
         )
     lines = io.StringIO(text(archive, name), newline="")
