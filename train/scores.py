@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,15 +109,7 @@ def score(
     expected_errors = age_errors(expected_age(answer.age_probs), labels)
     constant = float(np.median(train_ages if len(train_ages) else labels.age))
     constant_errors = age_errors(np.full(len(labels), constant), labels)
-    by_age_and_gender = {
-        f"{band} {gender}": _group(labels, judgement, rows & (labels.gender == number))
-        for band, rows in age_bands(labels.age)
-        for number, gender in enumerate(GENDERS)
-    }
-    by_ethnicity = {
-        name: _group(labels, judgement, labels.ethnicity == number)
-        for number, name in enumerate(ETHNICITIES)
-    }
+    groups = _groups(labels, judgement, looks or {})
     return {
         "faces": len(labels),
         "interval_labels": int(labels.is_interval.sum()),
@@ -144,22 +136,38 @@ def score(
         },
         "majority_gender": metrics.majority_share(labels.gender[known]) if known.any() else None,
         "worst": {
-            "age_and_gender": _worst(by_age_and_gender, errors),
-            "ethnicity": _worst(by_ethnicity, errors),
+            "age_and_gender": _worst(groups["by_age_and_gender"], errors),
+            "ethnicity": _worst(groups["by_ethnicity"], errors),
         },
         "schemes": {name: scheme_scores(labels, answer, SCHEMES[name]) for name in SCHEMES},
-        "by_age": {name: _group(labels, judgement, rows) for name, rows in age_bands(labels.age)},
-        "by_gender": {
-            name: _group(labels, judgement, labels.gender == number)
-            for number, name in enumerate(GENDERS)
-        },
-        "by_ethnicity": by_ethnicity,
-        "by_age_and_gender": by_age_and_gender,
-        "by_picture": {
-            f"{name} {quarter}": _group(labels, judgement, rows)
-            for name, values in (looks or {}).items()
-            for quarter, rows in quarters(values)
-        },
+        **groups,
+    }
+
+
+def _groups(
+    labels: Labels, judgement: Judged, looks: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    """The scores of every group of faces, by what they are grouped by."""
+
+    def each(rows: Iterable[tuple[str, np.ndarray]]) -> dict[str, Any]:
+        return {name: _group(labels, judgement, where) for name, where in rows}
+
+    genders = [(name, labels.gender == number) for number, name in enumerate(GENDERS)]
+    ethnicities = enumerate(ETHNICITIES)
+    return {
+        "by_age": each(age_bands(labels.age)),
+        "by_gender": each(genders),
+        "by_ethnicity": each((name, labels.ethnicity == number) for number, name in ethnicities),
+        "by_age_and_gender": each(
+            (f"{band} {gender}", of_age & of_gender)
+            for band, of_age in age_bands(labels.age)
+            for gender, of_gender in genders
+        ),
+        "by_picture": each(
+            (f"{name} {quarter}", where)
+            for name, values in looks.items()
+            for quarter, where in quarters(values)
+        ),
     }
 
 
