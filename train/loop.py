@@ -296,7 +296,7 @@ def _seed_dropout(net: keras.Model, epoch: int) -> None:
     for variable in net.variables:
         if variable.name == "seed_generator_state":  # the seed, and a count
             seed, _ = variable.numpy()
-            variable.assign(np.array([seed, epoch << 24]))
+            variable.assign(np.array([seed, epoch << 20]))
 
 
 def _values(net: keras.Model) -> list[np.ndarray]:
