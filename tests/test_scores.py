@@ -58,7 +58,7 @@ def test_the_median_and_the_expected_age_have_their_own_errors() -> None:
 
 
 def test_the_range_that_is_shown_is_judged() -> None:
-    """All year of one that is twice as likely above 30 are held by a range that begins at 20."""
+    """Of flat distributions: a label of 12 is held where younger years need less to belong."""
     probs = np.full((2, 101), 1 / 101, np.float32)
     labels, answer = _labels([12, 60]), AgeGender(probs, np.array([0.9, 0.9], np.float32))
     narrow = score(labels, answer, AgeRange(0.2, 0.8), np.array([30.0]))

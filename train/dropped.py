@@ -21,6 +21,13 @@ class Dropped(Counter[str]):
         if len(names) < LISTED:
             names.append(name)
 
+    def take(self, other: Dropped) -> None:
+        """Count in what another part of the work left out."""
+        self.update(other)
+        for reason, names in other.names.items():
+            known = self.names.setdefault(reason, [])
+            known += names[: LISTED - len(known)]
+
     def lines(self) -> list[str]:
         """The names, one a line, with their reasons."""
         lines = []

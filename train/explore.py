@@ -22,7 +22,7 @@ from livecam.extras import require
 from train import faces, metrics
 from train.cli import require_folder, run
 from train.labels import ETHNICITIES
-from train.scores import AGE_BANDS, GENDERS, age_bands
+from train.scores import AGE_BANDS, GENDERS, age_bands, bins_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,10 +89,8 @@ def _explore(args: argparse.Namespace) -> None:
 def read_columns(h5: h5py.File) -> Columns:
     text = {"dataset": h5["dataset"].asstr()[()]}
     names = ("split", "age", "label_age", "gender", "ethnicity", "group", "detected")
-    numbers = {name: h5[name][()] for name in names}
-    for end in ("age_low", "age_high"):  # files of the first version have whole ages only
-        numbers[end] = h5[end][()] if end in h5 else np.floor(numbers["age"])
-    return Columns(**text, **numbers)
+    low, high = faces.ends(h5)
+    return Columns(**text, **{name: h5[name][()] for name in names}, age_low=low, age_high=high)
 
 
 def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:
@@ -134,10 +132,10 @@ def drawings(columns: Columns) -> dict[str, Figure]:
     used = columns.is_used
     split, ages = columns.split[used], columns.age[used]
     for name, scheme in SCHEMES.items():
-        first, last = (scheme.bins_of(end[used]) for end in (columns.age_low, columns.age_high))
-        bars, place = list(scheme.labels), first
-        if (first != last).any():  # an interval that lies in two has none, as in training
-            bars, place = [*bars, "in two"], np.where(first == last, first, len(bars))
+        place, has_one = bins_of(columns.age_low[used], columns.age_high[used], scheme)
+        bars = list(scheme.labels)
+        if not has_one.all():
+            bars, place = [*bars, "in two"], np.where(has_one, place, len(bars))
         table = metrics.counts(place, split, (len(bars), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
             table, bars, tuple(faces.SPLITS), f"classes of {name}", "faces"

@@ -117,8 +117,8 @@ def _bounds(classifier: AgeGenderClassifier, dev: faces.FaceSet) -> dict[int, li
             file=sys.stderr,
         )
         return None
-    answer, _ = answers(functools.partial(classifier, count=views.COUNT), dev.crops[exact])
-    return range_bounds(answer.age_probs, dev.age[exact])
+    answer, _ = answers(functools.partial(classifier, count=views.COUNT), dev.crops)
+    return range_bounds(answer.age_probs[exact], dev.age[exact])
 
 
 def _require_alike(

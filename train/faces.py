@@ -92,12 +92,12 @@ def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
                 "python -m train.prepare, with --test-list, --dev-list or --dev-share"
             )
         age = h5["age"][()][where].astype(np.float32)
-        has_intervals = "age_low" in h5  # files of the first version have whole ages only
+        low, high = ends(h5)
         return FaceSet(
             crops=_crops(path, h5["crops"], where),
             age=age,
-            age_low=h5["age_low"][()][where] if has_intervals else _whole_years(age),
-            age_high=h5["age_high"][()][where] if has_intervals else _whole_years(age),
+            age_low=low[where],
+            age_high=high[where],
             gender=h5["gender"][()][where],
             ethnicity=h5["ethnicity"][()][where],
             dataset=h5["dataset"].asstr()[()][where],
@@ -112,8 +112,12 @@ def ages(path: Path, split: str, datasets: Collection[str] = ()) -> np.ndarray:
         return h5["age"][()][_rows(h5, split, datasets)].astype(np.float32)
 
 
-def _whole_years(age: np.ndarray) -> np.ndarray:
-    return np.floor(age).astype(np.int16)
+def ends(h5: h5py.File) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last whole year of the age of every row, (n,) each."""
+    if "age_low" in h5:
+        return h5["age_low"][()], h5["age_high"][()]
+    whole = np.floor(h5["age"][()]).astype(np.int16)  # files of the first version have no intervals
+    return whole, whole
 
 
 def _crops(path: Path, dataset: h5py.Dataset, where: np.ndarray) -> Crops:

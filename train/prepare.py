@@ -130,16 +130,15 @@ def _listed(
     for path in args.data:
         archive = datasets.open_data(path)
         stack.callback(archive.close)
-        before = dict(dropped)
-        entries = datasets.entries(path, archive, dropped, classes, args.real_age)
+        own = Dropped()
+        entries = datasets.entries(path, archive, own, classes, args.real_age)
         data.append(Listed(archive, list(itertools.islice(entries, args.limit))))
         if not data[-1].entries:
-            left_out = {reason: n - before.get(reason, 0) for reason, n in dropped.items()}
-            why = ", ".join(f"{reason}: {n}" for reason, n in left_out.items() if n)
-            example = "".join(f"; {line}" for line in dropped.lines()[-1:])
+            why = [*(f"{reason}: {n}" for reason, n in own.items()), *own.lines()[:1]]
             raise LivecamError(
-                f"{path}: no usable picture in it ({why or 'none is listed'}{example})"
+                f"{path}: no usable picture in it ({', '.join(why) or 'none is listed'})"
             )
+        dropped.take(own)
     return data
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -70,11 +70,16 @@ class Rows:
 
     def _are_in(self, names: set[str]) -> np.ndarray:
         """Which rows a list names, by `file` or, to tell data sets apart, by `dataset/file`."""
-        return np.array([not names.isdisjoint(both) for both in self._names()], bool)
+        rows = zip(self.dataset, self.file, strict=True)
+        return np.array([file in names or f"{name}/{file}" in names for name, file in rows], bool)
 
-    def _names(self) -> Iterator[tuple[str, str]]:
+    def _sets_of(self, names: set[str]) -> dict[str, set[str]]:
+        """Which data sets have files of these names, of those that any has."""
+        found: dict[str, set[str]] = defaultdict(set)
         for dataset, file in zip(self.dataset, self.file, strict=True):
-            yield file, f"{dataset}/{file}"
+            for name in names.intersection((file, f"{dataset}/{file}")):
+                found[name].add(dataset)
+        return found
 
     def _drawn(self, group: np.ndarray, share: float, seed: int) -> np.ndarray:
         """Whether each row (n,) is the first of a group that is drawn. What decides is the bytes
@@ -146,12 +151,12 @@ class Rows:
         yield _line("labels merged within groups", int(relabelled.sum()))
         yield _line("no face found, place assumed", len(self) - sum(self.detected))
         for which, names in lists.items():
-            if missing := names.difference(*self._names()):
+            found = self._sets_of(names)
+            if missing := names - found.keys():
                 yield _line(f"{which} list names not in the data", len(missing)) + (
                     f"   such as {min(missing)}; in the data are names such as {self.file[0]}"
                 )
-            of_sets = Counter(file for _, file in set(zip(self.dataset, self.file, strict=True)))
-            if several := sum(of_sets[name] > 1 for name in names):
+            if several := sum(len(sets) > 1 for sets in found.values()):
                 yield _line(f"{which} list names in several data sets", several)
         yield from self.dropped.lines()
 

@@ -199,10 +199,11 @@ def central_ranges(labels: Labels, answer: AgeGender) -> list[dict[str, float]]:
     return rows
 
 
-def bins_of(labels: Labels, scheme: AgeScheme) -> tuple[np.ndarray, np.ndarray]:
-    """The bin of each label (n,), and whether it lies in that one alone (n,)."""
-    bins = scheme.bins_of(labels.low)
-    return bins, bins == scheme.bins_of(labels.high)
+def bins_of(low: np.ndarray, high: np.ndarray, scheme: AgeScheme) -> tuple[np.ndarray, np.ndarray]:
+    """The bin of each label, of ages from `low` to `high` (n,), and whether it lies in that one
+    alone (n,): an age that may be in two classes has none."""
+    bins = scheme.bins_of(low)
+    return bins, bins == scheme.bins_of(high)
 
 
 def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[str, Any]:
@@ -210,7 +211,7 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
 
     `confusion`: a row is the label's bin, a column the likeliest one, in the order of `classes`.
     """
-    truth, rows = bins_of(labels, scheme)
+    truth, rows = bins_of(labels.low, labels.high, scheme)
     truth = truth[rows]
     probs = scheme.bin_probs(answer.age_probs[rows])
     guess = probs.argmax(axis=1)

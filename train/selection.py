@@ -13,6 +13,7 @@ from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from train.faces import FaceSet
 from train.recipe import YEARS, Recipe
+from train.scores import bins_of
 
 # The ages that a published scheme covered (inclusive); faces outside are left out of its training.
 PUBLISHED_AGES = {
@@ -73,10 +74,10 @@ def _classified(
     if not inside.all():
         note(f"left out: {(~inside).sum()} faces outside of {target}'s ages, {low} to {high}")
     rows = rows[inside]
-    first, last = (SCHEMES[target].bins_of(ages[rows]) for ages in (data.age_low, data.age_high))
-    if (first != last).any():
-        note(f"left out: {(first != last).sum()} faces whose age may be in two classes")
-    return rows[first == last], first[first == last]
+    classes, has_one = bins_of(data.age_low[rows], data.age_high[rows], SCHEMES[target])
+    if not has_one.all():
+        note(f"left out: {(~has_one).sum()} faces whose age may be in two classes")
+    return rows[has_one], classes[has_one]
 
 
 def _require_all(classes: np.ndarray, target: str) -> None:
