@@ -47,7 +47,7 @@ def _lines(
     yield ""
     yield "## Calibration and agreement"
     yield ""
-    yield from _range(calibration["age_range"], scores)
+    yield from _range(calibration["age_range"])
     yield ""
     years, points = calibration["onnx_mae_difference"], calibration["onnx_gender_difference"]
     yield f"The ONNX file and the Keras file differ by {years:+.3f} years of mean absolute error"
@@ -60,7 +60,7 @@ def _lines(
     yield from table(scores)
 
 
-def _range(bounds: Mapping[int, Sequence[float]] | None, scores: dict[str, Any]) -> Iterator[str]:
+def _range(bounds: Mapping[int, Sequence[float]] | None) -> Iterator[str]:
     if bounds is None:
         yield "The range is not calibrated: the middle 80 % of the distribution is shown."
         return
