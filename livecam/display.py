@@ -10,6 +10,7 @@ import cv2
 
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from livecam.x11 import tell_mapped_soon
 
 QT_NEEDS = ("libX11.so.6", "libSM.so.6", "libXext.so.6")  # by OpenCV's windows, not in its wheel
 NAME = "livecam"  # of the one window, for OpenCV, which cannot find other than ASCII
@@ -61,7 +62,8 @@ class Window:
 
     def __enter__(self) -> Window:
         cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
-        cv2.waitKey(1)  # a size changed before Qt had its turn may leave the window black
+        cv2.waitKey(1)
+        tell_mapped_soon()  # or the window may stay black
         cv2.setWindowTitle(NAME, self.title)
         cv2.setMouseCallback(NAME, self._on_mouse)
         if self._size_wh is not None:
