@@ -199,6 +199,7 @@ BAD = [
     ({"a.jpg": b"", "x.csv": b"name,age\na.jpg,3\n"}, "there is no file in name, age"),
     ({"a.jpg": b"", "x.csv": b"file,years\na.jpg,3\n"}, "there is no age or class in file, years"),
     ({"a.jpg": b"", "x.csv": b""}, "in an empty file"),
+    ({"a.jpg": b"", "x.csv": b"file,age,age\na.jpg,3,4\n"}, "x.csv: has the column age 2 times"),
     ({"a.jpg": b"", "x.csv": b"\xff\xfe\x00"}, "x.csv: cannot be read"),
     ({"a.jpg": b"", "x.csv": b"file,age,gender\na.jpg,3,1\n"}, "x.csv, row 1: gender '1';"),
     ({"wiki.mat": b"no"}, r"wiki.mat: expected a MATLAB struct 'wiki' with the fields dob"),

@@ -125,6 +125,14 @@ def test_errors_are_one_line_and_leave_nothing(  # type: ignore[no-untyped-def]
     assert Path("there.h5").read_text() == "mine"
 
 
+def test_real_ages_are_refused_where_there_are_none(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    write_utkface(tmp_path / "utk", astronaut, 1)
+    output = tmp_path / "faces.h5"
+    assert prepare.main([str(tmp_path / "utk"), "-o", str(output), "--real-age"]) == 2
+    assert "--real-age: APPA-REAL alone has real ages" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_data_sets_are_mixed_with_intervals_and_provenance(  # type: ignore[no-untyped-def]
     tmp_path, astronaut, capsys
 ) -> None:

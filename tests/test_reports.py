@@ -410,7 +410,10 @@ def test_of_classes_compare_shows_the_epoch_that_was_kept(
     assert "| kept epoch | 2 | 3 |" in text
     assert "| its dev MAE | 5.500 | 8.500 |" in text
     assert "| its dev accuracy of the classes | - | 62.5 % |" in text
-    assert "accuracy of the classes, dev part" in (tmp_path / "curves.html").read_text()
+    page = (tmp_path / "curves.html").read_text()
+    assert "accuracy of the classes, dev part" in page
+    assert "loss, on changed pictures" in page  # and the other kind of loss has an axis of its own
+    assert "loss of the classes, on changed pictures" in page
 
 
 def test_compare_warns_of_different_data(

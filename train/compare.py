@@ -26,12 +26,13 @@ from train.scores import number, percent
 
 PANELS = {
     "loss": "loss, on changed pictures",
+    "class_loss": "loss of the classes, on changed pictures",
     "dev_mae": "MAE on the dev part, years",
     "dev_accuracy": "accuracy of the classes, dev part",
     "dev_gender_accuracy": "gender accuracy, dev part",
 }
 CLASSES_ALONE = "dev_accuracy"  # runs for years have no such column
-COLUMNS = ("epoch", *PANELS, "seconds")
+COLUMNS = ("epoch", *(name for name in PANELS if name != "class_loss"), "seconds")
 
 
 @dataclass(frozen=True)
@@ -226,15 +227,23 @@ def _value(scores: dict[str, Any], key: str) -> float | None:
     return float(measured["value"]) if isinstance(measured, dict) else None
 
 
+def _own_loss(log: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The losses of years and of classes are of different kinds: no axis for both."""
+    if CLASSES_ALONE not in log:
+        return log
+    return {"class_loss" if name == "loss" else name: values for name, values in log.items()}
+
+
 def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
     from train import plots, report  # Matplotlib is imported here
 
+    logs = {entry.name: _own_loss(entry.log) for entry in runs}
     panels = {
         column: label
         for column, label in PANELS.items()
-        if any(column in entry.log for entry in runs)
+        if any(column in log for log in logs.values())
     }
-    figure = plots.curves({entry.name: entry.log for entry in runs}, panels, "epoch")
+    figure = plots.curves(logs, panels, "epoch")
     if output.suffix == ".png":
         if warning:
             figure.suptitle("These runs learnt from different data.", color=plots.RED)

@@ -185,7 +185,8 @@ def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
             parts.append(f"<h3>{report.escape(band)} years</h3>")
             parts.append(report.row(*(report.picture(crop, f"aged {band}") for crop in crops)))
         sections.append(report.Section("Some faces", parts))
-    return report.page(f"{len(columns)} faces of {name}", intro, sections)
+    count = "1 face" if len(columns) == 1 else f"{len(columns)} faces"
+    return report.page(f"{count} of {name}", intro, sections)
 
 
 def parts_table(columns: Columns) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -227,7 +227,9 @@ def curves(
         if column.endswith("accuracy"):
             _percent_axis(axes.yaxis)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    lines = {line.get_label(): line for axes in grid for line in axes.get_lines()}
+    handles = [lines[name] for name in runs if name in lines]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 

@@ -139,6 +139,8 @@ def _listed(
                 f"{path}: no usable picture in it ({', '.join(why) or 'none is listed'})"
             )
         dropped.take(own)
+    if args.real_age and not any(listed.entries[0].dataset == "appa_real" for listed in data):
+        raise UsageError("--real-age: APPA-REAL alone has real ages, and it is not among the data")
     return data
 
 

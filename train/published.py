@@ -249,6 +249,12 @@ def rows(
             f"{' between tabs' if delimiter != ',' else ' between commas'}; "
             f"there is no {' and no '.join(missing)} in {', '.join(found) or 'an empty file'}"
         )
+    twice = [column for column in columns if found.count(column) > 1]
+    if twice:
+        raise LivecamError(
+            f"{archive.path}: {name}: has the column {twice[0]} {found.count(twice[0])} times; "
+            "rename those that are not meant"
+        )
     lines = io.StringIO(text(archive, name), newline="")
     table = csv.DictReader(lines, found, restval="", delimiter=delimiter)
     try:
