@@ -1,8 +1,10 @@
 """What Qt may have missed is told to it again: that its window is on the screen.
 
 On a busy machine the Qt 5.15 of OpenCV's wheels loses events that arrive while it starts. If the
-notice that its window was mapped is among them, it never paints: the window stays black. libxcb,
-unlike Xlib, does not end the process when a window that is looked at is closed meanwhile.
+notice that its window was mapped is among them, it never paints: the window stays black. Seen at
+one start in five where there is no window manager, as in a kiosk, and never with one.
+
+libxcb, unlike Xlib, does not end the process when a window that is looked at is closed meanwhile.
 """
 
 from __future__ import annotations
@@ -54,23 +56,22 @@ FUNCTIONS = {  # what it gives, what it takes
 
 
 def tell_mapped_soon() -> None:
-    """From a thread of its own, some times while a window comes up: asking a server that is far
-    away takes long."""
+    """Some times while a window comes up; from a thread of its own, as a server may be far away.
+    Where there is no X server, never."""
+    name = os.environ.get("DISPLAY")
+    if not name:
+        return
 
     def tell() -> None:
         for after_s in AFTER_S:
             time.sleep(after_s)
-            tell_mapped()
+            tell_mapped(name)
 
     threading.Thread(target=tell, name="livecam window", daemon=True).start()
 
 
-def tell_mapped() -> None:
-    """Tell each window of this process that is on the screen so. Where there is no X server,
-    nothing."""
-    name = os.environ.get("DISPLAY")
-    if not name:
-        return
+def tell_mapped(name: str) -> None:
+    """Tell each window of this process so that is on the screen of the server of this name."""
     try:
         xcb = _library()
     except OSError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from livecam.x11 import tell_mapped
+from livecam.x11 import tell_mapped, tell_mapped_soon
 
 OPENED = """
 import time
@@ -35,9 +36,22 @@ def test_a_window_hears_again_that_it_is_on_the_screen(display: str, tmp_path: P
     assert 2 <= done.stderr.count(HEARD) <= 4  # once from the server, three times from livecam
 
 
-@pytest.mark.parametrize("name", [None, ":99.nobody"])
-def test_without_a_server_nobody_is_told(monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
+@pytest.mark.parametrize(("name", "told"), [(":7", [":7", ":7"]), (None, [])])
+def test_only_a_server_is_asked(
+    monkeypatch: pytest.MonkeyPatch, name: str | None, told: list[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("livecam.x11.tell_mapped", asked.append)
+    monkeypatch.setattr("livecam.x11.AFTER_S", (0.0, 0.0))
     monkeypatch.delenv("DISPLAY", raising=False)
-    if name is not None:
+    if name:
         monkeypatch.setenv("DISPLAY", name)
-    tell_mapped()
+    tell_mapped_soon()
+    for thread in threading.enumerate():
+        if thread.name == "livecam window":
+            thread.join()
+    assert asked == told
+
+
+def test_a_server_that_does_not_answer_is_left_alone() -> None:
+    tell_mapped(":99.nobody")
