@@ -62,8 +62,8 @@ class Window:
 
     def __enter__(self) -> Window:
         cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
-        cv2.waitKey(1)
-        tell_mapped_soon()  # or the window may stay black
+        cv2.waitKey(1)  # Qt's turn: a size changed before it may leave the window black…
+        tell_mapped_soon()  # …and so may a notice that it missed
         cv2.setWindowTitle(NAME, self.title)
         cv2.setMouseCallback(NAME, self._on_mouse)
         if self._size_wh is not None:
