@@ -30,7 +30,7 @@ def aligned_crops(bgr: Image, landmarks: Array, size_px: int = CANONICAL_PX) -> 
     crops = np.empty((len(landmarks), size_px, size_px, 3), np.uint8)
     matrices = similarity_transforms(landmarks, TEMPLATE * size_px)
     for crop, matrix in zip(crops, matrices, strict=True):
-        face, matrix = _shrunk_region(bgr, matrix)
+        face, matrix = _shrunk_region(bgr, matrix, size_px)
         warped = cv2.warpAffine(
             face,
             matrix,
@@ -67,14 +67,15 @@ def assumed_landmarks(size_wh: tuple[int, int]) -> Array:
     return (TEMPLATE * side + corner)[None].astype(np.float32)
 
 
-def _shrunk_region(bgr: Image, matrix: Array) -> tuple[Image, Array]:
-    """The part of the picture that a warp reads, shrunk by a whole factor, and the warp from it."""
+def _shrunk_region(bgr: Image, matrix: Array, size_px: int) -> tuple[Image, Array]:
+    """The part of the picture that a warp to `size_px` reads, shrunk by a whole factor, and the
+    warp from it."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     factor = int(1 / scale) if scale > 0 else 1
     if factor < 2:
         return bgr, matrix
     inverse = cv2.invertAffineTransform(matrix)
-    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32) * CANONICAL_PX
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32) * size_px
     reach = corners @ inverse[:, :2].T + inverse[:, 2]  # (4, 2) px of the picture
     height, width = bgr.shape[:2]
     x0, y0 = np.clip(np.floor(reach.min(axis=0)) - factor, 0, [width - 1, height - 1]).astype(int)
