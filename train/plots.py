@@ -51,7 +51,11 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _percent_axis(axis: Any) -> None:
-    axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+
+
+def _whole_numbers(axis: Any) -> None:
+    axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def cs_curve(model: Sequence[float], constant: Sequence[float]) -> Figure:
@@ -226,7 +230,7 @@ def curves(
         axes.set(xlabel=xlabel, ylabel=label)
         if column.endswith("accuracy"):
             _percent_axis(axes.yaxis)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _whole_numbers(axes.xaxis)
     lines = {line.get_label(): line for axes in grid for line in axes.get_lines()}
     handles = [lines[name] for name in runs if name in lines]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
@@ -242,6 +246,7 @@ def age_histogram(ages: Mapping[str, np.ndarray], title: str) -> Figure:
     axes.hist(values, bins=list(bins), stacked=True, color=COLOURS[: len(values)], label=names)
     axes.set(title=title, xlabel="age, years", ylabel="faces", xlim=(-1, 117))
     axes.legend(loc="upper right")
+    _whole_numbers(axes.yaxis)
     return figure
 
 
@@ -264,6 +269,7 @@ def stacked_bars(
     axes.set_xlim(0, max(1, left.max()) * 1.12)
     axes.set_title(title)
     axes.set_xlabel(xlabel)
+    _whole_numbers(axes.xaxis)
     if len(parts) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
