@@ -180,7 +180,28 @@ def test_names_without_ages_are_listed_with_the_option_to_give(tmp_path: Path, f
 def test_a_table_of_something_else_beside_the_folders_of_classes_is_no_list(tmp_path: Path) -> None:
     files, expected, dropped = layouts.folders()
     files["notes.csv"] = b"day,weather\n"
+    files["old.csv"] = "Straße,file\n".encode("latin-1")
     assert _read(layouts.write(tmp_path / "data", files)) == (expected, dropped)
+
+
+def test_a_table_beside_pictures_whose_names_have_labels_is_a_question(tmp_path: Path) -> None:
+    files = layouts.pictures("25_0_1_20170116000000000.jpg")
+    files["notes.csv"] = b"file,weather\n"
+    _read(layouts.write(tmp_path / "one", files))
+    files["mine.csv"] = b"file,age\n25_0_1_20170116000000000.jpg,40\n"
+    folder = layouts.write(tmp_path / "two", files)
+    with pytest.raises(LivecamError, match="names, and in mine.csv too; give that table by itself"):
+        _read(folder)
+    found, _ = _read(folder / "mine.csv")
+    assert [label for _, _, label in found] == [exact(40)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_a_table_end_as_they_like_to(tmp_path: Path, end: str) -> None:
+    table = end.join(["file,age", "a.jpg,25", "b.jpg,30", ""])
+    files = layouts.pictures("a.jpg", "b.jpg") | {"x.csv": table.encode()}
+    found, _ = _read(layouts.write(tmp_path / "data", files))
+    assert [label for _, _, label in found] == [exact(25), exact(30)]
 
 
 def test_the_option_of_the_classes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -296,8 +297,19 @@ def test_every_kind_of_picture_can_be_read(astronaut) -> None:  # type: ignore[n
         decoded = prepare.decode(encoded)
         assert decoded is not None
         assert decoded.shape == astronaut.shape
-        trailing = prepare.decode(encoded + b"\0" * 40)
+        trailing = prepare.decode(encoded + b"\0" * 400)
         assert trailing is not None
+
+
+def test_a_film_behind_a_photo_is_no_matter_and_a_thumbnail_no_end(astronaut) -> None:  # type: ignore[no-untyped-def]
+    whole = jpeg(astronaut)
+    film = b"\xff\xd9 ftyp \xff\xda moov"  # what ends and begins a scan, by chance
+    assert prepare.decode(whole + film) is not None
+    small = jpeg(astronaut[:64, :64])
+    exif = b"\xff\xe1" + (len(small) + 8).to_bytes(2) + b"Exif\0\0" + small
+    assert prepare.decode(whole[:2] + exif + whole[2:]) is not None
+    for end in (len(whole) // 2, len(whole) - 2, 30):
+        assert prepare.decode(whole[:2] + exif + whole[2:end]) is None
 
 
 def _parts(path: Path) -> dict[str, int]:
@@ -326,12 +338,28 @@ def test_a_dev_list_is_the_dev_part_and_its_copies_are_left_out(  # type: ignore
     folder = tmp_path / "utk"
     names = write_utkface(folder, astronaut, 8)
     (folder / utk_name(60, 0, 100)).write_bytes(jpeg(head(astronaut, 3), 60))  # re-encoded
-    (tmp_path / "dev.txt").write_text(f"{names[3]}\n{names[5]}\nnobody.jpg\n")
+    copy = utk_name(90, 0, 101)  # a second name of the same bytes, and the one that is listed
+    (folder / copy).write_bytes((folder / names[4]).read_bytes())
+    listed = f"{names[3]}\n{names[5]}\n{copy}\nnobody.jpg\n"
+    (tmp_path / "dev.txt").write_text(listed, encoding="utf-8-sig")  # as Windows' editor does
     (tmp_path / "test.txt").write_text(f"{names[5]}\n")
     lists = ["--dev-list", str(tmp_path / "dev.txt"), "--test-list", str(tmp_path / "test.txt")]
     assert prepare.main([str(folder), *lists, "-o", str(tmp_path / "faces.h5")]) == 0
     parts = _parts(tmp_path / "faces.h5")
-    assert [name for name, part in parts.items() if part == DEV] == [names[3]]
+    assert [name for name, part in parts.items() if part == DEV] == [names[3], copy]
     assert parts[utk_name(60, 0, 100)] == LEFT_OUT
+    assert parts[names[4]] == LEFT_OUT
     assert parts[names[5]] == TEST
     assert f"{'dev list names not in the data':42}{1:>8}" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of any bytes are of Unix alone")
+def test_a_name_that_is_not_utf_8_is_kept_as_text(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "data" / "25"
+    folder.mkdir(parents=True)
+    for number, name in enumerate((b"caf\xe9.jpg", "caf\xe9.jpg".encode())):
+        path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+        path.write_bytes(jpeg(astronaut, 90 - number))
+    output = tmp_path / "faces.h5"
+    assert prepare.main([str(folder.parent), "-o", str(output)]) == 0
+    assert sorted(_parts(output)) == ["25/caf\\xe9.jpg", "25/caf\xe9.jpg"]

@@ -96,10 +96,16 @@ def entries(
             lister = functools.partial(published.appa_real, real_age=True)
         return lister(archive, names, dropped)
     pictures = [name for name in archive.names if is_picture(name)]
-    if any(_named(name) for name in pictures):
-        return _by_name(pictures, dropped)
+    has_names = any(_named(name) for name in pictures)
     has_folders = any("/" in name for name in pictures)
-    tables = _tables(archive, has_folders) if pictures else []
+    tables = _tables(archive, has_names or has_folders) if pictures else []
+    if has_names and tables:
+        raise LivecamError(
+            f"{path}: labels in the pictures' names, and in {tables[0]} too; give that table by "
+            "itself, or move it to another place"
+        )
+    if has_names:
+        return _by_name(pictures, dropped)
     if tables:
         own = path.resolve().stem  # of `.` too
         parts = (_table(own, archive, name, dropped, classes) for name in tables)
@@ -109,11 +115,22 @@ def entries(
     raise LivecamError(f"{path}: no data set that is understood; that would be {UNDERSTOOD}")
 
 
-def _tables(archive: Folder | ZipFile, has_folders: bool) -> list[str]:
-    """The tables with a column `file`, or all, for their error, where nothing else has labels."""
+def _tables(archive: Folder | ZipFile, has_others: bool) -> list[str]:
+    """The tables of files and ages or classes; where nothing else has labels (`has_others`), any
+    table, for its error."""
     tables = [name for name in archive.names if name.lower().endswith(".csv")]
-    listing = [name for name in tables if "file" in published.header(archive, name)]
-    return listing or ([] if has_folders else tables)
+    listing = [name for name in tables if _lists_ages(archive, name, has_others)]
+    return listing or ([] if has_others else tables)
+
+
+def _lists_ages(archive: Folder | ZipFile, name: str, has_others: bool) -> bool:
+    try:
+        header = published.header(archive, name)
+    except LivecamError:
+        if has_others:  # a table of something else, which need not be readable
+            return False
+        raise
+    return "file" in header and not {"age", "class"}.isdisjoint(header)
 
 
 def _is_table(path: Path) -> bool:

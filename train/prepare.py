@@ -148,7 +148,7 @@ def _names(path: Path | None, part: str) -> set[str]:
     if path is None:
         return set()
     try:
-        names = {line.strip() for line in path.read_text(encoding="utf-8").splitlines()}
+        names = {line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise LivecamError(f"{path}: cannot read the {part} list: {reason}") from error
@@ -264,16 +264,26 @@ def _aligned(
 def decode(encoded: bytes) -> Image | None:
     """BGR, upright; None for what is no picture, and for one that was cut off, of which OpenCV
     would fill the rest with grey."""
-    is_cut_jpeg = encoded[:2] == b"\xff\xd8" and (
-        encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda")  # its end before its last scan
-    )
-    is_cut_png = encoded[:4] == b"\x89PNG" and b"IEND" not in encoded[-64:]
-    if not encoded or is_cut_jpeg or is_cut_png:
+    is_cut_png = encoded[:4] == b"\x89PNG" and b"IEND" not in encoded
+    if not encoded or _is_cut_jpeg(encoded) or is_cut_png:
         return None
     try:
         return cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         return None
+
+
+def _is_cut_jpeg(encoded: bytes) -> bool:
+    """Whether a JPEG has no end after its first scan. Segments before that are passed by their
+    lengths, for a thumbnail in one has an end too; and phones put whole films behind the end."""
+    if encoded[:2] != b"\xff\xd8":
+        return False
+    at = 2
+    while encoded[at : at + 1] == b"\xff" and encoded[at + 1 : at + 2] not in (b"\xda", b""):
+        is_fill = encoded[at + 1] == 0xFF
+        at += 1 if is_fill else 2 + int.from_bytes(encoded[at + 2 : at + 4])
+    scan = encoded.find(b"\xff\xda", at)
+    return scan < 0 or encoded.find(b"\xff\xd9", scan) < 0
 
 
 def _write_batch(crops: h5py.Dataset, rows: Rows, batch: list[Aligned]) -> None:

@@ -233,7 +233,7 @@ def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> It
 
 def header(archive: Folder | ZipFile, name: str, delimiter: str = ",") -> list[str]:
     """The names of a table's columns, in small letters."""
-    first = text(archive, name).partition("\n")[0]
+    first = io.StringIO(text(archive, name), newline=None).readline()  # lines end as they like to
     return [field.strip().lower() for field in next(csv.reader([first], delimiter=delimiter), [])]
 
 
@@ -255,7 +255,7 @@ def rows(
             f"{archive.path}: {name}: has the column {twice[0]} {found.count(twice[0])} times; "
             "rename those that are not meant"
         )
-    lines = io.StringIO(text(archive, name), newline="")
+    lines = io.StringIO(text(archive, name), newline=None)
     table = csv.DictReader(lines, found, restval="", delimiter=delimiter)
     try:
         next(table)

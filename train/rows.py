@@ -37,8 +37,8 @@ class Rows:
         return len(self.file)
 
     def append(self, entry: Entry, digest: bytes, is_detected: bool, thumbnail: Image) -> None:
-        self.dataset.append(entry.dataset)
-        self.file.append(entry.file)
+        self.dataset.append(_utf8(entry.dataset))
+        self.file.append(_utf8(entry.file))
         self.label.append(entry.label)
         self.detected.append(is_detected)
         self.digests += digest
@@ -56,12 +56,13 @@ class Rows:
         group = copies.groups(len(self), np.concatenate([same, alike]))
         part = np.full(len(self), TRAIN, np.int8)
         is_test, is_dev = self._are_in(test_names), self._are_in(dev_names)
-        if not dev_names:
+        is_named = bool(dev_names)
+        if not is_named:
             is_dev = np.isin(group, group[self._drawn(group, dev_share, seed)])
         part[np.isin(group, group[is_dev])] = LEFT_OUT
         part[is_dev] = DEV
         part[np.isin(group, group[is_test])] = LEFT_OUT
-        part[is_copy] = LEFT_OUT
+        part[is_copy & ~(is_dev & is_named)] = LEFT_OUT
         part[is_test] = TEST
         ages = Ages.of(self.label)
         merged = ages.merged(group)
@@ -115,7 +116,7 @@ class Rows:
         h5.attrs["data_hash"] = self._data_hash(split)
 
     def _data_hash(self, split: Split) -> str:
-        """Changes when a picture, a label (by a tenth of a year) or the split changes."""
+        """Changes when a picture, its age (by a tenth of a year) or the split changes."""
         digest = hashlib.sha256()
         ages = split.ages
         for i in range(len(self)):
@@ -159,6 +160,11 @@ class Rows:
             if several := sum(len(sets) > 1 for sets in found.values()):
                 yield _line(f"{which} list names in several data sets", several)
         yield from self.dropped.lines()
+
+
+def _utf8(name: str) -> str:
+    """A file's name may be of any bytes, and HDF5's texts may not: the others become `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _line(what: str, n: int) -> str:
