@@ -190,7 +190,9 @@ def test_a_table_beside_pictures_whose_names_have_labels_is_a_question(tmp_path:
     _read(layouts.write(tmp_path / "one", files))
     files["mine.csv"] = b"file,age\n25_0_1_20170116000000000.jpg,40\n"
     folder = layouts.write(tmp_path / "two", files)
-    with pytest.raises(LivecamError, match="names, and in mine.csv too; give that table by itself"):
+    with pytest.raises(
+        LivecamError, match=r"names, and in mine\.csv too; give that table by itself"
+    ):
         _read(folder)
     found, _ = _read(folder / "mine.csv")
     assert [label for _, _, label in found] == [exact(40)]

@@ -104,3 +104,38 @@ def test_a_folder_that_does_not_say_what_it_learnt_from(tmp_path: Path) -> None:
     (tmp_path / "age_gender.yaml").write_text("age_range: {}\n")
     with pytest.raises(LivecamError, match="expected a data_hash"):
         RunFolder(tmp_path).data_hash()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+def test_a_checkpoint_knows_its_epoch_though_steps_were_skipped(loop: Any, tmp_path: Path) -> None:
+    """In half precision a step whose gradients overflow is not counted."""
+    run = RunFolder(tmp_path)
+    for epoch in (1, 2, 3):
+        run.append({"epoch": epoch})
+    net = loop.keras.Sequential([loop.keras.Input((1,)), loop.keras.layers.Dense(1)])
+    net.compile(optimizer="adam", loss="mse")
+    net.optimizer.build(net.trainable_variables)
+    net.optimizer.iterations.assign(7)
+    loop._save_weights(net, 2, run.last)
+    net.optimizer.iterations.assign(0)
+    assert loop._resume(net, run) == 2
+    assert int(net.optimizer.iterations) == 7
+    assert [row["epoch"] for row in run.log()] == [1, 2]
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: Any) -> None:
+    run = RunFolder(tmp_path)
+    run.begin(Recipe(), data_hash="a", faces=1)
+    for epoch in (1, 2, 3):
+        run.append({"epoch": epoch})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path: Path, text: str, **options: Any) -> None:
+        path.open("w").close()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    for write in (lambda: run.begin(Recipe(seed=1), data_hash="b", faces=1), lambda: run.keep(1)):
+        with pytest.raises(OSError, match="No space"):
+            write()
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before

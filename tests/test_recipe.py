@@ -83,6 +83,7 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ("dropout: 1", "dropout: expected a number of at least 0 and below 1, got 1"),
         ("ema: 1", "ema: expected a number of at least 0 and below 1, got 1"),
         ("early_share: 0.5", "early_share without early_px"),
+        ("{batch: 7, devices: 2}", "devices: 2 cannot share a batch of 7 evenly"),
         ("- a", "expected `key: value` lines, received list"),
         ("a: [", "not YAML"),
     ],

@@ -373,7 +373,7 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = _run(tmp_path / "first")
-    second = _run(tmp_path / "second", seconds=(10, 20, 5), batch=16, new=1)
+    second = _run(tmp_path / "second", seconds=(10, 20, 25), batch=16, new=1)
     (tmp_path / "second" / "scores.json").write_text(
         json.dumps({"split": "test", "mae": {"value": 4.5}, "gender": None})
     )
@@ -387,7 +387,7 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     assert "| kept epoch | 2 | 3 |" in text
     assert "| its dev MAE | 5.500 | 4.500 |" in text
     assert "accuracy of the classes" not in text
-    assert "| time | 0:20 | 0:25 |" in text  # the second was resumed
+    assert "| time | 0:20 | 0:25 |" in text
     assert "| its MAE | - | 4.50 |" in text
     assert "warning" not in error
     assert _checked(out).ids == ["recipes-and-results", "curves"]

@@ -52,6 +52,17 @@ def test_an_interval_over_two_classes_has_none() -> None:
     assert notes == ["left out: 1 faces whose age may be in two classes"]
 
 
+def test_an_open_interval_is_of_the_last_class_though_that_ends_somewhere() -> None:
+    """MegaAge's classes go to 70: a label of 61+ is one of them, one of 71+ or 65-80 is not."""
+    low, high = (
+        [5, 15, 25, 35, 45, 55, 61, 71, 65, 70, 71],
+        [5, 15, 25, 35, 45, 55, 100, 100, 80, 70, 71],
+    )
+    chosen = select(faces(low, high), Recipe(target="megaage-7"), lambda text: None)
+    assert chosen.rows.tolist() == [0, 1, 2, 3, 4, 5, 6, 9]
+    assert chosen.classes.tolist() == [0, 1, 2, 3, 4, 5, 6, 6]
+
+
 def test_an_empty_class_is_named() -> None:
     with pytest.raises(LivecamError, match="actors-3: no face to train on in 31-50; give data"):
         select(faces([20, 60]), Recipe(target="actors-3"), print)

@@ -77,3 +77,26 @@ def test_a_batch_asks_for_what_the_teachers_say_too(batches: Any, data: faces.Fa
 def test_teachers_alone_say_a_gender_that_no_label_says(batches: Any) -> None:
     mixed = batches._mixed(np.float32([-1, 0, 1]), np.float32([0.9, 0.9, 0.9]), 0.5)
     np.testing.assert_allclose(mixed, [0.9, 0.45, 0.95])
+    nothing = batches._mixed(np.float32([-1, 0, 1]), np.full(3, np.nan, np.float32), 0.5)
+    np.testing.assert_array_equal(nothing, [-1, 0, 1])
+
+
+def test_who_has_not_learnt_the_gender_is_not_asked_about_it(
+    data: faces.FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train import teachers
+
+    def unsure(crops: np.ndarray, count: int) -> AgeGender:
+        even = np.full((len(crops), 101), 1 / 101, np.float32)
+        return AgeGender(even, np.full(len(crops), 0.5, np.float32))
+
+    known = AgeGenderClassifier(MODEL)
+    monkeypatch.setattr(
+        teachers, "_classifier", lambda model: unsure if model.name == "unsure" else known
+    )
+    rows = np.arange(5)
+    alone = teachers.ask((MODEL,), data.crops, rows)
+    both = teachers.ask((MODEL, "unsure"), data.crops, rows)
+    np.testing.assert_array_equal(both.female_prob, alone.female_prob)
+    np.testing.assert_allclose(both.age_probs, (alone.age_probs + 1 / 101) / 2, atol=1e-6)
+    assert np.isnan(teachers.ask(("unsure",), data.crops, rows).female_prob).all()

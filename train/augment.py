@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from livecam.crops import resized
 from livecam.datatypes import Image
 
 
@@ -33,7 +34,10 @@ def augmented(crop: Image, size_px: int, rng: np.random.Generator, level: float 
 
 def _moved(crop: Image, size_px: int, rng: np.random.Generator, level: float) -> Image:
     """Turned, scaled and shifted as alignment errs (mostly little, up to 25° and 16 %), and
-    mirrored half of the time."""
+    mirrored half of the time. A much larger crop is shrunk by area first, as in `livecam.crops`."""
+    factor = crop.shape[0] // size_px
+    if factor > 1:
+        crop = resized(crop[None], crop.shape[0] // factor)[0]
     side = crop.shape[0]
     angle = level * np.clip(rng.normal(0, 9), -25, 25)
     scale = np.exp(level * np.clip(rng.normal(0, 0.09), -0.25, 0.25)) * size_px / side

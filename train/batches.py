@@ -73,8 +73,9 @@ def steps(selection: Selection, recipe: Recipe) -> int:
 
 
 def _mixed(gender: np.ndarray, female_prob: np.ndarray, share: float) -> np.ndarray:
-    """Labels (n,) and what teachers say; the latter alone where a label is missing."""
-    return np.where(gender < 0, female_prob, (1 - share) * gender + share * female_prob)
+    """Labels (n,) and what teachers say (NaN: nothing); either alone where the other is missing."""
+    mixed = np.where(gender < 0, female_prob, (1 - share) * gender + share * female_prob)
+    return np.where(np.isnan(female_prob), gender, mixed)
 
 
 def _targets(data: FaceSet, selection: Selection, recipe: Recipe) -> np.ndarray:

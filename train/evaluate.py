@@ -107,9 +107,9 @@ def _scored(args: argparse.Namespace) -> dict[str, Any]:
     return scores
 
 
-def score_model(model: Path, data: Path, split: str) -> dict[str, Any]:
-    """All scores of a `.onnx` or `.keras` file on one part of the data."""
-    return _Evaluation(model, data, split, (), views.COUNT).scores
+def score_model(model: Path, data: Path, split: str, datasets: Sequence[str]) -> dict[str, Any]:
+    """All scores of a `.onnx` or `.keras` file on one part of some data sets, or of all."""
+    return _Evaluation(model, data, split, datasets, views.COUNT).scores
 
 
 class _Evaluation:

@@ -64,10 +64,10 @@ def _export(args: argparse.Namespace) -> None:
     source = trained.model
     if not source.is_file():
         raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")
-    dev = faces.load(args.data, "dev")
-    trained.require_same_data(args.data, dev.data_hash)
     record = trained.record()
     recipe = record["recipe"]
+    dev = faces.load(args.data, "dev", recipe.datasets)
+    trained.require_same_data(args.data, dev.data_hash)
     master = keras.models.load_model(source, compile=False)
     if not recipe.eight_bits:
         round_weights(master)
@@ -75,7 +75,7 @@ def _export(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=out) as folder:
         made = Path(folder)
         calibration = _write_checked(master, recipe, dev, made)
-        scores = score_model(made / f"{NAME}.onnx", args.data, "dev")
+        scores = score_model(made / f"{NAME}.onnx", args.data, "dev", recipe.datasets)
         (made / f"{NAME}.md").write_text(card(recipe, record, calibration, scores))
         for suffix in SUFFIXES:  # all are good: only now do they replace others
             (made / f"{NAME}.{suffix}").replace(out / f"{NAME}.{suffix}")

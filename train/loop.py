@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -47,9 +48,10 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     net = _net(recipe, selection, begins=not (resume and run.last.exists()))
-    first_epoch = _resume(net, run, selection, recipe) if resume else 0
+    first_epoch = _resume(net, run) if resume else 0
     taught = _taught(recipe, run, train, selection, resume)
-    run.begin(recipe, data_hash=train.data_hash, faces=len(selection.rows))
+    if not resume:
+        run.begin(recipe, data_hash=train.data_hash, faces=len(selection.rows))
     after = AfterEpoch(recipe, run, selection, dev, first_epoch)
     for size_px, end in _stages(recipe):
         if first_epoch >= end or after.is_over():
@@ -63,7 +65,7 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
             callbacks=[after, *_tensorboard(run)],
         )
         # Keras leaves a fit with averaged weights: the next stage goes on with the checkpoint's
-        first_epoch = _resume(net, run, selection, recipe)
+        first_epoch = _resume(net, run)
 
 
 def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
@@ -212,7 +214,8 @@ class AfterEpoch(keras.callbacks.Callback):
         self.recipe, self.run, self.selection, self.dev = recipe, run, selection, dev
         total = steps(selection, recipe) * (recipe.epochs - first_epoch)
         self.progress = Progress("fit", total, "batches")
-        self.start_s = time.monotonic()
+        before_s = max((row["seconds"] for row in run.log()), default=0)  # a run that goes on
+        self.start_s = time.monotonic() - before_s
 
     def is_over(self) -> bool:
         """Whether the recipe's patience is at its end."""
@@ -248,7 +251,8 @@ class AfterEpoch(keras.callbacks.Callback):
             self._save_model()
         _assign(net, current)
         self.run.append(row)
-        _save_weights(net, self.run.last)  # after its row: what resumes cuts rows, not weights
+        # after its row: what resumes cuts rows, not weights
+        _save_weights(net, epoch + 1, self.run.last)
         net.stop_training = self.is_over()
         shown = "  ".join(f"{name} {value:g}" for name, value in row.items() if name != "epoch")
         self.progress.note(f"epoch {epoch + 1}/{self.recipe.epochs}  {shown}")
@@ -345,15 +349,18 @@ def _require_space(path: Path, variables: list[keras.Variable]) -> None:
         )
 
 
-def _save_weights(net: keras.Model, path: Path) -> None:
-    """Weights, optimiser and epoch, in place of the last ones only when wholly written."""
+def _save_weights(net: keras.Model, epochs: int, path: Path) -> None:
+    """Weights, optimiser and the number of ended epochs, in place of the last ones only when wholly
+    written. The optimiser does not count a step whose gradients overflowed."""
     _require_space(path, [*net.variables, *net.optimizer.variables])
     partial = path.with_name("partial.weights.h5")
     net.save_weights(partial)
+    with h5py.File(partial, "a") as h5:
+        h5.attrs["epochs"] = epochs
     partial.replace(path)
 
 
-def _resume(net: keras.Model, run: RunFolder, selection: Selection, recipe: Recipe) -> int:
+def _resume(net: keras.Model, run: RunFolder) -> int:
     """Load the last checkpoint; returns the epoch to go on with, and cuts the log there.
 
     A run that was stopped before its first checkpoint begins anew.
@@ -363,8 +370,9 @@ def _resume(net: keras.Model, run: RunFolder, selection: Selection, recipe: Reci
         return 0
     try:
         net.load_weights(run.last)
-    except (OSError, ValueError) as error:
+        with h5py.File(run.last) as h5:
+            epochs = int(h5.attrs["epochs"])
+    except (OSError, ValueError, KeyError) as error:
         raise LivecamError(f"{run.last}: not a checkpoint of this recipe ({error})") from error
-    epoch = int(net.optimizer.iterations) // steps(selection, recipe)
-    run.keep(epoch)
-    return epoch
+    run.keep(epochs)
+    return epochs

@@ -35,6 +35,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.labelcolor": INK,
     "text.color": INK,
+    "text.parse_math": False,  # names of runs and data sets may hold any number of $
     "xtick.color": INK,
     "ytick.color": INK,
     "font.size": 9.5,

@@ -141,6 +141,11 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
         raise UsageError(f"{where}: begin and pretrained: give one of them")
     if recipe.teachers and recipe.target != YEARS:
         raise UsageError(f"{where}: teachers speak of years: leave target at {YEARS}")
+    if recipe.batch % recipe.devices:
+        raise UsageError(
+            f"{where}: devices: {recipe.devices} cannot share a batch of {recipe.batch} evenly; "
+            "change one of them"
+        )
     if recipe.early_share and not recipe.early_px:
         raise UsageError(f"{where}: early_share without early_px")
     return recipe

@@ -80,7 +80,7 @@ class RunFolder:
     def begin(self, recipe: Recipe, **provenance: object) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         record = {"recipe": as_record(recipe), **provenance, "revision": revision()}
-        self.record_file.write_text(json.dumps(record, indent=2) + "\n")
+        _replace(self.record_file, json.dumps(record, indent=2) + "\n")
 
     def require_same_data(self, data: Path, data_hash: str) -> None:
         """Raises LivecamError if `data` is not what the run was trained on: its dev part may then
@@ -113,7 +113,14 @@ class RunFolder:
         """Cut the log after so many epochs: a killed run may have written a row too many."""
         if self.log_file.exists():
             lines = self.log_file.read_text().splitlines(keepends=True)
-            self.log_file.write_text("".join(lines[: 1 + epochs]))
+            _replace(self.log_file, "".join(lines[: 1 + epochs]))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole or not at all: on a full disk what was there stays."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, newline="")
+    partial.replace(path)
 
 
 def revision() -> str:

@@ -70,7 +70,9 @@ def _classified(
     if target == YEARS:
         return rows, np.minimum(data.age[rows], AGES - 1).astype(int)
     low, high = PUBLISHED_AGES.get(target, (0, 120))
-    inside = (data.age_low[rows] >= low) & (data.age_high[rows] <= high)
+    is_open = data.age_high[rows] == AGES - 1  # such as 61+, which a scheme's last class holds
+    up_to = np.where(is_open, data.age_low[rows], data.age_high[rows])
+    inside = (data.age_low[rows] >= low) & (up_to <= high)
     if not inside.all():
         note(f"left out: {(~inside).sum()} faces outside of {target}'s ages, {low} to {high}")
     rows = rows[inside]

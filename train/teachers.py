@@ -18,22 +18,24 @@ BATCH = 64
 def ask(models: tuple[str, ...], crops: Crops, rows: np.ndarray) -> AgeGender:
     """The mean answer of all models to the crops of these rows (n,) and to their mirror images.
 
-    Raises LivecamError if a model is missing or damaged.
+    A model that has not learnt the gender says 0.5 of everybody and is not asked about it; where
+    none has, `female_prob` is NaN. Raises LivecamError if a model is missing or damaged.
     """
     classifiers = [_classifier(Path(model)) for model in models]
     age_probs = np.zeros((len(rows), AGES), np.float32)
-    female_prob = np.zeros(len(rows), np.float32)
+    female_prob = np.zeros((len(models), len(rows)), np.float32)
     with Progress("ask teachers", len(rows), "faces") as progress:
         for start in range(0, len(rows), BATCH):
             batch = crops[rows[start : start + BATCH]]
             part = slice(start, start + len(batch))
-            for classify in classifiers:
+            for number, classify in enumerate(classifiers):
                 answer = classify(batch, 2)  # mirrored too
-                age_probs[part] += answer.age_probs
-                female_prob[part] += answer.female_prob
+                age_probs[part] += answer.age_probs / len(models)
+                female_prob[number, part] = answer.female_prob
             progress.step(len(batch))
-    n = np.float32(len(classifiers))
-    return AgeGender(age_probs / n, female_prob / n)
+    knows = (female_prob != 0.5).any(axis=1)
+    nobody = np.full(len(rows), np.nan, np.float32)
+    return AgeGender(age_probs, female_prob[knows].mean(axis=0) if knows.any() else nobody)
 
 
 def _classifier(model: Path) -> AgeGenderClassifier:
