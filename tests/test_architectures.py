@@ -156,6 +156,44 @@ def test_unreachable_weights_are_said(architectures: Any, monkeypatch: Any) -> N
         architectures.build(recipe)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+def test_pictures_are_normalised_as_imagenet_s_network_does_it(
+    architectures: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    """EfficientNet has its normalisation among its weights, and a factor behind it with ImageNet's
+    weights alone."""
+    import keras
+    from keras.src.applications import efficientnet
+
+    def load(net: keras.Model, path: object) -> None:  # in place of a download
+        norm = next(x for x in net.layers if isinstance(x, keras.layers.Normalization))
+        norm.adapt_mean.assign([0.485, 0.456, 0.406])
+        norm.adapt_variance.assign([0.229, 0.224, 0.225])
+        norm.finalize_state()
+
+    def seen(net: keras.Model) -> np.ndarray:
+        """What the first convolution sees."""
+        backbone = next((x for x in net.layers if isinstance(x, keras.Model)), net)
+        conv = backbone.get_layer("stem_conv")
+        return keras.Model(backbone.input, conv.input).predict_on_batch(_pictures())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(efficientnet.file_utils, "get_file", lambda *args, **options: "")
+        patched.setattr(keras.Model, "load_weights", load)
+        net = architectures.build(
+            Recipe(architecture="keras:EfficientNetB0", pretrained=True, input_px=PX)
+        )
+        wanted = seen(keras.applications.EfficientNetB0(include_top=False, input_shape=(PX, PX, 3)))
+    recipe = Recipe(architecture="keras:EfficientNetB0", input_px=PX)
+    deployed = architectures.deployed(net, recipe)
+    deployed.save(tmp_path / "a.keras")
+    saved = keras.models.load_model(tmp_path / "a.keras", compile=False)
+    begun = architectures.build(recipe)
+    architectures.copy_weights(saved, begun)
+    for other in (net, deployed, saved, begun):
+        np.testing.assert_allclose(seen(other), wanted, atol=1e-4)
+
+
 def test_the_attended_crop_is_where_it_is_told(architectures: Any) -> None:
     """Crops of half the side around a place, enlarged: their middle is that place."""
     from train.architectures import attention

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
+from conftest import unavailable
 
 from livecam.ages import YEARS, AgeRange
+from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender
 from train import export
 from train.faces import FaceSet
+from train.recipe import Recipe
 
 
 def _dev(low: np.ndarray, high: np.ndarray) -> FaceSet:
@@ -52,3 +58,40 @@ def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[s
         "not calibrated: 20 faces of the dev part with an exact age are needed, there are 19"
         in (capsys.readouterr().err)
     )
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@pytest.mark.parametrize("name", ["resnet", "4c2f", "keras:MobileNet"])
+def test_kernels_in_half_precision_say_what_the_master_says(name: str, tmp_path: Path) -> None:
+    """Normalisations right behind a convolution, behind its activation, and in a nested network."""
+    if importlib.util.find_spec("tf2onnx") is None:
+        unavailable("TensorFlow and tf2onnx")
+    import keras
+    import onnx
+
+    from train import architectures
+
+    px = 80
+    recipe = Recipe(architecture=name, input_px=px, width=8)
+    keras.utils.set_random_seed(1)
+    net = architectures.build(recipe)
+    rng = np.random.default_rng(0)
+    for layer in architectures.all_layers(net):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_variance.assign(rng.uniform(0.3, 3, layer.moving_variance.shape))
+    net.get_layer("age").kernel.assign(net.get_layer("age").kernel * 30)  # as sure as trained ones
+    master = architectures.deployed(net, recipe)
+    before = [weight.numpy() for weight in master.weights]
+    export.round_weights(master)
+    for weight, old in zip(master.weights, before, strict=True):
+        np.testing.assert_allclose(weight.numpy(), old, rtol=2**-10, atol=1e-6)
+    path = tmp_path / "a.onnx"
+    export.write_onnx(master, recipe, path)
+    kernels = [x for x in onnx.load(path).graph.initializer if len(x.dims) > 1]
+    halves = [x for x in kernels if x.data_type == onnx.TensorProto.FLOAT16]
+    large = [x for x in kernels if np.prod(x.dims) >= 1024 and np.prod(x.dims) > max(x.dims)]
+    assert {x.name for x in large} <= {x.name for x in halves}  # all but rows of gains
+    crops = np.kron(rng.integers(0, 256, (8, 8, 8, 3)), np.ones((1, 10, 10, 1))).astype(np.uint8)
+    wanted = master.predict_on_batch(crops.astype(np.float32))
+    answer = AgeGenderClassifier(path)(crops)
+    np.testing.assert_allclose(answer.age_probs, wanted["age_probs"], atol=2e-5)

@@ -13,6 +13,7 @@ import functools
 import logging
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,22 +175,36 @@ _HEADER = """# Written by `python -m train.export`.
 def round_weights(net: Any) -> None:
     """Change every kernel a little, so that half precision holds it exactly in the ONNX file.
 
-    There a convolution has taken in a normalisation behind it, so what is rounded is the kernel
-    times that normalisation's gain. A depthwise convolution must have none.
+    There a convolution, unless it is a depthwise one, has taken in a normalisation right behind it,
+    so what is rounded is the kernel times that normalisation's gain.
     """
-    gains = {}
-    for layer in net.layers:
-        if type(layer).__name__ == "BatchNormalization":
-            gamma, _, _, variance = layer.get_weights()
-            before = layer.input._keras_history.operation
-            gains[before.name] = gamma / np.sqrt(variance + layer.epsilon)
-    for layer in net.layers:
-        if type(layer).__name__ in ("Conv2D", "DepthwiseConv2D", "Dense"):
-            kernel, *rest = layer.get_weights()
-            gain = gains.get(layer.name, np.float32(1))
-            gain = np.where(gain == 0, np.float32(1), gain)
-            half = (kernel * gain).astype(np.float16).astype(np.float32)
-            layer.set_weights([half / gain, *rest])
+    from train.architectures import all_layers
+
+    found = all_layers(net)
+    gains = dict(_gains(found))
+    for layer in found:
+        weights = layer.get_weights()
+        kernels = [i for i, weight in enumerate(weights) if weight.ndim > 1]
+        for i in kernels:
+            gain = gains.get(id(layer), np.float32(1)) if i == kernels[-1] else np.float32(1)
+            weights[i] = (weights[i] * gain).astype(np.float16).astype(np.float32) / gain
+        layer.set_weights(weights)
+
+
+def _gains(found: list[Any]) -> Iterator[tuple[int, np.ndarray]]:
+    """The `id` of each convolution that takes in a normalisation, and its gain (channels,)."""
+    from keras import activations, layers
+
+    for layer in found:
+        if not isinstance(layer, layers.BatchNormalization):
+            continue
+        conv = layer.input._keras_history.operation
+        is_full = isinstance(conv, layers.Conv2D | layers.SeparableConv2D)
+        if not is_full or conv.activation is not activations.linear:
+            continue
+        gamma = layer.gamma.numpy() if layer.scale else np.float32(1)
+        gain = gamma / np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
+        yield id(conv), np.where(gain == 0, np.float32(1), gain)
 
 
 def write_onnx(master: Any, recipe: Recipe, path: Path) -> None:
@@ -237,7 +252,8 @@ def _name_outputs(model: Any) -> None:
 
 
 def _halve_weights(model: Any) -> None:
-    """Store the kernels as float16 and cast them back; `round_weights` has made that lossless."""
+    """Store as float16, and cast back, what that does not change: the kernels, as `round_weights`
+    has left them, unless the conversion has made something else of one."""
     import onnx
     from onnx import numpy_helper
 
@@ -247,6 +263,8 @@ def _halve_weights(model: Any) -> None:
         if values.size < 1024 or values.ndim < 2 or values.dtype != np.float32:
             continue
         half = values.astype(np.float16)
+        if not np.allclose(half.astype(np.float32), values, rtol=1e-6, atol=0):
+            continue
         name = constant.name
         constant.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
         casts.append(

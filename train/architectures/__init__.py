@@ -87,22 +87,22 @@ def _freeze(net: keras.Model, frozen: str) -> None:
     """Keep the weights of all layers before the one of this name, or of `all` but the heads."""
     if not frozen:
         return
-    names = [layer.name for layer in _all_layers(net)]
+    names = [layer.name for layer in all_layers(net)]
     end = "age" if frozen == "all" else frozen
     if end not in names:
         near = difflib.get_close_matches(end, names, 3)
         raise UsageError(f"frozen: no layer {frozen!r}; near are {', '.join(near) or names[:5]}")
-    for layer in _all_layers(net):
+    for layer in all_layers(net):
         if layer.name == end:
             break
         layer.trainable = False
 
 
-def _all_layers(net: keras.Model) -> list[keras.Layer]:
+def all_layers(net: keras.Model) -> list[keras.Layer]:
     """In their order, those of a nested network too."""
     found: list[keras.Layer] = []
     for layer in net.layers:
-        found += _all_layers(layer) if isinstance(layer, keras.Model) else [layer]
+        found += all_layers(layer) if isinstance(layer, keras.Model) else [layer]
     return found
 
 
@@ -127,6 +127,7 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
         classes = net.output["age"].shape[-1]
         master = build(_untrained(recipe), classes, recipe.input_px, rounds_kernels=False)
         master.set_weights([weight.numpy() for weight in net.weights])
+        applications.settle(all_layers(master))
         if not recipe.learns_gender:
             gender = master.get_layer("gender")
             gender.set_weights([np.zeros_like(weight) for weight in gender.get_weights()])
@@ -157,6 +158,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         layer.set_weights(other.get_weights())
     for head in HEADS:
         target.get_layer(head).set_weights(source.get_layer(head).get_weights())
+    applications.settle(all_layers(target))
 
 
 def _body(net: keras.Model) -> list[keras.Layer]:

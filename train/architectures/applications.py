@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -64,6 +64,20 @@ def _load_imagenet(backbone: keras.Model, build: Callable[..., keras.Model], nam
             "--set pretrained=false"
         ) from error
     backbone.set_weights(known.get_weights())
+    for norm, layer, behind in zip(backbone.layers, known.layers, known.layers[1:], strict=False):
+        if isinstance(layer, layers.Normalization) and isinstance(behind, layers.Rescaling):
+            # EfficientNet has this factor with ImageNet's weights alone. Here it goes into the
+            # normalisation, so that the network is the same one with any weights.
+            norm.adapt_variance.assign(norm.adapt_variance / np.square(behind.scale))
+    settle(backbone.layers)
+
+
+def settle(of: Iterable[keras.Layer]) -> None:
+    """Normalisations of pictures take the weights that were set; Keras sees to it only where it
+    loads a file."""
+    for layer in of:
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()
 
 
 def _preprocessing(build: Callable[..., keras.Model]) -> Callable[[Any], Any]:
