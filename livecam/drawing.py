@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
@@ -26,6 +27,8 @@ MIN_TEXT_PX, MAX_TEXT_PX = 12, 64
 WEIGHT = 500  # of the font: between regular and bold
 SUPERSAMPLE = 4  # bits of sub-pixel position in OpenCV's drawing: 1/16 px
 
+_of_thread = threading.local()
+
 
 def text_px(canvas: Image, scale: float = 1.0) -> int:
     """Legible on a 320 px picture and not lost on a 4K one."""
@@ -33,9 +36,12 @@ def text_px(canvas: Image, scale: float = 1.0) -> int:
     return round(min(max(0.011 * (height + width) * scale, MIN_TEXT_PX), MAX_TEXT_PX))
 
 
-@cache
 def _font() -> cv2.FontFace:
-    return cv2.FontFace("sans")
+    """One for each thread: OpenCV keeps its size, and in another thread takes it for that there."""
+    if not hasattr(_of_thread, "font"):
+        _of_thread.font = cv2.FontFace("sans")
+    font: cv2.FontFace = _of_thread.font
+    return font
 
 
 @lru_cache(maxsize=1024)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import threading
 
 import numpy as np
 import pytest
 from people import OVERLAY, face
 
 from livecam.datatypes import AGES, TrackedFace
-from livecam.drawing import COLOURS, text_px
+from livecam.drawing import COLOURS, put_text, text_px
 from livecam.geometry import iou_matrix
 from livecam.overlay import BLUR_CELLS, SHOWN_COASTING_S, SURE_CONFIDENCE, Overlay
 
@@ -458,3 +459,25 @@ def test_any_box_can_be_hidden_in_any_picture(size_wh: tuple[int, int], xyxy: tu
     assert (drawn.shape, drawn.dtype) == (bgr.shape, bgr.dtype)
     if min(xyxy) < -100 or max(xyxy) > 800:  # outside
         assert np.array_equal(drawn, bgr)
+
+
+def test_a_text_has_its_size_while_another_thread_draws() -> None:
+    """The recorder draws beside the window, at other sizes."""
+
+    def drawn(text: str, px: int) -> np.ndarray:
+        canvas = np.zeros((80, 600, 3), np.uint8)
+        put_text(canvas, text, 5, 50, px)
+        return canvas
+
+    wanted = drawn("25-34", 31)
+    right: list[bool] = []
+    for _ in range(20):
+        recorder = threading.Thread(
+            target=lambda: right.append(np.array_equal(drawn("25-34", 31), wanted))
+        )
+        recorder.start()
+        number = 0
+        while recorder.is_alive():
+            drawn(f"{number} ms", 12 + number % 3)
+            number += 1
+    assert all(right)
