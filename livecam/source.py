@@ -357,11 +357,11 @@ class Clip:
     def __iter__(self) -> Iterator[Frame]:
         upright = Upright()
         previous_s = -LEAST_STEP_S
-        end_s = 0.0  # of the last frame read, in media time
+        end_s = 0.0  # of what is read, in media time
         for media_s, decoded in self._from_start():
             if self._is_stopped:
                 return
-            end_s = media_s + 1 / float(self.rate)
+            end_s = max(end_s, media_s + self._duration_of(decoded))
             if media_s < self.start_s - HAIR_S:
                 continue
             if self.end_s is not None and media_s >= self.end_s - HAIR_S:
@@ -408,6 +408,12 @@ class Clip:
             has_stamp = decoded.time is not None
             media_s = decoded.time - self._origin_s if has_stamp else media_s + step_s
             yield clock(media_s, step_s), decoded
+
+    def _duration_of(self, decoded: av.VideoFrame) -> float:
+        """How long a frame stands, in s: in screen recordings and slide shows the last for long."""
+        if decoded.duration and decoded.time_base:
+            return float(decoded.duration * decoded.time_base)
+        return 1 / float(self.rate)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         try:

@@ -426,6 +426,23 @@ def test_a_damaged_end_is_told_after_the_good_frames(
     assert total == 30
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4", "a.mov"])
+@pytest.mark.parametrize("start_s", [0.0, 1.0])
+def test_a_last_frame_that_stands_for_long_is_no_damage(
+    tmp_path: Path, name: str, start_s: float
+) -> None:
+    """As in screen recordings and slide shows."""
+    codec = "libvpx" if name == "a.webm" else "libx264"
+    path = clips.write_clip(tmp_path / name, clips.greys(20), codec=codec, last_stands_s=5.0)
+    assert len(read(path, start_s)) == 20 - 10 * start_s
+
+
+def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path) -> None:
+    whole = clips.write_clip(tmp_path / "a.mkv", clips.noise(20, (160, 120)), last_stands_s=5.0)
+    with pytest.raises(LivecamError, match=r"stopped at frame 1\d of "):
+        read(clips.cut(whole, 0.9))
+
+
 def test_bytes_damaged_in_the_middle_do_not_end_the_process(tmp_path: Path) -> None:
     whole = clips.write_clip(tmp_path / "a.mp4", clips.noise(30, (160, 120)), index_first=True)
     data = bytearray(whole.read_bytes())
