@@ -306,4 +306,4 @@ def _sound(sink: VideoSink | GifSink, clip: Clip, frame: Frame) -> AudioSource |
     """The clip's, which the first frame brings into a video."""
     if frame.index or isinstance(sink, GifSink):
         return None
-    return AudioSource.of(clip.path, clip.first_s or 0.0)
+    return AudioSource.of(clip.path, clip.first_s or 0.0, clip.until_s)

@@ -10,6 +10,7 @@ import contextlib
 import glob
 import http.client
 import io
+import math
 import shutil
 import sys
 import tempfile
@@ -316,6 +317,11 @@ class Clip:
         self.close()
 
     @property
+    def until_s(self) -> float:
+        """`end_s` in the file's time; infinite without one."""
+        return math.inf if self.end_s is None else self.end_s + self._origin_s
+
+    @property
     def rate(self) -> Fraction:
         """Frames a second on average."""
         return self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
@@ -372,7 +378,8 @@ class Clip:
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
             bgr = upright(decoded, self.stream.sample_aspect_ratio)
-            yield Frame(self.frames_read, time_s, bgr)
+            stands_s = min(end_s, math.inf if self.end_s is None else self.end_s) - media_s
+            yield Frame(self.frames_read, time_s, bgr, stands_s)
             self.frames_read += 1
         self._require_whole(end_s)
 
@@ -436,8 +443,9 @@ class Clip:
     def _require_whole(self, end_s: float) -> None:
         """A file cut off at its end may just end: compare with what it says of itself."""
         said_s = self._video_duration_s()
-        if said_s is None or self.end_s is not None or self.start_s >= said_s:
+        if said_s is None or self.start_s >= said_s:
             return
+        said_s = min(said_s, math.inf if self.end_s is None else self.end_s)
         missing_s = said_s - end_s
         spared_s = min(SHORT_SHARE * said_s, MOST_SPARED_S)
         is_short = missing_s > max(1.5 / float(self.rate), spared_s)

@@ -466,6 +466,20 @@ def test_a_variable_rate_keeps_its_times(livecam: clips.Command, people: list[np
         assert float(row["time_s"]) == pytest.approx(times_s[int(row["frame"])], abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "seconds"),
+    [([], 6.9), (["--end", 3], 3.0), (["--end", 1], 1.0), (["--start", 1, "--end", 2.5], 1.5)],
+)
+def test_sound_and_the_last_frame_end_when_they_should(
+    livecam: clips.Command, bounds: list[object], seconds: float
+) -> None:
+    clips.write_clip(Path("slides.mkv"), clips.greys(20), last_stands_s=5.0)
+    clips.write_clip(Path("song.mkv"), clips.greys(20), sound=clips.Sound(seconds=6.9))
+    assert livecam("annotate", "slides.mkv", "song.mkv", *bounds).code == 0
+    assert clips.play(Path("slides_livecam.mp4")).duration_s == pytest.approx(seconds, abs=0.01)
+    assert clips.hear(Path("song_livecam.mp4"))[1] == pytest.approx(seconds, abs=0.15)
+
+
 def test_a_gif_that_cuts_says_so_and_the_table_goes_on(
     livecam: clips.Command, people: list[np.ndarray]
 ) -> None:

@@ -153,6 +153,15 @@ def test_an_end(livecam: clips.Command, clip: Path, limit: list[object], frames:
 # Films
 
 
+@pytest.mark.parametrize(("limit", "seconds"), [([], 6.9), (["--duration", 3], 3.0)])
+def test_the_last_frame_of_a_file_stands_as_long_in_its_film(
+    livecam: clips.Command, limit: list[object], seconds: float
+) -> None:
+    clips.write_clip(Path("slides.mkv"), clips.greys(20), last_stands_s=5.0)
+    assert run(livecam, "slides.mkv", "--record", "f.mp4", *limit).code == 0
+    assert clips.play(Path("f.mp4")).duration_s == pytest.approx(seconds, abs=0.01)
+
+
 def test_a_film_holds_every_frame_with_its_labels(
     livecam: clips.Command, people: list[np.ndarray]
 ) -> None:

@@ -437,10 +437,12 @@ def test_a_last_frame_that_stands_for_long_is_no_damage(
     assert len(read(path, start_s)) == 20 - 10 * start_s
 
 
-def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end_s", [None, 60.0])
+def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path, end_s: float | None) -> None:
     whole = clips.write_clip(tmp_path / "a.mkv", clips.noise(20, (160, 120)), last_stands_s=5.0)
+    assert len(read(whole, 0.0, end_s)) == 20
     with pytest.raises(LivecamError, match=r"stopped at frame 1\d of "):
-        read(clips.cut(whole, 0.9))
+        read(clips.cut(whole, 0.9), 0.0, end_s)
 
 
 def test_bytes_damaged_in_the_middle_do_not_end_the_process(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ def run_headless(
     camera or stream gives its newest picture each time; of a file every picture is labelled, as
     fast as it goes."""
     path = request.source.path
-    clip = open_clip(request.source.name, path) if path is not None else None
+    name, duration_s = request.source.name, request.duration_s
+    clip = open_clip(name, path, duration_s) if path is not None else None
     total = clip.total if clip is not None else None
     outputs = Outputs(request, config, is_complete=clip is not None)
     summary = outputs.summary
@@ -43,7 +44,7 @@ def run_headless(
         ):
             line = Line(Models(config), watch, within_s, total)
             if clip is not None:
-                shots = _every_frame(clip, request, outputs)
+                shots = _every_frame(clip, outputs)
             else:
                 shots = _newest_frames(request, config, outputs, progress, interrupts)
             with contextlib.closing(shots):  # before what they are read from
@@ -77,12 +78,10 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> N
     outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
 
 
-def _every_frame(clip: Clip, request: Request, outputs: Outputs) -> Generator[Shot, None, None]:
-    """Of a file, until its time is `duration_s`."""
+def _every_frame(clip: Clip, outputs: Outputs) -> Generator[Shot, None, None]:
+    """Of a file."""
     with clip.frames_ahead() as frames:
         for frame in frames:
-            if request.duration_s is not None and frame.time_s >= request.duration_s:
-                return
             outputs.summary.captured += 1
             yield Shot(frame, time.monotonic(), 0)
 
