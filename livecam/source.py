@@ -388,7 +388,8 @@ class Clip:
         if self.start_s <= 0:
             yield from self._timed()
             return
-        self._container.seek(int((self._origin_s + self.start_s) * av.time_base))
+        with contextlib.suppress(av.error.FFmpegError):  # raw streams: read from their beginning
+            self._container.seek(int((self._origin_s + self.start_s) * av.time_base))
         frames = self._timed()
         first = next(frames, None)
         if first is None or first[0] > self.start_s + 1.5 / float(self.rate):

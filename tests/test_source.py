@@ -338,11 +338,11 @@ def test_start_and_end_bound_the_time(
     )
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.mjpeg", "a.ts"])
+@pytest.mark.parametrize("name", ["a.gif", "a.mjpeg", "a.ts", "a.h264"])
 def test_start_works_where_a_file_cannot_be_sought(tmp_path: Path, name: str) -> None:
     if name == "a.gif":
         path = clips.write_gif(tmp_path / name, clips.greys(20))
-    elif name == "a.ts":
+    elif name in ("a.ts", "a.h264"):
         path = clips.write_clip(tmp_path / name, clips.greys(20, (160, 120)), key_every=4)
     else:
         path = clips.write_clip(
