@@ -10,6 +10,7 @@ import contextlib
 import glob
 import http.client
 import io
+import itertools
 import math
 import shutil
 import sys
@@ -17,11 +18,11 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeVar
 
 import av
 import cv2
@@ -49,6 +50,7 @@ SHORT_SHARE = 0.02  # of the duration that a file may lack without being called 
 MOST_SPARED_S = 1.0  # but never more than this
 
 Kind = Literal["picture", "clip"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +456,24 @@ class Clip:
             is_short = is_short and self.frames_read < self.stream.frames
         if is_short or self._lacks_riff_bytes():
             raise self._stopped("the file ends before its time")
+
+
+def counted(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:
+    """How many there are, counted to `most`, and all of them: what a file says is not always so.
+    A failure among the first is raised after those before it."""
+    first: list[T] = []
+    rest = iter(frames)
+    try:
+        for frame in itertools.islice(rest, most):
+            first.append(frame)
+    except LivecamError as error:
+        return len(first), _failing(first, error)
+    return len(first), itertools.chain(first, rest)
+
+
+def _failing(first: list[T], error: LivecamError) -> Iterator[T]:
+    yield from first
+    raise error
 
 
 class Upright:

@@ -942,6 +942,27 @@ def test_a_still_gif_is_labelled(livecam: clips.Command, astronaut: np.ndarray) 
     assert [row["track_id"] for row in table("t.csv")] == ["1"]
 
 
+@pytest.mark.parametrize("name", ["still.gif", "one.mjpeg", "two.ts", "slides.mkv"])
+def test_faces_of_few_frames_are_shown_whatever_the_file_says_of_their_number(
+    livecam: clips.Command, astronaut: np.ndarray, name: str
+) -> None:
+    picture = cv2.resize(astronaut, (256, 256))
+    if name == "still.gif":  # without a delay, as most are
+        gif = clips.write_gif(Path(name), [picture]).read_bytes()
+        at = gif.index(b"\x21\xf9\x04")
+        Path(name).write_bytes(gif[:at] + gif[at + 8 :])
+    elif name == "one.mjpeg":
+        clips.write_clip(Path(name), [picture], codec="mjpeg", pix_fmt="yuvj420p")
+    elif name == "two.ts":
+        clips.write_clip(Path(name), [picture, picture])
+    else:
+        clips.write_clip(Path(name), 20 * [picture], last_stands_s=5.0)
+    bounds = ["--start", 1.75, "--end", 6] if name == "slides.mkv" else []
+    answer = livecam("annotate", name, "--tracks", "t.csv", *bounds)
+    assert answer.code == 0
+    assert {row["track_id"] for row in table("t.csv")} == {"1"}
+
+
 @pytest.mark.parametrize(("output", "code"), [("o.jpg", 0), ("o.mp4", 1)])
 def test_an_input_without_a_suffix_takes_its_kind_from_the_output(
     livecam: clips.Command, picture: Path, output: str, code: int

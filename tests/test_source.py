@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,6 +23,7 @@ from livecam.source import (
     Clip,
     Input,
     Opened,
+    counted,
     decode_picture,
     expand,
     read_picture,
@@ -520,6 +522,25 @@ def test_frames_made_ahead_are_those_of_the_clip(tmp_path: Path) -> None:
         seen = [(frame.index, frame.time_s, frame.bgr.mean()) for frame in frames]
     with Clip("a", path) as clip:
         assert seen == [(frame.index, frame.time_s, frame.bgr.mean()) for frame in clip]
+
+
+@pytest.mark.parametrize("there", [0, 1, 3, 4, 9])
+def test_frames_are_counted_and_all_given(there: int) -> None:
+    few, frames = counted(iter(range(there)), 4)
+    assert (few, list(frames)) == (min(there, 4), list(range(there)))
+
+
+@pytest.mark.parametrize("good", [0, 2, 6])
+def test_a_failure_comes_after_the_frames_before_it(good: int) -> None:
+    def damaged() -> Iterator[int]:
+        yield from range(good)
+        raise LivecamError("damaged")
+
+    few, frames = counted(damaged(), 4)
+    assert few == min(good, 4)
+    assert list(itertools.islice(frames, good)) == list(range(good))
+    with pytest.raises(LivecamError, match="damaged"):
+        next(frames)
 
 
 def test_leaving_a_clip_does_not_wait_for_its_start(
