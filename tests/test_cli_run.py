@@ -99,6 +99,18 @@ def test_every_frame_is_labelled_as_annotate_does(livecam: clips.Command, clip: 
     assert names() == ["a.mp4", "annotate.csv", "run.csv"]
 
 
+def test_frames_that_are_far_apart_are_labelled_as_annotate_does(
+    livecam: clips.Command, people: list[np.ndarray]
+) -> None:
+    """As in slide shows and time lapses."""
+    clips.write_clip(Path("slow.mkv"), people[:6], times_s=[6.0 * i for i in range(6)])
+    assert run(livecam, "slow.mkv", "--tracks", "live.csv").code == 0
+    answer = livecam("annotate", "slow.mkv", "--no-video", "--tracks", "file.csv")
+    assert answer.code == 0
+    assert len(table("live.csv")) == 4
+    assert table("live.csv") == table("file.csv")
+
+
 def test_json_lines(livecam: clips.Command, clip: Path) -> None:
     assert run(livecam, "a.mp4", "--tracks", "t.jsonl", "--no-gender").out == "t.jsonl\n"
     rows = [json.loads(line) for line in Path("t.jsonl").read_text().splitlines()]

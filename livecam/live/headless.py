@@ -54,7 +54,7 @@ def run_headless(
                 else:
                     newest = _newest_frames(request, config, outputs, progress, interrupts)
                     shots = stack.enter_context(contextlib.closing(newest))
-                line = Line(models, watch, within_s, few)
+                line = Line(models, watch, within_s, few, is_live=clip is None)
                 for shot in shots:
                     labels = line(shot)
                     outputs.label(labels)
