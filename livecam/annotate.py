@@ -26,6 +26,7 @@ from livecam.source import (
     Input,
     Kind,
     Opened,
+    counted,
     read_picture,
 )
 from livecam.threads import Behind
@@ -248,14 +249,16 @@ def _annotate_clip(
         with contextlib.ExitStack() as stack:
             clip = stack.enter_context(Clip(done.name, opened.path, request.start_s, request.end_s))
             total = clip.total
-            line = models.pipeline(total)
             overlay, motion = Overlay(config.overlay), Motion()
             if path is not None:
                 sink = film_sink(path, config.video, clip.rate)
                 stack.enter_context(sink)
             progress = stack.enter_context(Progress(done.name, total, "frames"))
             stack.enter_context(behind)
-            for frame in stack.enter_context(clip.frames_ahead()):
+            frames = stack.enter_context(clip.frames_ahead())
+            few, every = counted(frames, config.tracker.confirm_after + 1)
+            line = models.pipeline(few)
+            for frame in every:
                 faces = line(frame)
                 if table is not None:
                     table.write(done.name, frame, faces)
@@ -306,4 +309,4 @@ def _sound(sink: VideoSink | GifSink, clip: Clip, frame: Frame) -> AudioSource |
     """The clip's, which the first frame brings into a video."""
     if frame.index or isinstance(sink, GifSink):
         return None
-    return AudioSource.of(clip.path, clip.first_s or 0.0)
+    return AudioSource.of(clip.path, clip.first_s or 0.0, clip.until_s)

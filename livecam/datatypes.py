@@ -25,12 +25,14 @@ def _expect_shape(what: str, array: np.ndarray, *shape: int) -> None:
 class Frame:
     """One picture of a source. `bgr`: uint8 (H, W, 3), upright.
 
-    `time_s` is the media time of a file and the time since the start for a camera.
+    `time_s` is the media time of a file and the time since the start for a camera. `duration_s`:
+    how long it stands; 0 where its source does not say.
     """
 
     index: int
     time_s: float
     bgr: Image
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

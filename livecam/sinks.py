@@ -54,7 +54,8 @@ def _unwritable(path: Path, error: Exception) -> LivecamError:
 
 
 class VideoSink:
-    """H.264 in mp4, every frame at its own time, with the sound that the first one brings.
+    """H.264 in mp4, every frame at its own time, with the sound that the first one brings: to its
+    end, or to that of the last picture where an error stops them.
 
     The file is made of fragments until it is closed, so that it plays whatever stops it.
     """
@@ -73,6 +74,7 @@ class VideoSink:
         self._frames = 0
         self.is_kept = False
         self._last_tick = -1
+        self._end_s = 0.0  # of the last picture
 
     def __enter__(self) -> VideoSink:
         return self
@@ -86,7 +88,9 @@ class VideoSink:
             picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(_even(bgr)), "bgr24")
             picture = self._reformatter.reformat(picture, format="yuv420p", **_colours(bgr))
             picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
-            picture.time_base = Fraction(1, CLOCK)
+            duration_s = frame.duration_s or 1 / float(self.rate)
+            picture.duration, picture.time_base = round(duration_s * CLOCK), Fraction(1, CLOCK)
+            self._end_s = frame.time_s + duration_s
             self._container.mux(self._stream.encode(picture))
             self._frames += 1
             if self._audio is not None:
@@ -108,6 +112,7 @@ class VideoSink:
         # without B-frames: with them an mp4 file of varying rate ends before its last picture
         stream.options = {"crf": str(self.config.crf), "preset": self.config.preset, "bf": "0"}
         stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.flags |= av.codec.context.Flags.frame_duration  # the last needs it
         colours = _colours(bgr)
         stream.codec_context.colorspace = int(colours["dst_colorspace"])
         stream.codec_context.color_range = int(av.video.reformatter.ColorRange.MPEG)
@@ -127,9 +132,9 @@ class VideoSink:
         problem: Exception | None = None
         try:
             if self._stream is not None and not self._failed:
-                if self._audio is not None:
-                    self._audio.copy_until(self._last_tick / CLOCK + 1 / float(self.rate))
                 self._container.mux(self._stream.encode())
+                if self._audio is not None:
+                    self._audio.copy_until(math.inf if error is None else self._end_s)
         except (av.error.FFmpegError, OSError) as flush_error:
             problem = flush_error
         try:
@@ -172,17 +177,17 @@ def _colours(bgr: Image) -> dict[str, av.video.reformatter.Colorspace]:
 
 
 class AudioSource:
-    """The sound of a clip from `start_s` (the file's own time) on. Holds the file open."""
+    """The sound of a clip from `start_s` to `end_s` (the file's own time). Holds the file open."""
 
-    def __init__(self, path: Path, start_s: float) -> None:
+    def __init__(self, path: Path, start_s: float, end_s: float = math.inf) -> None:
         self.container = av.open(str(path))
-        self.start_s = start_s
+        self.start_s, self.end_s = start_s, end_s
 
     @classmethod
-    def of(cls, path: Path, start_s: float) -> AudioSource | None:
+    def of(cls, path: Path, start_s: float, end_s: float = math.inf) -> AudioSource | None:
         """None where the clip has no sound that can be kept."""
         try:
-            source = cls(path, start_s)
+            source = cls(path, start_s, end_s)
         except (av.error.FFmpegError, OSError):  # the pictures say what is wrong with the file
             return None
         if source.container.streams.audio and source.is_usable():
@@ -230,6 +235,7 @@ class _AudioCopy:
         self, output: av.container.OutputContainer, source: AudioSource, stream: av.AudioStream
     ) -> None:
         self._output, self._source, self._stream = output, source, stream
+        self._length_s = source.end_s - source.start_s
         self._packets = self._moved()
         self._waiting: tuple[float, av.Packet] | None = None
 
@@ -276,6 +282,8 @@ class _AudioCopy:
             time_s = clock(stamp_s, step_s)
             if time_s < 0:
                 continue
+            if time_s >= self._length_s:
+                return
             packet.pts = packet.dts = round(time_s / packet.time_base)
             packet.stream = self._stream
             yield time_s, packet
@@ -288,6 +296,8 @@ class _AudioCopy:
             time_s = clock(sound.time - self._source.start_s, sound.samples / sound.sample_rate)
             if time_s < 0:
                 continue
+            if time_s >= self._length_s:
+                break
             sound.pts = round(time_s / sound.time_base)
             for packet in self._stream.encode(sound):
                 yield time_s, packet

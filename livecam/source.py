@@ -10,17 +10,19 @@ import contextlib
 import glob
 import http.client
 import io
+import itertools
+import math
 import shutil
 import sys
 import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeVar
 
 import av
 import cv2
@@ -48,6 +50,7 @@ SHORT_SHARE = 0.02  # of the duration that a file may lack without being called 
 MOST_SPARED_S = 1.0  # but never more than this
 
 Kind = Literal["picture", "clip"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +319,11 @@ class Clip:
         self.close()
 
     @property
+    def until_s(self) -> float:
+        """`end_s` in the file's time; infinite without one."""
+        return math.inf if self.end_s is None else self.end_s + self._origin_s
+
+    @property
     def rate(self) -> Fraction:
         """Frames a second on average."""
         return self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
@@ -357,11 +365,11 @@ class Clip:
     def __iter__(self) -> Iterator[Frame]:
         upright = Upright()
         previous_s = -LEAST_STEP_S
-        end_s = 0.0  # of the last frame read, in media time
+        end_s = 0.0  # of what is read, in media time
         for media_s, decoded in self._from_start():
             if self._is_stopped:
                 return
-            end_s = media_s + 1 / float(self.rate)
+            end_s = max(end_s, media_s + self._duration_of(decoded))
             if media_s < self.start_s - HAIR_S:
                 continue
             if self.end_s is not None and media_s >= self.end_s - HAIR_S:
@@ -372,7 +380,8 @@ class Clip:
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
             bgr = upright(decoded, self.stream.sample_aspect_ratio)
-            yield Frame(self.frames_read, time_s, bgr)
+            stands_s = min(end_s, math.inf if self.end_s is None else self.end_s) - media_s
+            yield Frame(self.frames_read, time_s, bgr, stands_s)
             self.frames_read += 1
         self._require_whole(end_s)
 
@@ -381,7 +390,8 @@ class Clip:
         if self.start_s <= 0:
             yield from self._timed()
             return
-        self._container.seek(int((self._origin_s + self.start_s) * av.time_base))
+        with contextlib.suppress(av.error.FFmpegError):  # raw streams: read from their beginning
+            self._container.seek(int((self._origin_s + self.start_s) * av.time_base))
         frames = self._timed()
         first = next(frames, None)
         if first is None or first[0] > self.start_s + 1.5 / float(self.rate):
@@ -409,6 +419,12 @@ class Clip:
             media_s = decoded.time - self._origin_s if has_stamp else media_s + step_s
             yield clock(media_s, step_s), decoded
 
+    def _duration_of(self, decoded: av.VideoFrame) -> float:
+        """How long a frame stands, in s: in screen recordings and slide shows the last for long."""
+        if decoded.duration and decoded.time_base:
+            return float(decoded.duration * decoded.time_base)
+        return 1 / float(self.rate)
+
     def _decoded(self) -> Iterator[av.VideoFrame]:
         try:
             yield from self._container.decode(self.stream)
@@ -430,8 +446,9 @@ class Clip:
     def _require_whole(self, end_s: float) -> None:
         """A file cut off at its end may just end: compare with what it says of itself."""
         said_s = self._video_duration_s()
-        if said_s is None or self.end_s is not None or self.start_s >= said_s:
+        if said_s is None or self.start_s >= said_s:
             return
+        said_s = min(said_s, math.inf if self.end_s is None else self.end_s)
         missing_s = said_s - end_s
         spared_s = min(SHORT_SHARE * said_s, MOST_SPARED_S)
         is_short = missing_s > max(1.5 / float(self.rate), spared_s)
@@ -439,6 +456,24 @@ class Clip:
             is_short = is_short and self.frames_read < self.stream.frames
         if is_short or self._lacks_riff_bytes():
             raise self._stopped("the file ends before its time")
+
+
+def counted(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:
+    """How many there are, counted to `most`, and all of them: what a file says is not always so.
+    A failure among the first is raised after those before it."""
+    first: list[T] = []
+    rest = iter(frames)
+    try:
+        for frame in itertools.islice(rest, most):
+            first.append(frame)
+    except LivecamError as error:
+        return len(first), _failing(first, error)
+    return len(first), itertools.chain(first, rest)
+
+
+def _failing(first: list[T], error: LivecamError) -> Iterator[T]:
+    yield from first
+    raise error
 
 
 class Upright:

@@ -56,8 +56,9 @@ def write_clip(
     index_first: bool = False,
     key_every: int = 12,
     sound_at_s: float = 0.0,
+    last_stands_s: float | None = None,
 ) -> Path:
-    """BGR pictures as a clip: at `rate`, or each at its own time."""
+    """BGR pictures as a clip: at `rate`, or each at its own time. The last may stand for long."""
     options = {"movflags": "+faststart"} if index_first else {}
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate)
@@ -72,12 +73,16 @@ def write_clip(
         if sound is not None:
             heard = container.add_stream(sound.codec, rate=sound.rate)
             heard.codec_context.layout = sound.layout
+        packets = []
         for i, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
             frame.pts = round(times_s[i] * ticks) if times_s is not None else i
             frame.time_base = Fraction(1, ticks)
-            container.mux(stream.encode(frame.reformat(format=pix_fmt)))
-        container.mux(stream.encode())
+            packets += stream.encode(frame.reformat(format=pix_fmt))
+        packets += stream.encode()
+        if last_stands_s is not None:
+            packets[-1].duration = round(last_stands_s * ticks)
+        container.mux(packets)
         if heard is not None and sound is not None:
             for audio in _blocks(sound, sound_at_s):
                 container.mux(heard.encode(audio))

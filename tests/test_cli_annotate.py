@@ -466,6 +466,20 @@ def test_a_variable_rate_keeps_its_times(livecam: clips.Command, people: list[np
         assert float(row["time_s"]) == pytest.approx(times_s[int(row["frame"])], abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "seconds"),
+    [([], 6.9), (["--end", 3], 3.0), (["--end", 1], 1.0), (["--start", 1, "--end", 2.5], 1.5)],
+)
+def test_sound_and_the_last_frame_end_when_they_should(
+    livecam: clips.Command, bounds: list[object], seconds: float
+) -> None:
+    clips.write_clip(Path("slides.mkv"), clips.greys(20), last_stands_s=5.0)
+    clips.write_clip(Path("song.mkv"), clips.greys(20), sound=clips.Sound(seconds=6.9))
+    assert livecam("annotate", "slides.mkv", "song.mkv", *bounds).code == 0
+    assert clips.play(Path("slides_livecam.mp4")).duration_s == pytest.approx(seconds, abs=0.01)
+    assert clips.hear(Path("song_livecam.mp4"))[1] == pytest.approx(seconds, abs=0.15)
+
+
 def test_a_gif_that_cuts_says_so_and_the_table_goes_on(
     livecam: clips.Command, people: list[np.ndarray]
 ) -> None:
@@ -926,6 +940,27 @@ def test_a_still_gif_is_labelled(livecam: clips.Command, astronaut: np.ndarray) 
     answer = livecam("annotate", "still.gif", "--tracks", "t.csv", "--format", "gif")
     assert answer.code == 0
     assert [row["track_id"] for row in table("t.csv")] == ["1"]
+
+
+@pytest.mark.parametrize("name", ["still.gif", "one.mjpeg", "two.ts", "slides.mkv"])
+def test_faces_of_few_frames_are_shown_whatever_the_file_says_of_their_number(
+    livecam: clips.Command, astronaut: np.ndarray, name: str
+) -> None:
+    picture = cv2.resize(astronaut, (256, 256))
+    if name == "still.gif":  # without a delay, as most are
+        gif = clips.write_gif(Path(name), [picture]).read_bytes()
+        at = gif.index(b"\x21\xf9\x04")
+        Path(name).write_bytes(gif[:at] + gif[at + 8 :])
+    elif name == "one.mjpeg":
+        clips.write_clip(Path(name), [picture], codec="mjpeg", pix_fmt="yuvj420p")
+    elif name == "two.ts":
+        clips.write_clip(Path(name), [picture, picture])
+    else:
+        clips.write_clip(Path(name), 20 * [picture], last_stands_s=5.0)
+    bounds = ["--start", 1.75, "--end", 6] if name == "slides.mkv" else []
+    answer = livecam("annotate", name, "--tracks", "t.csv", *bounds)
+    assert answer.code == 0
+    assert {row["track_id"] for row in table("t.csv")} == {"1"}
 
 
 @pytest.mark.parametrize(("output", "code"), [("o.jpg", 0), ("o.mp4", 1)])

@@ -99,6 +99,18 @@ def test_every_frame_is_labelled_as_annotate_does(livecam: clips.Command, clip: 
     assert names() == ["a.mp4", "annotate.csv", "run.csv"]
 
 
+def test_frames_that_are_far_apart_are_labelled_as_annotate_does(
+    livecam: clips.Command, people: list[np.ndarray]
+) -> None:
+    """As in slide shows and time lapses."""
+    clips.write_clip(Path("slow.mkv"), people[:6], times_s=[6.0 * i for i in range(6)])
+    assert run(livecam, "slow.mkv", "--tracks", "live.csv").code == 0
+    answer = livecam("annotate", "slow.mkv", "--no-video", "--tracks", "file.csv")
+    assert answer.code == 0
+    assert len(table("live.csv")) == 4
+    assert table("live.csv") == table("file.csv")
+
+
 def test_json_lines(livecam: clips.Command, clip: Path) -> None:
     assert run(livecam, "a.mp4", "--tracks", "t.jsonl", "--no-gender").out == "t.jsonl\n"
     rows = [json.loads(line) for line in Path("t.jsonl").read_text().splitlines()]
@@ -151,6 +163,15 @@ def test_an_end(livecam: clips.Command, clip: Path, limit: list[object], frames:
 
 
 # Films
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [([], 6.9), (["--duration", 3], 3.0)])
+def test_the_last_frame_of_a_file_stands_as_long_in_its_film(
+    livecam: clips.Command, limit: list[object], seconds: float
+) -> None:
+    clips.write_clip(Path("slides.mkv"), clips.greys(20), last_stands_s=5.0)
+    assert run(livecam, "slides.mkv", "--record", "f.mp4", *limit).code == 0
+    assert clips.play(Path("f.mp4")).duration_s == pytest.approx(seconds, abs=0.01)
 
 
 def test_a_film_holds_every_frame_with_its_labels(
@@ -572,7 +593,8 @@ def test_without_it_there_is_no_profile(livecam: clips.Command, clip: Path) -> N
 
 def test_numbers_of_one_are_singular(livecam: clips.Command, clip: Path) -> None:
     assert ", 1 track\n" in run(livecam, "a.mp4").err
-    assert ", 0 tracks\n" in run(livecam, "a.mp4", "--max-frames", 1).err
+    clips.write_clip(Path("nobody.mp4"), clips.greys(2))
+    assert ", 0 tracks\n" in run(livecam, "nobody.mp4").err
 
 
 # Without a window
@@ -632,4 +654,12 @@ def test_a_clip_of_a_frame_or_two_has_rows_as_annotate_gives_them(
 ) -> None:
     clips.write_clip(Path("short.mp4"), people[:frames])
     assert run(livecam, "short.mp4", "--tracks", "t.csv").code == 0
-    assert len(table(Path("t.csv"))) >= 1
+    assert len(table(Path("t.csv"))) == 1
+
+
+@pytest.mark.parametrize("limit", [["--max-frames", 2], ["--duration", 0.15]])
+def test_so_has_a_run_of_a_frame_or_two(
+    livecam: clips.Command, clip: Path, limit: list[object]
+) -> None:
+    assert run(livecam, clip, "--tracks", "t.csv", *limit).code == 0
+    assert [row["frame"] for row in table("t.csv")] == ["1"]

@@ -51,6 +51,12 @@ def test_who_stays_keeps_the_number_and_who_comes_after_a_gap_gets_another(
     assert ids(see(line, people, begin_s=600.0, first=24)[-1]) == [2]
 
 
+def test_of_a_file_frames_may_be_far_apart(people: list[np.ndarray]) -> None:
+    line = Line(Models(config()), Stopwatch(), is_live=False)
+    seen = [see(line, [bgr], begin_s=6.0 * i, first=i)[0] for i, bgr in enumerate(people)]
+    assert [ids(labels) for labels in seen] == [[], []] + 10 * [[1]]
+
+
 def test_another_camera_shows_somebody_else(people: list[np.ndarray]) -> None:
     line = Line(Models(config()), Stopwatch())
     see(line, people)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -102,6 +104,15 @@ def test_a_player_does_not_stop_before_the_last_frame(tmp_path: Path) -> None:
     assert 3.0 < played.duration_s < 3.5
 
 
+@pytest.mark.parametrize("preset", [VIDEO.preset, "ultrafast"])
+def test_the_last_frame_stands_as_long_as_it_should(tmp_path: Path, preset: str) -> None:
+    video = dataclasses.replace(VIDEO, preset=preset)
+    with VideoSink(tmp_path / "a.mp4", video, RATE) as sink:
+        for i, picture in enumerate(clips.greys(4)):
+            sink.write(Frame(i, i / 10, picture, 5.0 if i == 3 else 0.1), picture)
+    assert clips.play(tmp_path / "a.mp4").duration_s == pytest.approx(5.3, abs=0.01)
+
+
 @pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(60), Fraction(1, 2)])
 def test_usual_and_odd_rates(tmp_path: Path, rate: Fraction) -> None:
     times_s = [float(i / rate) for i in range(12)]
@@ -193,6 +204,9 @@ SOUNDS = [
 ]
 
 
+AS_AAC = ("pcm_s16le", "mov", "s16")
+
+
 def talking(tmp_path: Path, codec: str, suffix: str, form: str, rate: int) -> Path:
     sound = clips.Sound(codec, TALKING_S, ONSET_S, rate=rate, format=form)
     codec, pix_fmt = ("mjpeg", "yuvj420p") if suffix == "avi" else ("libx264", "yuv420p")
@@ -223,11 +237,28 @@ def test_sound_is_kept_and_in_sync(
     assert len(played.pictures) == frames
 
 
-def test_sound_stops_with_the_pictures(tmp_path: Path) -> None:
-    source = talking(tmp_path, "aac", "mp4", "fltp", 16_000)
-    path = write(tmp_path / "a.mp4", clips.greys(8), sound=AudioSource.of(source, 0.0))
-    _, end_s = clips.hear(path)
-    assert end_s - clips.play(path).times_s[0] == pytest.approx(0.8, abs=0.15)
+@pytest.mark.parametrize(("codec", "suffix", "form"), [("aac", "mp4", "fltp"), AS_AAC])
+@pytest.mark.parametrize(("until_s", "end_s"), [(math.inf, TALKING_S), (1.5, 1.5), (0.8, 0.8)])
+def test_sound_goes_on_to_its_end_behind_the_pictures(
+    tmp_path: Path, codec: str, suffix: str, form: str, until_s: float, end_s: float
+) -> None:
+    source = talking(tmp_path, codec, suffix, form, 16_000)
+    sound = AudioSource.of(source, 0.0, until_s)
+    path = write(tmp_path / "a.mp4", clips.greys(8), sound=sound)
+    assert clips.hear(path)[1] == pytest.approx(end_s, abs=0.15)
+    assert len(clips.play(path).pictures) == 8
+
+
+@pytest.mark.parametrize(("codec", "suffix", "form"), [("aac", "mp4", "fltp"), AS_AAC])
+def test_what_stops_the_pictures_stops_the_sound(
+    tmp_path: Path, codec: str, suffix: str, form: str
+) -> None:
+    sound = AudioSource.of(talking(tmp_path, codec, suffix, form, 16_000), 0.0)
+    with pytest.raises(KeyboardInterrupt), VideoSink(tmp_path / "a.mp4", VIDEO, RATE) as sink:
+        for i, picture in enumerate(clips.greys(8)):
+            sink.write(Frame(i, i / 10, picture), picture, sound)
+        raise KeyboardInterrupt
+    assert clips.hear(tmp_path / "a.mp4")[1] == pytest.approx(0.8, abs=0.15)
 
 
 def test_sound_that_begins_late_stays_late(tmp_path: Path) -> None:

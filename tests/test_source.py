@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,6 +23,7 @@ from livecam.source import (
     Clip,
     Input,
     Opened,
+    counted,
     decode_picture,
     expand,
     read_picture,
@@ -338,11 +340,11 @@ def test_start_and_end_bound_the_time(
     )
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.mjpeg", "a.ts"])
+@pytest.mark.parametrize("name", ["a.gif", "a.mjpeg", "a.ts", "a.h264"])
 def test_start_works_where_a_file_cannot_be_sought(tmp_path: Path, name: str) -> None:
     if name == "a.gif":
         path = clips.write_gif(tmp_path / name, clips.greys(20))
-    elif name == "a.ts":
+    elif name in ("a.ts", "a.h264"):
         path = clips.write_clip(tmp_path / name, clips.greys(20, (160, 120)), key_every=4)
     else:
         path = clips.write_clip(
@@ -426,6 +428,25 @@ def test_a_damaged_end_is_told_after_the_good_frames(
     assert total == 30
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4", "a.mov"])
+@pytest.mark.parametrize("start_s", [0.0, 1.0])
+def test_a_last_frame_that_stands_for_long_is_no_damage(
+    tmp_path: Path, name: str, start_s: float
+) -> None:
+    """As in screen recordings and slide shows."""
+    codec = "libvpx" if name == "a.webm" else "libx264"
+    path = clips.write_clip(tmp_path / name, clips.greys(20), codec=codec, last_stands_s=5.0)
+    assert len(read(path, start_s)) == 20 - 10 * start_s
+
+
+@pytest.mark.parametrize("end_s", [None, 60.0])
+def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path, end_s: float | None) -> None:
+    whole = clips.write_clip(tmp_path / "a.mkv", clips.noise(20, (160, 120)), last_stands_s=5.0)
+    assert len(read(whole, 0.0, end_s)) == 20
+    with pytest.raises(LivecamError, match=r"stopped at frame 1\d of "):
+        read(clips.cut(whole, 0.9), 0.0, end_s)
+
+
 def test_bytes_damaged_in_the_middle_do_not_end_the_process(tmp_path: Path) -> None:
     whole = clips.write_clip(tmp_path / "a.mp4", clips.noise(30, (160, 120)), index_first=True)
     data = bytearray(whole.read_bytes())
@@ -501,6 +522,25 @@ def test_frames_made_ahead_are_those_of_the_clip(tmp_path: Path) -> None:
         seen = [(frame.index, frame.time_s, frame.bgr.mean()) for frame in frames]
     with Clip("a", path) as clip:
         assert seen == [(frame.index, frame.time_s, frame.bgr.mean()) for frame in clip]
+
+
+@pytest.mark.parametrize("there", [0, 1, 3, 4, 9])
+def test_frames_are_counted_and_all_given(there: int) -> None:
+    few, frames = counted(iter(range(there)), 4)
+    assert (few, list(frames)) == (min(there, 4), list(range(there)))
+
+
+@pytest.mark.parametrize("good", [0, 2, 6])
+def test_a_failure_comes_after_the_frames_before_it(good: int) -> None:
+    def damaged() -> Iterator[int]:
+        yield from range(good)
+        raise LivecamError("damaged")
+
+    few, frames = counted(damaged(), 4)
+    assert few == min(good, 4)
+    assert list(itertools.islice(frames, good)) == list(range(good))
+    with pytest.raises(LivecamError, match="damaged"):
+        next(frames)
 
 
 def test_leaving_a_clip_does_not_wait_for_its_start(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from livecam.config import Config
 from livecam.errors import LivecamError
@@ -15,7 +16,7 @@ from livecam.live.readers import open_clip
 from livecam.motion import Motion
 from livecam.pipeline import Models
 from livecam.progress import Progress
-from livecam.source import Clip
+from livecam.source import counted
 from livecam.stopwatch import Stopwatch
 
 WAIT_S = 0.1
@@ -28,7 +29,8 @@ def run_headless(
     camera or stream gives its newest picture each time; of a file every picture is labelled, as
     fast as it goes."""
     path = request.source.path
-    clip = open_clip(request.source.name, path) if path is not None else None
+    name, duration_s = request.source.name, request.duration_s
+    clip = open_clip(name, path, duration_s) if path is not None else None
     total = clip.total if clip is not None else None
     outputs = Outputs(request, config, is_complete=clip is not None)
     summary = outputs.summary
@@ -41,12 +43,18 @@ def run_headless(
             outputs,
             Progress(summary.name, total, "frames") as progress,
         ):
-            line = Line(Models(config), watch, within_s, total)
-            if clip is not None:
-                shots = _every_frame(clip, request, outputs)
-            else:
-                shots = _newest_frames(request, config, outputs, progress, interrupts)
-            with contextlib.closing(shots):  # before what they are read from
+            models, few = Models(config), None
+            with contextlib.ExitStack() as stack:  # ends before what the pictures are read from
+                shots: Iterator[Shot]
+                if clip is not None:
+                    frames = stack.enter_context(clip.frames_ahead())
+                    wanted = itertools.islice(frames, request.max_frames)
+                    few, every = counted(wanted, config.tracker.confirm_after + 1)
+                    shots = (Shot(frame, time.monotonic(), 0) for frame in every)
+                else:
+                    newest = _newest_frames(request, config, outputs, progress, interrupts)
+                    shots = stack.enter_context(contextlib.closing(newest))
+                line = Line(models, watch, within_s, few, is_live=clip is None)
                 for shot in shots:
                     labels = line(shot)
                     outputs.label(labels)
@@ -58,6 +66,8 @@ def run_headless(
         if not summary.labelled:
             raise
         summary.error = str(error)
+    if clip is not None:
+        summary.captured = summary.labelled
     summary.is_interrupted = bool(interrupts)
     return summary
 
@@ -75,16 +85,6 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> N
     frame = labels.shot.frame
     motion.update(frame.time_s, labels.faces)
     outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
-
-
-def _every_frame(clip: Clip, request: Request, outputs: Outputs) -> Generator[Shot, None, None]:
-    """Of a file, until its time is `duration_s`."""
-    with clip.frames_ahead() as frames:
-        for frame in frames:
-            if request.duration_s is not None and frame.time_s >= request.duration_s:
-                return
-            outputs.summary.captured += 1
-            yield Shot(frame, time.monotonic(), 0)
 
 
 def _newest_frames(

@@ -38,7 +38,8 @@ class Labels:
 
 
 class Line:
-    """Callable: a shot -> its labels. Forgets whom it saw when another camera takes over.
+    """Callable: a shot -> its labels. Forgets whom it saw when another camera takes over, and after
+    a long gap if it `is_live`: the frames of a file may be far apart.
 
     `min_face_px` is the smallest face that a person wants to be looked for. Where a search takes
     longer than `search_within_s`, the smallest ones are left out: labels that come a second late
@@ -52,12 +53,14 @@ class Line:
         watch: Stopwatch,
         search_within_s: float | None = None,
         frames: int | None = None,
+        is_live: bool = True,
     ) -> None:
         self._models, self._watch = models, watch
         self._within_s = search_within_s
         self._line: Pipeline = models.pipeline(frames, watch)
         self._detect_every = models.config.detector.detect_every
-        self._forget_after_s = max(models.config.tracker.max_coast_s, LONG_GAP_S)
+        longest_s = max(models.config.tracker.max_coast_s, LONG_GAP_S)
+        self._forget_after_s = longest_s if is_live else math.inf
         self._is_hiding = models.config.overlay.blur
         self._source = 0
         self._last_s = 0.0
@@ -121,8 +124,8 @@ class Labeller:
     `line` is None until they are loaded. What goes wrong in the thread is raised by `take`.
     """
 
-    def __init__(self, config: Config, watch: Stopwatch) -> None:
-        self._config, self._watch = config, watch
+    def __init__(self, config: Config, watch: Stopwatch, is_live: bool = True) -> None:
+        self._config, self._watch, self._is_live = config, watch, is_live
         self.line: Line | None = None
         self.rate = Rate()
         self._offered: Shot | None = None
@@ -170,7 +173,8 @@ class Labeller:
             from livecam.pipeline import Models  # after the window is there: ONNX Runtime is slow
 
             within_s = self._config.camera.search_within_s
-            self.line = Line(Models(self._config), self._watch, within_s)
+            models = Models(self._config)
+            self.line = Line(models, self._watch, within_s, is_live=self._is_live)
             while True:
                 with self._news:
                     self._news.wait_for(lambda: self._offered is not None or self._is_stopped)

@@ -205,14 +205,15 @@ class FileReader:
         self._clip.close()
 
 
-def open_clip(name: str, path: Path) -> Clip:
-    """A clip on disk. Raises LivecamError for what is none, with what to do instead."""
+def open_clip(name: str, path: Path, end_s: float | None = None) -> Clip:
+    """A clip on disk, or what is before `end_s`. Raises LivecamError for what is none, with what to
+    do instead."""
     if path.suffix.lower() in PICTURE_SUFFIXES - {".gif"} and path.is_file():
         raise LivecamError(f"{name}: a picture; livecam annotate labels pictures")
     if path.is_dir():
         raise LivecamError(f"{name}: a folder; livecam annotate labels what is in a folder")
     Opened(Input(name, path)).close()  # says what is wrong with a missing or an empty file
-    clip = Clip(name, path)
+    clip = Clip(name, path, end_s=end_s)
     if clip.stream.codec_context is None:
         clip.close()
         raise LivecamError(f"{name}: {UNKNOWN_CODEC}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 from collections.abc import Sequence
@@ -93,13 +94,13 @@ class Recorder:
         self._overlay.config = overlay
         height, width = frame.bgr.shape[:2]
         self._size_wh = self._size_wh or (width, height)
-        time_s = frame.time_s - self.begin_s
+        frame = dataclasses.replace(frame, time_s=frame.time_s - self.begin_s)
         if (width, height) == self._size_wh:
-            film(self._sink, self._overlay, Frame(frame.index, time_s, frame.bgr), faces, hidden)
+            film(self._sink, self._overlay, frame, faces, hidden)
             return
         # a film has one size: what comes in another is drawn on, then fitted
         labelled = fitted(self._overlay(frame.bgr, faces, hidden=hidden), self._size_wh)
-        film(self._sink, self._overlay, Frame(frame.index, time_s, labelled), (), hidden[:0])
+        film(self._sink, self._overlay, dataclasses.replace(frame, bgr=labelled), (), hidden[:0])
 
 
 def fitted(bgr: Image, size_wh: tuple[int, int]) -> Image:

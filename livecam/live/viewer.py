@@ -46,7 +46,7 @@ class Viewer:
         self.say = say
         self.look = Look(config.overlay, is_mirrored=request.source.index is not None)
         self.capture = Capture(request.source, config.camera)
-        self.labeller = Labeller(config, watch)
+        self.labeller = Labeller(config, watch, is_live=request.source.path is None)
         self.outputs = Outputs(request, config, is_complete=False)
         self.shot: Shot | None = None  # the one in the window
         self.labels: Labels | None = None  # the newest
