@@ -75,7 +75,7 @@ class Summary:
 
     def line(self) -> str:
         words = [
-            f"{self.captured} frames in {self.seconds:.1f} s",
+            f"{self.captured} {'frame' if self.captured == 1 else 'frames'} in {self.seconds:.1f} s",
             f"{self.labelled} labelled ({self.label_rate:.1f} fps)",
             f"{self.dropped} dropped",
             f"{self.tracks} {'track' if self.tracks == 1 else 'tracks'}",
