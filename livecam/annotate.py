@@ -119,7 +119,7 @@ class Outputs:
         """What an input may be: its name says so, or the output's, or only its content will."""
         if source.problem is not None:
             return ()
-        named = _kind_by_suffix(source.suffix) or ("picture" if source.name == "-" else None)
+        named = _kind_by_suffix(source.suffix)
         if named is None and self.output is not None and not self.is_folder:
             named = _kind_by_suffix(self.output.suffix.lower())
         return (named,) if named else ("picture", "clip")

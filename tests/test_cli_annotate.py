@@ -824,6 +824,19 @@ def test_stdin_is_a_picture(livecam: clips.Command, portrait: np.ndarray) -> Non
     assert answer.failure(1).startswith("livecam: -: empty")
 
 
+@pytest.mark.parametrize("existing", ["stdin_livecam.jpg", "stdin_livecam.mp4"])
+def test_stdin_replaces_neither_picture_nor_clip(
+    livecam: clips.Command, clip: Path, existing: str
+) -> None:
+    Path(existing).write_bytes(b"old")
+    before = names()
+    answer = livecam("annotate", "-", stdin=clip.read_bytes())
+    assert answer.failure(2).startswith(f"livecam: {existing}: exists; give --overwrite")
+    assert (names(), Path(existing).read_bytes()) == (before, b"old")
+    answer = livecam("annotate", "-", "--overwrite", stdin=clip.read_bytes())
+    assert (answer.code, answer.lines) == (0, ["stdin_livecam.mp4"])
+
+
 # Interruptions: real processes, real signals
 
 SLOW = """
