@@ -113,6 +113,14 @@ def test_a_file_whose_name_is_a_number(
         ("rtsp://user:se#cret@host/x", "host/x"),
         ("rtsp://user:[secret@host/x?token=1", "host/x"),
         ("http://[host/x?token=secret", "http://[host/x"),
+        # cameras that take their settings in the path
+        ("rtsp://host:9/user=admin&password=secret&channel=1", "rtsp://host:9"),
+        ("rtsp://host:9/user=admin_password=secret_channel=1_stream=0.sdp?real", "rtsp://host:9"),
+        ("rtsp://u:secret@host/live/1/user=admin&password=sec/ret/x", "rtsp://host/live/1"),
+        ("http://host/a/cam;pwd=secret", "http://host/a"),
+        ("rtsp://u:se/cret@host/a/user=admin&password=secret/x", "host/a"),
+        ("http://[host/a/user=admin&password=secret", "http://[host/a"),
+        ("rtsp://host:9/user=admin&password=sec@ret&channel=1", "rtsp://"),
     ],
 )
 def test_a_url_has_no_secrets_in_its_name(text: str, name: str) -> None:

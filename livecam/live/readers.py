@@ -60,7 +60,8 @@ class LiveSource:
 
 
 def _without_secrets(url: str) -> str:
-    """Neither user and password nor the query, which may hold a token."""
+    """Neither user and password nor the query, which may hold a token; nor what is in the path
+    from a part like `user=admin&password=…` on."""
     try:
         parts = urllib.parse.urlsplit(url)
         # a password with / ? or # in it would be taken for host, port and path
@@ -69,9 +70,16 @@ def _without_secrets(url: str) -> str:
     except ValueError:  # no such URL can be; opening it will say so
         is_odd = True
     if is_odd:
-        return re.split("[?#]", url.rpartition("@")[2])[0]
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+        hidden, _, rest = url.rpartition("@")
+        if re.search("[=;]", hidden):  # the @ may be in a password in the path
+            return url[: url.index("//") + 2]
+        return _without_settings(re.split("[?#]", rest)[0])
+    host, path = parts.netloc.rpartition("@")[2], _without_settings(parts.path)
+    return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))
+
+
+def _without_settings(path: str) -> str:
+    return re.split("/[^/]*[=;]", path)[0]
 
 
 class Reader(Protocol):
