@@ -10,9 +10,10 @@ import contextlib
 import glob
 import http.client
 import io
-import shutil
+import math
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -42,6 +43,7 @@ CLIP_SUFFIXES = frozenset(
 )
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
+CHUNK_BYTES = 1 << 14  # of a download, between two looks at whether it is still wanted
 LEAST_STEP_S = 0.001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
@@ -147,10 +149,13 @@ def _usable(file: Path, suffixes: frozenset[str]) -> bool:
 class Opened:
     """An input whose bytes are on disk; a download or stdin is a temporary file until `close`.
 
-    A context manager. Raises LivecamError if the input is missing, empty or out of reach.
+    A context manager. Raises LivecamError if the input is missing, empty or out of reach, and,
+    while it is fetched, as soon as it has more than `most_bytes` or `stop` is set.
     """
 
-    def __init__(self, source: Input) -> None:
+    def __init__(
+        self, source: Input, most_bytes: float = math.inf, stop: threading.Event | None = None
+    ) -> None:
         if source.problem is not None:
             raise LivecamError(source.problem)
         self.input = source
@@ -161,7 +166,7 @@ class Opened:
             self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
             self.path = Path(self._folder.name) / f"input{source.suffix}"
             try:
-                _fetch(source, self.path)
+                _fetch(source, self.path, most_bytes, stop or threading.Event())
             except BaseException:
                 self.close()
                 raise
@@ -183,11 +188,18 @@ class Opened:
             self._folder.cleanup()
 
 
-def _fetch(source: Input, path: Path) -> None:
-    """The bytes of stdin, of a named pipe or of a URL into a file."""
+def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) -> None:
+    """The bytes of stdin, of a named pipe or of a URL, which may never end, into a file."""
     try:
         with _stream(source) as stream, path.open("wb") as file:
-            shutil.copyfileobj(stream, file)
+            while chunk := stream.read(CHUNK_BYTES):
+                if stop.is_set():
+                    raise LivecamError(f"{source.name}: interrupted")
+                file.write(chunk)
+                if file.tell() > most_bytes:
+                    raise LivecamError(
+                        f"{source.name}: more than {most_bytes / 1e6:.0f} MB; expected a picture"
+                    )
     except urllib.error.HTTPError as error:
         error.close()
         raise LivecamError(

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -25,9 +26,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from patience import PATIENCE_S, until
 
 import livecam as library
-from livecam import LivecamError, UsageError
+from livecam import LivecamError, UsageError, prediction
 from livecam.ages import SCHEMES
 
 KEYS = (
@@ -838,6 +840,48 @@ def test_an_interrupted_predict_closes_its_table(
     assert clips.files_of(tmp_path) == [
         "a.csv", "album/none.png", "album/one.png", "album/two.png"
     ]  # fmt: skip
+
+
+def endless(request: http.server.BaseHTTPRequestHandler) -> None:
+    """As a camera answers: pictures for ever."""
+    request.send_response(200)
+    request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
+    request.end_headers()
+    while True:
+        request.wfile.write(bytes(10_000))
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stream_without_an_end_can_be_interrupted(tmp_path: Path, number: signal.Signals) -> None:
+    with clips.served(endless) as address:
+        child = subprocess.Popen(
+            [*clips.LIVECAM, "predict", *[f"{address}/video"] * 6],
+            cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            until(lambda: len(list(tmp_path.glob("livecam-*/*"))) == 4, "four downloads")
+            child.send_signal(number)
+            out, err = child.communicate(timeout=PATIENCE_S)
+        finally:
+            child.kill()
+    assert (child.returncode, out, err) == (130, "", "livecam: interrupted\n")
+    assert not list(tmp_path.glob("livecam-*"))
+
+
+def test_a_stream_without_an_end_is_no_picture(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(prediction, "FETCHED_BYTES", 1_000_000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with clips.served(endless) as address:
+        answer = livecam("predict", f"{address}/video")
+        said = f"{address}/video: more than 1 MB; expected a picture"
+        assert answer.failure(1) == f"livecam: {said}"
+        with pytest.raises(LivecamError, match=said):
+            library.predict(f"{address}/video")
+    assert not list(tmp_path.glob("livecam-*"))
 
 
 def test_predict_imports_no_tensorflow(album: Path) -> None:
