@@ -11,14 +11,13 @@ import contextlib
 import functools
 import io
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from livecam.arguments import parser
 from livecam.errors import LivecamError, UsageError
+from livecam.interrupts import counted, interruptible
 
 if TYPE_CHECKING:
     from livecam.annotate import Done
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
-    with _interruptible():
+    with interruptible():
         return _exit_code(args)
 
 
@@ -64,41 +63,6 @@ def _exit_code(args: argparse.Namespace) -> int:
     except ImportError as error:
         _say(f"livecam: {_import_advice(error)}")
         return 1
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _interrupts_counted() -> Iterator[list[int]]:
-    """Ctrl-C and kill as a list that grows, for a loop that shares locks with threads: an exception
-    in the middle of a lock's code would leave the lock broken, and the threads waiting for ever."""
-    seen: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: seen.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _leave_stdout() -> None:
@@ -165,7 +129,7 @@ def _run(args: argparse.Namespace) -> int:
         memory.is_greeted = True
         memory.save(memory_file())
     watch = Stopwatch()
-    with _interrupts_counted() as interrupts:
+    with counted() as interrupts:
         if args.headless:
             from livecam.live.headless import run_headless
 
@@ -241,13 +205,15 @@ def _annotate(args: argparse.Namespace) -> int:
                 raise
             except (LivecamError, OSError) as error:
                 done = Done(source.name, error=str(error))
+            except KeyboardInterrupt:
+                done = Done(source.name, error="interrupted", is_interrupted=True)
             _report(done, config)
             has_failed |= done.error is not None
             if done.is_interrupted:
-                return 130
+                break
     if table is not None and table.is_written:
         print(args.tracks)
-    return int(has_failed)
+    return 130 if done.is_interrupted else int(has_failed)
 
 
 def _report(done: Done, config: Config) -> None:

@@ -26,6 +26,7 @@ from livecam.clock import OneClock
 from livecam.config import VideoConfig
 from livecam.datatypes import Frame, Image, TrackedFace
 from livecam.errors import LivecamError
+from livecam.interrupts import held
 
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
@@ -115,6 +116,7 @@ class VideoSink:
         if audio is not None:
             self._audio = _AudioCopy.into(self._container, audio)
 
+    @held()
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -336,6 +338,7 @@ class GifSink:
         except (av.error.FFmpegError, OSError) as problem:
             raise _unwritable(self._file.final, problem) from problem
 
+    @held()
     def __exit__(self, *exc: object) -> None:
         if self._graph is None:
             return
@@ -389,6 +392,7 @@ def _palette_graph(bgr: Image) -> av.filter.Graph:
     return graph
 
 
+@held()
 def write_picture(path: Path, bgr: Image) -> None:
     """A picture file in the format of its suffix. Raises LivecamError if it cannot be written."""
     file = _PartialFile(path)
@@ -467,6 +471,7 @@ class RowFile:
             self._file.truncate()
             raise _unwritable(self._partial.final, error) from error
 
+    @held()
     def __exit__(self, *exc: object) -> None:
         try:
             self._close()

@@ -881,7 +881,7 @@ def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
     assert stop, err
     frames = int(stop[1])
     assert 10 <= frames < 20
-    assert f"a_livecam.{form}" in out.splitlines()
+    assert out.splitlines()[-2:] == [f"a_livecam.{form}", "t.csv"]
     assert (tmp_path / "p_livecam.png").read_bytes() == b"old"  # the next was not begun
     played = clips.play(tmp_path / f"a_livecam.{form}")
     assert len(played.pictures) in (frames, frames + 1)
@@ -894,6 +894,41 @@ def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
         "p_livecam.png",
         "t.csv",
     ]
+
+
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_interrupted_while_a_film_is_closed_it_is_whole(
+    clip: Path, picture: Path, tmp_path: Path, form: str
+) -> None:
+    code = """
+        import sys, time
+        from livecam import sinks
+        from livecam.cli import main
+
+        keep = sinks._PartialFile.keep
+
+        def slowly(file):
+            print("closing", flush=True)
+            for _ in range(20):
+                time.sleep(0.05)
+            keep(file)
+
+        sinks._PartialFile.keep = slowly
+        sys.exit(main())
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), "annotate", "a.mp4", "p.png", "--tracks",
+         "t.csv", "--format", form],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "closing\n"
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (130, f"a_livecam.{form}\nclosing\nt.csv\n")
+    assert "livecam: a.mp4: stopped at frame 20 of 20: interrupted\n" in err
+    assert len(clips.play(tmp_path / f"a_livecam.{form}").pictures) == 20
+    assert clips.files_of(tmp_path) == sorted(["a.mp4", f"a_livecam.{form}", "p.png", "t.csv"])
 
 
 def test_interrupted_before_the_first_frame_it_leaves_nothing(clip: Path, tmp_path: Path) -> None:
