@@ -13,7 +13,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from livecam.arguments import parser
 from livecam.errors import LivecamError, UsageError
@@ -51,24 +51,24 @@ def _exit_code(args: argparse.Namespace) -> int:
         _say(f"livecam: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:  # the reader of stdout has enough
-        _leave_stdout()
+        _leave(sys.stdout)
         return 1
     except KeyboardInterrupt:
         _say("livecam: interrupted")
         return 130
     except OSError as error:
         _say(f"livecam: {error.filename or 'output'}: {error.strerror or error}")
-        _leave_stdout()
+        _leave(sys.stdout)
         return 1
     except ImportError as error:
         _say(f"livecam: {_import_advice(error)}")
         return 1
 
 
-def _leave_stdout() -> None:
-    """Python writes what is left to stdout when it ends, and must not fail at it again."""
+def _leave(stream: TextIO) -> None:
+    """Python writes what is left to a stream when it ends, and must not fail at it again."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _import_advice(error: ImportError) -> str:
@@ -81,7 +81,10 @@ def _import_advice(error: ImportError) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # the terminal is closed
+        _leave(sys.stderr)
 
 
 def _settings(args: argparse.Namespace) -> Config:

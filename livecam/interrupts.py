@@ -1,4 +1,4 @@
-"""Ctrl-C and kill: what is being written is finished first."""
+"""Ctrl-C, kill and the end of a terminal: what is being written is finished first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP)))
 
 
 @contextlib.contextmanager
@@ -21,7 +22,11 @@ def interruptible() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    if HANG_UP and before[HANG_UP] is signal.SIG_IGN:
+        del before[HANG_UP]  # with nohup it goes on
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
@@ -41,8 +46,8 @@ def counted() -> Iterator[list[int]]:
     try:
         yield seen
     finally:
-        for number, was in before.items():
-            signal.signal(number, was)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ import clips
 import cv2
 import numpy as np
 import pytest
+from patience import ENDS
 
 from livecam import annotate
 from livecam.errors import LivecamError
@@ -857,7 +859,7 @@ SLOW = """
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDS)
 @pytest.mark.parametrize("form", ["mp4", "gif"])
 def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
     clip: Path, picture: Path, tmp_path: Path, number: signal.Signals, form: str
@@ -894,6 +896,32 @@ def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
         "p_livecam.png",
         "t.csv",
     ]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a system without hang-ups")
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_terminal_that_is_closed(clip: Path, tmp_path: Path, is_ignored: bool) -> None:
+    """It ends the work as Ctrl-C does, unless nohup says that it goes on."""
+    master, terminal = os.openpty()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SLOW), "annotate", "a.mp4", "--tracks", "t.csv"],
+        cwd=tmp_path, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, text=True,
+    )  # fmt: skip
+    signal.signal(signal.SIGHUP, before)
+    os.close(terminal)
+    assert child.stdout is not None
+    while child.stdout.readline() != "frame 10\n":
+        assert child.poll() is None
+    os.close(master)
+    child.send_signal(signal.SIGHUP)
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == (0 if is_ignored else 130)
+    assert out.splitlines()[-2:] == ["a_livecam.mp4", "t.csv"]
+    frames = len(clips.play(tmp_path / "a_livecam.mp4").pictures)
+    assert frames == 20 if is_ignored else 10 <= frames < 20
+    assert table(tmp_path / "t.csv")
+    assert clips.files_of(tmp_path) == ["a.mp4", "a_livecam.mp4", "t.csv"]
 
 
 @pytest.mark.parametrize("form", ["mp4", "gif"])

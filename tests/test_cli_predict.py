@@ -26,7 +26,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from patience import PATIENCE_S, until
+from patience import ENDS, PATIENCE_S, until
 
 import livecam as library
 from livecam import LivecamError, UsageError, prediction
@@ -802,7 +802,7 @@ def test_stdout_on_a_full_disk_is_one_line(album: Path, rows: int) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDS)
 def test_an_interrupted_predict_closes_its_table(
     album: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 import streams
-from patience import PATIENCE_S, until
+from patience import ENDS, PATIENCE_S, until
 
 from livecam.filming import film
 from livecam.live import recorder
@@ -460,7 +460,7 @@ def test_damaged_from_the_first_frame_on_leaves_nothing(livecam: clips.Command, 
     assert names() == ["a.mp4", "b.mp4"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("number", ENDS, ids=lambda n: n.name)
 @pytest.mark.parametrize("film", ["f.mp4", "f.gif"])
 def test_interrupted_it_leaves_a_film_that_plays_and_whole_rows(
     tmp_path: Path, people: list[np.ndarray], number: signal.Signals, film: str
