@@ -39,7 +39,8 @@ class _PartialFile:
 
     def __init__(self, final: Path) -> None:
         self.final = final
-        self.path = final.with_name(f".{final.stem}.partial{final.suffix}")
+        # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
+        self.path = final.absolute().with_name(f".{final.stem}.partial{final.suffix}")
 
     def keep(self) -> None:
         self.path.replace(self.final)
@@ -177,7 +178,7 @@ class AudioSource:
     """The sound of a clip from `start_s` (the file's own time) on. Holds the file open."""
 
     def __init__(self, path: Path, start_s: float) -> None:
-        self.container = av.open(str(path))
+        self.container = av.open(str(path.absolute()))
         self.start_s = start_s
 
     @classmethod

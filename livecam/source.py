@@ -300,7 +300,8 @@ class Clip:
 
     def _open(self) -> None:
         try:
-            self._container = av.open(str(self.path))
+            # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
+            self._container = av.open(str(self.path.absolute()))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise LivecamError(f"{self.name}: not a readable clip ({reason(error)})") from error
         if not self._container.streams.video:

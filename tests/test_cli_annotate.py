@@ -740,6 +740,19 @@ def test_a_model_that_is_missing_leaves_nothing(livecam: clips.Command, clip: Pa
     assert names() == ["a.mp4"]
 
 
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_a_name_with_a_colon(livecam: clips.Command, clip: Path, form: str) -> None:
+    """FFmpeg would take what is before it for a protocol."""
+    clip.rename("10:30.mp4")
+    answer = livecam("annotate", "10:30.mp4", "--format", form)
+    assert (answer.code, answer.lines) == (0, [f"10:30_livecam.{form}"])
+    played = clips.play(Path(f"10:30_livecam.{form}").absolute())
+    assert len(played.pictures) == 20
+    assert played.audio_codec == ("aac" if form == "mp4" else None)
+    answer = livecam("run", "--headless", "--camera", "10:30.mp4", "--record", f"a:b.{form}")
+    assert (answer.code, answer.lines) == (0, [f"a:b.{form}"])
+
+
 # URLs and stdin
 
 
