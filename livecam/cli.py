@@ -20,10 +20,13 @@ from livecam.errors import LivecamError, UsageError
 from livecam.interrupts import counted, interruptible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from livecam.annotate import Done
     from livecam.config import Config
     from livecam.live.memory import Memory
     from livecam.live.outputs import Request, Summary
+    from livecam.source import Input
     from livecam.stopwatch import Stopwatch
 
 GREETING = (  # once
@@ -260,10 +263,6 @@ def _count(n: int, thing: str) -> str:
 
 def _predict(args: argparse.Namespace) -> int:
     config = _settings(args)
-    if args.csv is not None and args.csv.is_dir():
-        raise UsageError(f"{args.csv}: is a folder; expected a file")
-    if args.csv is not None and args.csv.exists() and not args.overwrite:
-        raise UsageError(f"{args.csv}: exists; give --overwrite to replace it, or another name")
     from livecam.pipeline import Models
     from livecam.prediction import Options, answers
     from livecam.progress import Progress
@@ -271,6 +270,8 @@ def _predict(args: argparse.Namespace) -> int:
     from livecam.source import PICTURE_SUFFIXES, expand
 
     inputs = expand(args.input, PICTURE_SUFFIXES)
+    if args.csv is not None:
+        _check_csv(args.csv, inputs, args.overwrite)
     options = Options(args.assume_face, config.overlay.gender, tuple(args.over))
     models = Models(config)
     write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
@@ -293,6 +294,17 @@ def _predict(args: argparse.Namespace) -> int:
                 sheet.write(answer.rows)
             progress.step()
     return int(has_failed)
+
+
+def _check_csv(path: Path, inputs: Sequence[Input], may_replace: bool) -> None:
+    if path.suffix.lower() != ".csv":
+        raise UsageError(f"--csv {path}: expected a name that ends in .csv")
+    if path.resolve() in {source.path.resolve() for source in inputs if source.path is not None}:
+        raise UsageError(f"{path}: is an input; give --csv another name")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; expected a file")
+    if path.exists() and not may_replace:
+        raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -499,6 +499,27 @@ def test_an_existing_csv_is_kept_unless_told(livecam: clips.Command, album: Path
     assert Path("a.csv").read_text().count("\n") == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("album/one.png", "--csv album/one.png: expected a name that ends in .csv"),
+        ("a.txt", "--csv a.txt: expected a name that ends in .csv"),
+        ("photo.csv", "photo.csv: is an input; give --csv another name"),
+        ("album/../photo.CSV", "album/../photo.CSV: is an input; give --csv another name"),
+    ],
+)
+def test_a_picture_is_no_csv(livecam: clips.Command, album: Path, name: str, said: str) -> None:
+    """`--csv one.png two.png`, where the name of the table was forgotten."""
+    for photo in ("photo.csv", "photo.CSV"):
+        Path(photo).write_bytes((album / "one.png").read_bytes())
+    before = {file: Path(file).read_bytes() for file in clips.files_of(Path())}
+    answer = livecam(
+        "predict", "album/two.png", "photo.csv", "photo.CSV", "--csv", name, "--overwrite"
+    )
+    assert answer.failure(2) == f"livecam: {said}"
+    assert {file: Path(file).read_bytes() for file in clips.files_of(Path())} == before
+
+
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
 def test_a_folder_is_no_csv(livecam: clips.Command, album: Path, overwrite: list[str]) -> None:
     Path("a.csv").mkdir()
