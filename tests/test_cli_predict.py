@@ -462,6 +462,19 @@ def test_a_name_that_is_no_text(livecam: clips.Command, portrait: np.ndarray) ->
     assert len(json.loads(done.stdout.decode(errors="surrogateescape"))["bins"]) == 8
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_in_every_encoding(
+    livecam: clips.Command, portrait: np.ndarray, encoding: str
+) -> None:
+    name = "grün 😀.png"
+    Path(name).write_bytes(clips.png(portrait))
+    done = subprocess.run(
+        [*clips.LIVECAM, "predict", name, "--json"],
+        env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout.decode(encoding))["file"] == name
+
+
 # --csv
 
 
