@@ -262,7 +262,7 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
     """Encoded bytes (n,) uint8 -> (H, W, 3) BGR. Grey, alpha and 16 bit become 8-bit colour."""
     if not data.size:
         raise LivecamError(f"{name}: empty; expected a picture")
-    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data[-64:].tobytes():
+    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data.tobytes():
         raise LivecamError(f"{name}: not a readable picture; its end is missing")
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)

@@ -247,6 +247,12 @@ def test_one_pixel_is_a_picture() -> None:
     assert decoded(clips.png(np.full((1, 1, 3), 7, np.uint8))).tolist() == [[[7, 7, 7]]]
 
 
+@pytest.mark.parametrize("n", [0, 64, 100_000])
+def test_a_png_may_have_more_behind_its_end(n: int, capfd: pytest.CaptureFixture[str]) -> None:
+    assert decoded(clips.png(QUARTERS) + bytes(n)).tolist() == QUARTERS.tolist()
+    assert capfd.readouterr().err == ""
+
+
 JPEG = clips.turned_jpeg(QUARTERS, 1)
 
 
