@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -35,14 +36,22 @@ MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 
 
 class _PartialFile:
-    """A file in the making: `path` while it is written, `final` after `keep`."""
+    """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
+    `path` of its own, so that two with one `final` do not write into each other's."""
 
     def __init__(self, final: Path) -> None:
         self.final = final
+        self._is_new = not final.exists()
+        name = f".{final.stem}.{os.getpid()}.partial{final.suffix}"
         # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
-        self.path = final.absolute().with_name(f".{final.stem}.partial{final.suffix}")
+        self.path = final.absolute().with_name(name)
 
     def keep(self) -> None:
+        if self._is_new and self.final.exists():
+            raise LivecamError(
+                f"{self.final}: another program has written it meanwhile; what was to be there "
+                f"is in {self.path}"
+            )
         self.path.replace(self.final)
 
     def discard(self) -> None:

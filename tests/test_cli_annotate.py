@@ -911,6 +911,35 @@ def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
     ]
 
 
+def test_two_at_once_with_one_output(clip: Path, tmp_path: Path) -> None:
+    """Both are written to their end, and the second replaces nothing."""
+    code = SLOW.replace("time.sleep(0.1)", "frame.index == 8 and sys.stdin.readline()")
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), "annotate", "a.mp4", "--tracks", tracks],
+            cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )
+        for tracks in ("1.csv", "2.csv")
+    )  # fmt: skip
+    for child in (first, second):
+        assert child.stdout is not None
+        assert child.stdout.readline() == "frame 8\n"
+    _, err = first.communicate("\n", timeout=60)
+    assert first.returncode == 0, err
+    _, err = second.communicate("\n", timeout=60)
+    assert second.returncode == 1
+    kept = tmp_path / f".a_livecam.{second.pid}.partial.mp4"
+    assert err.splitlines()[-1].endswith(
+        "a_livecam.mp4: another program has written it meanwhile; what was to be there is in "
+        f"{kept}"
+    )
+    for path in (tmp_path / "a_livecam.mp4", kept):
+        assert len(clips.play(path).pictures) == 20
+    expected = [kept.name, "1.csv", "2.csv", "a.mp4", "a_livecam.mp4"]
+    assert clips.files_of(tmp_path) == expected
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a system without hang-ups")
 @pytest.mark.parametrize("is_ignored", [False, True])
 def test_a_terminal_that_is_closed(clip: Path, tmp_path: Path, is_ignored: bool) -> None:

@@ -860,7 +860,7 @@ def test_an_interrupted_predict_closes_its_table(
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert asked.wait(60)
-        partial = tmp_path / ".a.partial.csv"
+        partial = tmp_path / f".a.{child.pid}.partial.csv"
         until_s = time.monotonic() + 15
         while partial.read_text().count("\n") < 65 and time.monotonic() < until_s:
             time.sleep(0.05)
