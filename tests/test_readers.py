@@ -9,7 +9,9 @@ import contextlib
 import dataclasses
 import http.server
 import itertools
+import os
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ import cv2
 import numpy as np
 import pytest
 import streams
+from patience import PATIENCE_S
 
 from livecam.config import CameraConfig, load_config
 from livecam.errors import LivecamError, UsageError
@@ -340,6 +343,19 @@ def test_what_is_no_clip(files: Path, name: str, why: str) -> None:
         open_clip("it", path)
     assert str(error.value) == f"it: {why}"
     assert refusal(path) == f"{path}: {why}"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.mp4"
+    os.mkfifo(path)
+    said = f"{path}: a named pipe; livecam annotate reads what comes out of one"
+    assert refusal(path) == said
+    done = subprocess.run(
+        [*clips.LIVECAM, "run", "--headless", "--camera", str(path)], capture_output=True,
+        text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"livecam: {said}")
 
 
 def test_an_animated_picture_is_a_clip(tmp_path: Path) -> None:

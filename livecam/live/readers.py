@@ -219,6 +219,8 @@ def open_clip(name: str, path: Path) -> Clip:
         raise LivecamError(f"{name}: a picture; livecam annotate labels pictures")
     if path.is_dir():
         raise LivecamError(f"{name}: a folder; livecam annotate labels what is in a folder")
+    if path.is_fifo():
+        raise LivecamError(f"{name}: a named pipe; livecam annotate reads what comes out of one")
     Opened(Input(name, path)).close()  # says what is wrong with a missing or an empty file
     clip = Clip(name, path)
     if clip.stream.codec_context is None:
