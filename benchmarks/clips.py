@@ -50,7 +50,7 @@ def looped(path: Path, output: Path, n: int) -> Path:
             stream = None
             ahead = written = 0  # ticks; packets
             while written < n:
-                with av.open(str(path)) as source:
+                with av.open(str(path.absolute())) as source:
                     given = source.streams.video[0]
                     stream = stream or container.add_stream_from_template(given)
                     step = _step_ticks(given, packets)
@@ -71,7 +71,7 @@ def looped(path: Path, output: Path, n: int) -> Path:
 
 
 def _packet_count(path: Path) -> int:
-    with av.open(str(path)) as source:
+    with av.open(str(path.absolute())) as source:
         return sum(1 for packet in source.demux(video=0) if packet.dts is not None)
 
 

@@ -26,7 +26,7 @@ from livecam.source import (
     Input,
     Kind,
     Opened,
-    counted,
+    looked_ahead,
     read_picture,
 )
 from livecam.threads import Behind
@@ -120,7 +120,7 @@ class Outputs:
         """What an input may be: its name says so, or the output's, or only its content will."""
         if source.problem is not None:
             return ()
-        named = _kind_by_suffix(source.suffix) or ("picture" if source.name == "-" else None)
+        named = _kind_by_suffix(source.suffix)
         if named is None and self.output is not None and not self.is_folder:
             named = _kind_by_suffix(self.output.suffix.lower())
         return (named,) if named else ("picture", "clip")
@@ -256,7 +256,7 @@ def _annotate_clip(
             progress = stack.enter_context(Progress(done.name, total, "frames"))
             stack.enter_context(behind)
             frames = stack.enter_context(clip.frames_ahead())
-            few, every = counted(frames, config.tracker.confirm_after + 1)
+            few, every = looked_ahead(frames, config.tracker.confirm_after + 1)
             line = models.pipeline(few)
             for frame in every:
                 faces = line(frame)

@@ -11,20 +11,22 @@ import contextlib
 import functools
 import io
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from livecam.arguments import parser
 from livecam.errors import LivecamError, UsageError
+from livecam.interrupts import counted, interruptible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from livecam.annotate import Done
     from livecam.config import Config
     from livecam.live.memory import Memory
     from livecam.live.outputs import Request, Summary
+    from livecam.source import Input
     from livecam.stopwatch import Stopwatch
 
 GREETING = (  # once
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
-    with _interruptible():
+    with interruptible():
         return _exit_code(args)
 
 
@@ -52,59 +54,24 @@ def _exit_code(args: argparse.Namespace) -> int:
         _say(f"livecam: {error}")
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:  # the reader of stdout has enough
-        _leave_stdout()
+        _leave(sys.stdout)
         return 1
     except KeyboardInterrupt:
         _say("livecam: interrupted")
         return 130
     except OSError as error:
         _say(f"livecam: {error.filename or 'output'}: {error.strerror or error}")
-        _leave_stdout()
+        _leave(sys.stdout)
         return 1
     except ImportError as error:
         _say(f"livecam: {_import_advice(error)}")
         return 1
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _interrupts_counted() -> Iterator[list[int]]:
-    """Ctrl-C and kill as a list that grows, for a loop that shares locks with threads: an exception
-    in the middle of a lock's code would leave the lock broken, and the threads waiting for ever."""
-    seen: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: seen.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave_stdout() -> None:
-    """Python writes what is left to stdout when it ends, and must not fail at it again."""
+def _leave(stream: TextIO) -> None:
+    """Python writes what is left to a stream when it ends, and must not fail at it again."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _import_advice(error: ImportError) -> str:
@@ -117,7 +84,10 @@ def _import_advice(error: ImportError) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # the terminal is closed
+        _leave(sys.stderr)
 
 
 def _settings(args: argparse.Namespace) -> Config:
@@ -165,7 +135,7 @@ def _run(args: argparse.Namespace) -> int:
         memory.is_greeted = True
         memory.save(memory_file())
     watch = Stopwatch()
-    with _interrupts_counted() as interrupts:
+    with counted() as interrupts:
         if args.headless:
             from livecam.live.headless import run_headless
 
@@ -241,13 +211,15 @@ def _annotate(args: argparse.Namespace) -> int:
                 raise
             except (LivecamError, OSError) as error:
                 done = Done(source.name, error=str(error))
+            except KeyboardInterrupt:
+                done = Done(source.name, error="interrupted", is_interrupted=True)
             _report(done, config)
             has_failed |= done.error is not None
             if done.is_interrupted:
-                return 130
+                break
     if table is not None and table.is_written:
         print(args.tracks)
-    return int(has_failed)
+    return 130 if done.is_interrupted else int(has_failed)
 
 
 def _report(done: Done, config: Config) -> None:
@@ -291,10 +263,6 @@ def _count(n: int, thing: str) -> str:
 
 def _predict(args: argparse.Namespace) -> int:
     config = _settings(args)
-    if args.csv is not None and args.csv.is_dir():
-        raise UsageError(f"{args.csv}: is a folder; expected a file")
-    if args.csv is not None and args.csv.exists() and not args.overwrite:
-        raise UsageError(f"{args.csv}: exists; give --overwrite to replace it, or another name")
     from livecam.pipeline import Models
     from livecam.prediction import Options, answers
     from livecam.progress import Progress
@@ -302,6 +270,8 @@ def _predict(args: argparse.Namespace) -> int:
     from livecam.source import PICTURE_SUFFIXES, expand
 
     inputs = expand(args.input, PICTURE_SUFFIXES)
+    if args.csv is not None:
+        _check_csv(args.csv, inputs, args.overwrite)
     options = Options(args.assume_face, config.overlay.gender, tuple(args.over))
     models = Models(config)
     write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
@@ -324,6 +294,17 @@ def _predict(args: argparse.Namespace) -> int:
                 sheet.write(answer.rows)
             progress.step()
     return int(has_failed)
+
+
+def _check_csv(path: Path, inputs: Sequence[Input], may_replace: bool) -> None:
+    if path.suffix.lower() != ".csv":
+        raise UsageError(f"--csv {path}: expected a name that ends in .csv")
+    if path.resolve() in {source.path.resolve() for source in inputs if source.path is not None}:
+        raise UsageError(f"{path}: is an input; give --csv another name")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; expected a file")
+    if path.exists() and not may_replace:
+        raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ A row is a dict with the keys of `livecam predict --json`; README lists them.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 BATCH = 64
 BATCH_BYTES = 64_000_000  # of decoded pictures
+FETCHED_BYTES = 200_000_000  # of a picture; a camera's address may give bytes for ever
 READERS = 4  # threads; decoding and network wait outside of Python's lock
 
 
@@ -80,7 +82,8 @@ def _as_bgr(source: str | Path | np.ndarray) -> Image:
     if isinstance(source, np.ndarray):
         return _array_as_bgr(source)
     name = str(source)
-    with Opened(Input(name, None if is_url(name) or name == "-" else Path(name))) as opened:
+    path = None if is_url(name) or name == "-" else Path(name)
+    with Opened(Input(name, path), FETCHED_BYTES) as opened:
         return _picture(opened)
 
 
@@ -110,8 +113,10 @@ def _array_as_bgr(array: np.ndarray) -> Image:
 
 def answers(inputs: Sequence[Input], models: Models, options: Options) -> Iterator[Answer]:
     """One answer for each input, in order; read by several threads, labelled in batches."""
-    with ThreadPoolExecutor(READERS) as pool:
-        for batch in _batches(_read_ahead(pool, inputs), lambda read: read.size):
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        for batch in _batches(_read_ahead(pool, inputs, stop), lambda read: read.size):
             pictures = [read.picture for read in batch if read.picture is not None]
             found = iter(faces_of(pictures, models, options))
             for read in batch:
@@ -121,6 +126,9 @@ def answers(inputs: Sequence[Input], models: Models, options: Options) -> Iterat
                 else:
                     rows = [{"file": name, **row} for row in next(found)]
                     yield Answer(name, rows or [_no_face(name, options)])
+    finally:
+        stop.set()  # interrupted, nobody waits for what is still on its way
+        pool.shutdown(cancel_futures=True)
 
 
 def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
@@ -137,11 +145,13 @@ def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
         yield batch
 
 
-def _read_ahead(pool: ThreadPoolExecutor, inputs: Sequence[Input]) -> Iterator[_Read]:
+def _read_ahead(
+    pool: ThreadPoolExecutor, inputs: Sequence[Input], stop: threading.Event
+) -> Iterator[_Read]:
     """The pictures in order, with no more than READERS of them decoded and waiting."""
     waiting: deque[Future[_Read]] = deque()
     for source in inputs:
-        waiting.append(pool.submit(_read, source))
+        waiting.append(pool.submit(_read, source, stop))
         if len(waiting) > READERS:
             yield waiting.popleft().result()
     while waiting:
@@ -161,9 +171,9 @@ class _Read:
         return 0 if self.picture is None else self.picture.nbytes
 
 
-def _read(source: Input) -> _Read:
+def _read(source: Input, stop: threading.Event) -> _Read:
     try:
-        with Opened(source) as opened:
+        with Opened(source, FETCHED_BYTES, stop) as opened:
             return _Read(source, _picture(opened))
     except LivecamError as error:
         return _Read(source, error=str(error))

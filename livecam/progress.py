@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -54,8 +55,7 @@ class Progress:
     def note(self, text: str) -> None:
         """A line of its own that stays."""
         clear = "\r" + " " * self._width + "\r" if self._is_terminal and self._width else ""
-        self._stream.write(f"{clear}{text}\n")
-        self._stream.flush()
+        self._write(f"{clear}{text}\n")
 
     def line(self) -> str:
         elapsed_s = max(self._clock() - self._start_s, 1e-9)
@@ -72,11 +72,15 @@ class Progress:
     def _show(self, end: str) -> None:
         line = self.line()
         if self._is_terminal:
-            self._stream.write("\r" + line.ljust(self._width) + end)
+            self._write("\r" + line.ljust(self._width) + end)
         else:
-            self._stream.write(line + "\n")
-        self._stream.flush()
+            self._write(line + "\n")
         self._width = len(line)
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # work goes on where a terminal is closed
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def clock_time(seconds: float) -> str:

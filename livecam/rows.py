@@ -17,7 +17,7 @@ TOP_BINS = 3
 
 def as_json(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        yield json.dumps(row, ensure_ascii=False)
+        yield json.dumps(row)  # in ASCII, which every stdout takes
 
 
 def as_lines(rows: Sequence[Row], overlay: OverlayConfig) -> Iterator[str]:

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ from livecam.clock import OneClock
 from livecam.config import VideoConfig
 from livecam.datatypes import Frame, Image, TrackedFace
 from livecam.errors import LivecamError
+from livecam.interrupts import held
 
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
@@ -34,13 +36,22 @@ MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 
 
 class _PartialFile:
-    """A file in the making: `path` while it is written, `final` after `keep`."""
+    """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
+    `path` of its own, so that two with one `final` do not write into each other's."""
 
     def __init__(self, final: Path) -> None:
         self.final = final
-        self.path = final.with_name(f".{final.stem}.partial{final.suffix}")
+        self._is_new = not final.exists()
+        name = f".{final.stem}.{os.getpid()}.partial{final.suffix}"
+        # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
+        self.path = final.absolute().with_name(name)
 
     def keep(self) -> None:
+        if self._is_new and self.final.exists():
+            raise LivecamError(
+                f"{self.final}: another program has written it meanwhile; what was to be there "
+                f"is in {self.path}"
+            )
         self.path.replace(self.final)
 
     def discard(self) -> None:
@@ -120,6 +131,7 @@ class VideoSink:
         if audio is not None:
             self._audio = _AudioCopy.into(self._container, audio)
 
+    @held()
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -180,7 +192,7 @@ class AudioSource:
     """The sound of a clip from `start_s` to `end_s` (the file's own time). Holds the file open."""
 
     def __init__(self, path: Path, start_s: float, end_s: float = math.inf) -> None:
-        self.container = av.open(str(path))
+        self.container = av.open(str(path.absolute()))
         self.start_s, self.end_s = start_s, end_s
 
     @classmethod
@@ -346,6 +358,7 @@ class GifSink:
         except (av.error.FFmpegError, OSError) as problem:
             raise _unwritable(self._file.final, problem) from problem
 
+    @held()
     def __exit__(self, *exc: object) -> None:
         if self._graph is None:
             return
@@ -399,6 +412,7 @@ def _palette_graph(bgr: Image) -> av.filter.Graph:
     return graph
 
 
+@held()
 def write_picture(path: Path, bgr: Image) -> None:
     """A picture file in the format of its suffix. Raises LivecamError if it cannot be written."""
     file = _PartialFile(path)
@@ -477,6 +491,7 @@ class RowFile:
             self._file.truncate()
             raise _unwritable(self._partial.final, error) from error
 
+    @held()
     def __exit__(self, *exc: object) -> None:
         try:
             self._close()

@@ -12,9 +12,9 @@ import http.client
 import io
 import itertools
 import math
-import shutil
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -44,6 +44,7 @@ CLIP_SUFFIXES = frozenset(
 )
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
+CHUNK_BYTES = 1 << 14  # of a download, between two looks at whether it is still wanted
 LEAST_STEP_S = 0.001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
@@ -150,10 +151,13 @@ def _usable(file: Path, suffixes: frozenset[str]) -> bool:
 class Opened:
     """An input whose bytes are on disk; a download or stdin is a temporary file until `close`.
 
-    A context manager. Raises LivecamError if the input is missing, empty or out of reach.
+    A context manager. Raises LivecamError if the input is missing, empty or out of reach, and,
+    while it is fetched, as soon as it has more than `most_bytes` or `stop` is set.
     """
 
-    def __init__(self, source: Input) -> None:
+    def __init__(
+        self, source: Input, most_bytes: float = math.inf, stop: threading.Event | None = None
+    ) -> None:
         if source.problem is not None:
             raise LivecamError(source.problem)
         self.input = source
@@ -164,7 +168,7 @@ class Opened:
             self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
             self.path = Path(self._folder.name) / f"input{source.suffix}"
             try:
-                _fetch(source, self.path)
+                _fetch(source, self.path, most_bytes, stop or threading.Event())
             except BaseException:
                 self.close()
                 raise
@@ -186,11 +190,18 @@ class Opened:
             self._folder.cleanup()
 
 
-def _fetch(source: Input, path: Path) -> None:
-    """The bytes of stdin, of a named pipe or of a URL into a file."""
+def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) -> None:
+    """The bytes of stdin, of a named pipe or of a URL, which may never end, into a file."""
     try:
         with _stream(source) as stream, path.open("wb") as file:
-            shutil.copyfileobj(stream, file)
+            while chunk := stream.read(CHUNK_BYTES):
+                if stop.is_set():
+                    raise LivecamError(f"{source.name}: interrupted")
+                file.write(chunk)
+                if file.tell() > most_bytes:
+                    raise LivecamError(
+                        f"{source.name}: more than {most_bytes / 1e6:.0f} MB; expected a picture"
+                    )
     except urllib.error.HTTPError as error:
         error.close()
         raise LivecamError(
@@ -253,7 +264,7 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
     """Encoded bytes (n,) uint8 -> (H, W, 3) BGR. Grey, alpha and 16 bit become 8-bit colour."""
     if not data.size:
         raise LivecamError(f"{name}: empty; expected a picture")
-    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data[-64:].tobytes():
+    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data.tobytes():
         raise LivecamError(f"{name}: not a readable picture; its end is missing")
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -291,7 +302,8 @@ class Clip:
 
     def _open(self) -> None:
         try:
-            self._container = av.open(str(self.path))
+            # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
+            self._container = av.open(str(self.path.absolute()))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise LivecamError(f"{self.name}: not a readable clip ({reason(error)})") from error
         if not self._container.streams.video:
@@ -458,7 +470,7 @@ class Clip:
             raise self._stopped("the file ends before its time")
 
 
-def counted(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:
+def looked_ahead(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:
     """How many there are, counted to `most`, and all of them: what a file says is not always so.
     A failure among the first is raised after those before it."""
     first: list[T] = []

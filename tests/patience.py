@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 PATIENCE_S = 30.0
+ENDS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def until(is_so: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ import clips
 import cv2
 import numpy as np
 import pytest
+from patience import ENDS
 
 from livecam import annotate
 from livecam.errors import LivecamError
@@ -752,6 +754,19 @@ def test_a_model_that_is_missing_leaves_nothing(livecam: clips.Command, clip: Pa
     assert names() == ["a.mp4"]
 
 
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_a_name_with_a_colon(livecam: clips.Command, clip: Path, form: str) -> None:
+    """FFmpeg would take what is before it for a protocol."""
+    clip.rename("10:30.mp4")
+    answer = livecam("annotate", "10:30.mp4", "--format", form)
+    assert (answer.code, answer.lines) == (0, [f"10:30_livecam.{form}"])
+    played = clips.play(Path(f"10:30_livecam.{form}").absolute())
+    assert len(played.pictures) == 20
+    assert played.audio_codec == ("aac" if form == "mp4" else None)
+    answer = livecam("run", "--headless", "--camera", "10:30.mp4", "--record", f"a:b.{form}")
+    assert (answer.code, answer.lines) == (0, [f"a:b.{form}"])
+
+
 # URLs and stdin
 
 
@@ -838,6 +853,19 @@ def test_stdin_is_a_picture(livecam: clips.Command, portrait: np.ndarray) -> Non
     assert answer.failure(1).startswith("livecam: -: empty")
 
 
+@pytest.mark.parametrize("existing", ["stdin_livecam.jpg", "stdin_livecam.mp4"])
+def test_stdin_replaces_neither_picture_nor_clip(
+    livecam: clips.Command, clip: Path, existing: str
+) -> None:
+    Path(existing).write_bytes(b"old")
+    before = names()
+    answer = livecam("annotate", "-", stdin=clip.read_bytes())
+    assert answer.failure(2).startswith(f"livecam: {existing}: exists; give --overwrite")
+    assert (names(), Path(existing).read_bytes()) == (before, b"old")
+    answer = livecam("annotate", "-", "--overwrite", stdin=clip.read_bytes())
+    assert (answer.code, answer.lines) == (0, ["stdin_livecam.mp4"])
+
+
 # Interruptions: real processes, real signals
 
 SLOW = """
@@ -858,7 +886,7 @@ SLOW = """
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDS)
 @pytest.mark.parametrize("form", ["mp4", "gif"])
 def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
     clip: Path, picture: Path, tmp_path: Path, number: signal.Signals, form: str
@@ -882,7 +910,7 @@ def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
     assert stop, err
     frames = int(stop[1])
     assert 10 <= frames < 20
-    assert f"a_livecam.{form}" in out.splitlines()
+    assert out.splitlines()[-2:] == [f"a_livecam.{form}", "t.csv"]
     assert (tmp_path / "p_livecam.png").read_bytes() == b"old"  # the next was not begun
     played = clips.play(tmp_path / f"a_livecam.{form}")
     assert len(played.pictures) in (frames, frames + 1)
@@ -895,6 +923,96 @@ def test_interrupted_it_leaves_a_playable_video_and_whole_rows(
         "p_livecam.png",
         "t.csv",
     ]
+
+
+def test_two_at_once_with_one_output(clip: Path, tmp_path: Path) -> None:
+    """Both are written to their end, and the second replaces nothing."""
+    code = SLOW.replace("time.sleep(0.1)", "frame.index == 8 and sys.stdin.readline()")
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), "annotate", "a.mp4", "--tracks", tracks],
+            cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )
+        for tracks in ("1.csv", "2.csv")
+    )  # fmt: skip
+    for child in (first, second):
+        assert child.stdout is not None
+        assert child.stdout.readline() == "frame 8\n"
+    _, err = first.communicate("\n", timeout=60)
+    assert first.returncode == 0, err
+    _, err = second.communicate("\n", timeout=60)
+    assert second.returncode == 1
+    kept = tmp_path / f".a_livecam.{second.pid}.partial.mp4"
+    assert err.splitlines()[-1].endswith(
+        "a_livecam.mp4: another program has written it meanwhile; what was to be there is in "
+        f"{kept}"
+    )
+    for path in (tmp_path / "a_livecam.mp4", kept):
+        assert len(clips.play(path).pictures) == 20
+    expected = [kept.name, "1.csv", "2.csv", "a.mp4", "a_livecam.mp4"]
+    assert clips.files_of(tmp_path) == expected
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a system without hang-ups")
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_terminal_that_is_closed(clip: Path, tmp_path: Path, is_ignored: bool) -> None:
+    """It ends the work as Ctrl-C does, unless nohup says that it goes on."""
+    master, terminal = os.openpty()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SLOW), "annotate", "a.mp4", "--tracks", "t.csv"],
+        cwd=tmp_path, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, text=True,
+    )  # fmt: skip
+    signal.signal(signal.SIGHUP, before)
+    os.close(terminal)
+    assert child.stdout is not None
+    while child.stdout.readline() != "frame 10\n":
+        assert child.poll() is None
+    os.close(master)
+    child.send_signal(signal.SIGHUP)
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == (0 if is_ignored else 130)
+    assert out.splitlines()[-2:] == ["a_livecam.mp4", "t.csv"]
+    frames = len(clips.play(tmp_path / "a_livecam.mp4").pictures)
+    assert frames == 20 if is_ignored else 10 <= frames < 20
+    assert table(tmp_path / "t.csv")
+    assert clips.files_of(tmp_path) == ["a.mp4", "a_livecam.mp4", "t.csv"]
+
+
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_interrupted_while_a_film_is_closed_it_is_whole(
+    clip: Path, picture: Path, tmp_path: Path, form: str
+) -> None:
+    code = """
+        import sys, time
+        from livecam import sinks
+        from livecam.cli import main
+
+        keep = sinks._PartialFile.keep
+
+        def slowly(file):
+            print("closing", flush=True)
+            for _ in range(20):
+                time.sleep(0.05)
+            keep(file)
+
+        sinks._PartialFile.keep = slowly
+        sys.exit(main())
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), "annotate", "a.mp4", "p.png", "--tracks",
+         "t.csv", "--format", form],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "closing\n"
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (130, f"a_livecam.{form}\nclosing\nt.csv\n")
+    assert "livecam: a.mp4: stopped at frame 20 of 20: interrupted\n" in err
+    assert len(clips.play(tmp_path / f"a_livecam.{form}").pictures) == 20
+    assert clips.files_of(tmp_path) == sorted(["a.mp4", f"a_livecam.{form}", "p.png", "t.csv"])
 
 
 def test_interrupted_before_the_first_frame_it_leaves_nothing(clip: Path, tmp_path: Path) -> None:

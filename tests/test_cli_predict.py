@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -25,9 +26,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from patience import ENDS, PATIENCE_S, until
 
 import livecam as library
-from livecam import LivecamError, UsageError
+from livecam import LivecamError, UsageError, prediction
 from livecam.ages import SCHEMES
 
 KEYS = (
@@ -460,6 +462,19 @@ def test_a_name_that_is_no_text(livecam: clips.Command, portrait: np.ndarray) ->
     assert len(json.loads(done.stdout.decode(errors="surrogateescape"))["bins"]) == 8
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_in_every_encoding(
+    livecam: clips.Command, portrait: np.ndarray, encoding: str
+) -> None:
+    name = "grün 😀.png"
+    Path(name).write_bytes(clips.png(portrait))
+    done = subprocess.run(
+        [*clips.LIVECAM, "predict", name, "--json"],
+        env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout.decode(encoding))["file"] == name
+
+
 # --csv
 
 
@@ -495,6 +510,27 @@ def test_an_existing_csv_is_kept_unless_told(livecam: clips.Command, album: Path
     assert Path("a.csv").read_text() == "old"
     assert livecam("predict", "album/one.png", "--csv", "a.csv", "--overwrite").code == 0
     assert Path("a.csv").read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("album/one.png", "--csv album/one.png: expected a name that ends in .csv"),
+        ("a.txt", "--csv a.txt: expected a name that ends in .csv"),
+        ("photo.csv", "photo.csv: is an input; give --csv another name"),
+        ("album/../photo.CSV", "album/../photo.CSV: is an input; give --csv another name"),
+    ],
+)
+def test_a_picture_is_no_csv(livecam: clips.Command, album: Path, name: str, said: str) -> None:
+    """`--csv one.png two.png`, where the name of the table was forgotten."""
+    for photo in ("photo.csv", "photo.CSV"):
+        Path(photo).write_bytes((album / "one.png").read_bytes())
+    before = {file: Path(file).read_bytes() for file in clips.files_of(Path())}
+    answer = livecam(
+        "predict", "album/two.png", "photo.csv", "photo.CSV", "--csv", name, "--overwrite"
+    )
+    assert answer.failure(2) == f"livecam: {said}"
+    assert {file: Path(file).read_bytes() for file in clips.files_of(Path())} == before
 
 
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
@@ -800,7 +836,7 @@ def test_stdout_on_a_full_disk_is_one_line(album: Path, rows: int) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDS)
 def test_an_interrupted_predict_closes_its_table(
     album: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -824,7 +860,7 @@ def test_an_interrupted_predict_closes_its_table(
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert asked.wait(60)
-        partial = tmp_path / ".a.partial.csv"
+        partial = tmp_path / f".a.{child.pid}.partial.csv"
         until_s = time.monotonic() + 15
         while partial.read_text().count("\n") < 65 and time.monotonic() < until_s:
             time.sleep(0.05)
@@ -838,6 +874,48 @@ def test_an_interrupted_predict_closes_its_table(
     assert clips.files_of(tmp_path) == [
         "a.csv", "album/none.png", "album/one.png", "album/two.png"
     ]  # fmt: skip
+
+
+def endless(request: http.server.BaseHTTPRequestHandler) -> None:
+    """As a camera answers: pictures for ever."""
+    request.send_response(200)
+    request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
+    request.end_headers()
+    while True:
+        request.wfile.write(bytes(10_000))
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stream_without_an_end_can_be_interrupted(tmp_path: Path, number: signal.Signals) -> None:
+    with clips.served(endless) as address:
+        child = subprocess.Popen(
+            [*clips.LIVECAM, "predict", *[f"{address}/video"] * 6],
+            cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            until(lambda: len(list(tmp_path.glob("livecam-*/*"))) == 4, "four downloads")
+            child.send_signal(number)
+            out, err = child.communicate(timeout=PATIENCE_S)
+        finally:
+            child.kill()
+    assert (child.returncode, out, err) == (130, "", "livecam: interrupted\n")
+    assert not list(tmp_path.glob("livecam-*"))
+
+
+def test_a_stream_without_an_end_is_no_picture(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(prediction, "FETCHED_BYTES", 1_000_000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with clips.served(endless) as address:
+        answer = livecam("predict", f"{address}/video")
+        said = f"{address}/video: more than 1 MB; expected a picture"
+        assert answer.failure(1) == f"livecam: {said}"
+        with pytest.raises(LivecamError, match=said):
+            library.predict(f"{address}/video")
+    assert not list(tmp_path.glob("livecam-*"))
 
 
 def test_predict_imports_no_tensorflow(album: Path) -> None:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 import streams
-from patience import PATIENCE_S, until
+from patience import ENDS, PATIENCE_S, until
 
 from livecam.filming import film
 from livecam.live import recorder
@@ -481,7 +481,7 @@ def test_damaged_from_the_first_frame_on_leaves_nothing(livecam: clips.Command, 
     assert names() == ["a.mp4", "b.mp4"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("number", ENDS, ids=lambda n: n.name)
 @pytest.mark.parametrize("film", ["f.mp4", "f.gif"])
 def test_interrupted_it_leaves_a_film_that_plays_and_whole_rows(
     tmp_path: Path, people: list[np.ndarray], number: signal.Signals, film: str
@@ -489,11 +489,11 @@ def test_interrupted_it_leaves_a_film_that_plays_and_whole_rows(
     there_and_back = people + people[::-1]
     with streams.MjpegServer(lambda i: there_and_back[i % (2 * N)], fps=15) as camera:
         arguments = ["--camera", camera.url, "--record", film, "--tracks", "t.csv"]
-        partial = tmp_path / ".t.partial.csv"
         with subprocess.Popen(
             [*clips.LIVECAM, "run", "--headless", *arguments],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as child:  # fmt: skip
+            partial = tmp_path / f".t.{child.pid}.partial.csv"
             try:
                 until(lambda: partial.exists() and partial.read_text().count("\n") > 8, "rows")
                 assert child.poll() is None
@@ -527,8 +527,9 @@ def test_interrupted_before_the_first_picture_it_leaves_nothing(
             [*clips.LIVECAM, "run", "--headless", *arguments],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as child:  # fmt: skip
+            partial = tmp_path / f".t.{child.pid}.partial.csv"
             try:
-                until(lambda: (tmp_path / ".t.partial.csv").exists(), "a table")
+                until(partial.exists, "a table")
                 child.send_signal(number)
                 out, err = child.communicate(timeout=PATIENCE_S)
             finally:

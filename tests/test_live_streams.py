@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import statistics
 import threading
 import time
@@ -294,7 +295,7 @@ def test_a_cut_is_a_gap_in_the_film(
     with kind(Scene(portrait), FPS) as camera:
 
         def pull_the_plug() -> None:
-            partial = Path(".rows.partial.csv")
+            partial = Path(f".rows.{os.getpid()}.partial.csv")
             until(lambda: partial.exists() and partial.read_text().count("\n") > 8, "rows")
             camera.cut()
             time.sleep(1.0)

@@ -9,7 +9,9 @@ import contextlib
 import dataclasses
 import http.server
 import itertools
+import os
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ import cv2
 import numpy as np
 import pytest
 import streams
+from patience import PATIENCE_S
 
 from livecam.config import CameraConfig, load_config
 from livecam.errors import LivecamError, UsageError
@@ -113,6 +116,14 @@ def test_a_file_whose_name_is_a_number(
         ("rtsp://user:se#cret@host/x", "host/x"),
         ("rtsp://user:[secret@host/x?token=1", "host/x"),
         ("http://[host/x?token=secret", "http://[host/x"),
+        # cameras that take their settings in the path
+        ("rtsp://host:9/user=admin&password=secret&channel=1", "rtsp://host:9"),
+        ("rtsp://host:9/user=admin_password=secret_channel=1_stream=0.sdp?real", "rtsp://host:9"),
+        ("rtsp://u:secret@host/live/1/user=admin&password=sec/ret/x", "rtsp://host/live/1"),
+        ("http://host/a/cam;pwd=secret", "http://host/a"),
+        ("rtsp://u:se/cret@host/a/user=admin&password=secret/x", "host/a"),
+        ("http://[host/a/user=admin&password=secret", "http://[host/a"),
+        ("rtsp://host:9/user=admin&password=sec@ret&channel=1", "rtsp://"),
     ],
 )
 def test_a_url_has_no_secrets_in_its_name(text: str, name: str) -> None:
@@ -332,6 +343,19 @@ def test_what_is_no_clip(files: Path, name: str, why: str) -> None:
         open_clip("it", path)
     assert str(error.value) == f"it: {why}"
     assert refusal(path) == f"{path}: {why}"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.mp4"
+    os.mkfifo(path)
+    said = f"{path}: a named pipe; livecam annotate reads what comes out of one"
+    assert refusal(path) == said
+    done = subprocess.run(
+        [*clips.LIVECAM, "run", "--headless", "--camera", str(path)], capture_output=True,
+        text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"livecam: {said}")
 
 
 def test_an_animated_picture_is_a_clip(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import pytest
 from livecam.config import load_config
 from livecam.datatypes import Frame, TrackedFace
 from livecam.errors import LivecamError
+from livecam.filming import film_sink
 from livecam.sinks import (
     TRACK_FIELDS,
     AudioSource,
@@ -31,6 +32,7 @@ from livecam.sinks import (
     RowFile,
     TrackTable,
     VideoSink,
+    _PartialFile,
     write_picture,
 )
 
@@ -498,6 +500,31 @@ def test_an_interrupted_gif_holds_what_there_was(tmp_path: Path) -> None:
             sink.write(Frame(i, i / 10, picture), picture)
         raise KeyboardInterrupt
     assert len(clips.play(tmp_path / "a.gif").pictures) == 6
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.png", "a.csv"])
+def test_an_interrupt_waits_until_a_file_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    keep = _PartialFile.keep
+
+    def interrupted(file: _PartialFile) -> None:
+        signal.raise_signal(signal.SIGINT)
+        keep(file)
+
+    monkeypatch.setattr(_PartialFile, "keep", interrupted)
+    path = tmp_path / name
+    frame = Frame(0, 0.0, clips.greys(1)[0])
+    with pytest.raises(KeyboardInterrupt):
+        if name == "a.png":
+            write_picture(path, frame.bgr)
+        elif name == "a.csv":
+            with TrackTable(path) as table:
+                table.write("a", frame, [face()])
+        else:
+            with film_sink(path, VIDEO, Fraction(10)) as sink:
+                sink.write(frame, frame.bgr)
+    assert clips.files_of(tmp_path) == [name]
 
 
 # Pictures

@@ -23,9 +23,9 @@ from livecam.source import (
     Clip,
     Input,
     Opened,
-    counted,
     decode_picture,
     expand,
+    looked_ahead,
     read_picture,
 )
 
@@ -247,6 +247,12 @@ def test_every_suffix_is_read(tmp_path: Path, suffix: str) -> None:
 
 def test_one_pixel_is_a_picture() -> None:
     assert decoded(clips.png(np.full((1, 1, 3), 7, np.uint8))).tolist() == [[[7, 7, 7]]]
+
+
+@pytest.mark.parametrize("n", [0, 64, 100_000])
+def test_a_png_may_have_more_behind_its_end(n: int, capfd: pytest.CaptureFixture[str]) -> None:
+    assert decoded(clips.png(QUARTERS) + bytes(n)).tolist() == QUARTERS.tolist()
+    assert capfd.readouterr().err == ""
 
 
 JPEG = clips.turned_jpeg(QUARTERS, 1)
@@ -526,7 +532,7 @@ def test_frames_made_ahead_are_those_of_the_clip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", [0, 1, 3, 4, 9])
 def test_frames_are_counted_and_all_given(there: int) -> None:
-    few, frames = counted(iter(range(there)), 4)
+    few, frames = looked_ahead(iter(range(there)), 4)
     assert (few, list(frames)) == (min(there, 4), list(range(there)))
 
 
@@ -536,7 +542,7 @@ def test_a_failure_comes_after_the_frames_before_it(good: int) -> None:
         yield from range(good)
         raise LivecamError("damaged")
 
-    few, frames = counted(damaged(), 4)
+    few, frames = looked_ahead(damaged(), 4)
     assert few == min(good, 4)
     assert list(itertools.islice(frames, good)) == list(range(good))
     with pytest.raises(LivecamError, match="damaged"):

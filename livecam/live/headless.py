@@ -16,7 +16,7 @@ from livecam.live.readers import open_clip
 from livecam.motion import Motion
 from livecam.pipeline import Models
 from livecam.progress import Progress
-from livecam.source import counted
+from livecam.source import looked_ahead
 from livecam.stopwatch import Stopwatch
 
 WAIT_S = 0.1
@@ -49,7 +49,7 @@ def run_headless(
                 if clip is not None:
                     frames = stack.enter_context(clip.frames_ahead())
                     wanted = itertools.islice(frames, request.max_frames)
-                    few, every = counted(wanted, config.tracker.confirm_after + 1)
+                    few, every = looked_ahead(wanted, config.tracker.confirm_after + 1)
                     shots = (Shot(frame, time.monotonic(), 0) for frame in every)
                 else:
                     newest = _newest_frames(request, config, outputs, progress, interrupts)

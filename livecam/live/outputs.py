@@ -75,15 +75,19 @@ class Summary:
 
     def line(self) -> str:
         words = [
-            f"{self.captured} {'frame' if self.captured == 1 else 'frames'} in {self.seconds:.1f} s",
+            f"{_count(self.captured, 'frame')} in {self.seconds:.1f} s",
             f"{self.labelled} labelled ({self.label_rate:.1f} fps)",
             f"{self.dropped} dropped",
-            f"{self.tracks} {'track' if self.tracks == 1 else 'tracks'}",
+            _count(self.tracks, "track"),
         ]
         if self.latency_ms is not None:
             p50, p95 = self.latency_ms
             words.append(f"camera to screen {p50:.0f} ms (95 % within {p95:.0f} ms)")
         return f"{self.name}: {', '.join(words)}"
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 class Outputs:

@@ -60,7 +60,8 @@ class LiveSource:
 
 
 def _without_secrets(url: str) -> str:
-    """Neither user and password nor the query, which may hold a token."""
+    """Neither user and password nor the query, which may hold a token; nor what is in the path
+    from a part like `user=admin&password=…` on."""
     try:
         parts = urllib.parse.urlsplit(url)
         # a password with / ? or # in it would be taken for host, port and path
@@ -69,9 +70,16 @@ def _without_secrets(url: str) -> str:
     except ValueError:  # no such URL can be; opening it will say so
         is_odd = True
     if is_odd:
-        return re.split("[?#]", url.rpartition("@")[2])[0]
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+        hidden, _, rest = url.rpartition("@")
+        if re.search("[=;]", hidden):  # the @ may be in a password in the path
+            return url[: url.index("//") + 2]
+        return _without_settings(re.split("[?#]", rest)[0])
+    host, path = parts.netloc.rpartition("@")[2], _without_settings(parts.path)
+    return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))
+
+
+def _without_settings(path: str) -> str:
+    return re.split("/[^/]*[=;]", path)[0]
 
 
 class Reader(Protocol):
@@ -212,6 +220,8 @@ def open_clip(name: str, path: Path, end_s: float | None = None) -> Clip:
         raise LivecamError(f"{name}: a picture; livecam annotate labels pictures")
     if path.is_dir():
         raise LivecamError(f"{name}: a folder; livecam annotate labels what is in a folder")
+    if path.is_fifo():
+        raise LivecamError(f"{name}: a named pipe; livecam annotate reads what comes out of one")
     Opened(Input(name, path)).close()  # says what is wrong with a missing or an empty file
     clip = Clip(name, path, end_s=end_s)
     if clip.stream.codec_context is None:

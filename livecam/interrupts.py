@@ -1,0 +1,65 @@
+"""Ctrl-C, kill and the end of a terminal: what is being written is finished first."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP)))
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    if HANG_UP and before[HANG_UP] is signal.SIG_IGN:
+        del before[HANG_UP]  # with nohup it goes on
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def counted() -> Iterator[list[int]]:
+    """Interrupts as a list that grows, for a loop that shares locks with threads: an exception in
+    the middle of a lock's code would leave the lock broken, and the threads waiting for ever."""
+    seen: list[int] = []
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: was for number, was in before.items() if was not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, lambda number, frame: seen.append(number))
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Interrupts wait until the end, for the closing of a file."""
+    if threading.current_thread() is not threading.main_thread():  # it is not interrupted
+        yield
+        return
+    seen: list[int] = []
+    try:
+        with counted() as seen:
+            yield
+    finally:
+        if seen:
+            signal.raise_signal(seen[0])
