@@ -28,7 +28,7 @@ from livecam.live.memory import Memory, memory_file
 
 N = 20  # frames of the clip
 SUMMARY = re.compile(
-    r"(\S+): (\d+) frames in [\d.]+ s, (\d+) labelled \([\d.]+ fps\), (\d+) dropped, (\d+) tracks?"
+    r"(\S+): (\d+) frames? in [\d.]+ s, (\d+) labelled \([\d.]+ fps\), (\d+) dropped, (\d+) tracks?"
 )
 
 
