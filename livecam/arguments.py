@@ -175,7 +175,9 @@ def _add_predict(
         "input", nargs="+", help="picture, folder, glob, http(s) URL, or - for a picture on stdin"
     )
     predict.add_argument("--json", action="store_true", help="JSON lines on stdout, one a face")
-    predict.add_argument("--csv", type=Path, metavar="FILE", help="write a table too, .csv")
+    predict.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write the rows into a .csv file too"
+    )
     predict.add_argument("--overwrite", action="store_true", help="replace an existing CSV file")
     predict.add_argument(
         "--over", type=_age, action="append", default=[], metavar="AGE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -51,15 +51,15 @@ def counted() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-    """Interrupts wait until the end, for the closing of a file."""
+def held() -> Iterator[Sequence[int]]:
+    """Interrupts wait until the end, for the closing of a file; those that wait are given."""
     if threading.current_thread() is not threading.main_thread():  # it is not interrupted
-        yield
+        yield ()
         return
     seen: list[int] = []
     try:
         with counted() as seen:
-            yield
+            yield seen
     finally:
         if seen:
             signal.raise_signal(seen[0])

@@ -22,14 +22,14 @@ from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
 from livecam.errors import LivecamError
 from livecam.pipeline import Models
-from livecam.source import CLIP_SUFFIXES, Input, Opened, is_url, read_picture
+from livecam.source import CLIP_SUFFIXES, MAX_PIXELS, Input, Opened, is_url, read_picture
 
 Row = dict[str, Any]
 T = TypeVar("T")
 
 BATCH = 64
 BATCH_BYTES = 64_000_000  # of decoded pictures
-FETCHED_BYTES = 200_000_000  # of a picture; a camera's address may give bytes for ever
+FETCHED_BYTES = 4 * MAX_PIXELS  # of a picture; a camera's address may give bytes for ever
 READERS = 4  # threads; decoding and network wait outside of Python's lock
 
 
@@ -151,11 +151,19 @@ def _read_ahead(
     """The pictures in order, with no more than READERS of them decoded and waiting."""
     waiting: deque[Future[_Read]] = deque()
     for source in inputs:
-        waiting.append(pool.submit(_read, source, stop))
+        waiting.append(_submitted(pool, source, stop))
         if len(waiting) > READERS:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _submitted(pool: ThreadPoolExecutor, source: Input, stop: threading.Event) -> Future[_Read]:
+    if not source.is_stream:
+        return pool.submit(_read, source, stop)
+    done: Future[_Read] = Future()  # in this thread, which Ctrl-C ends although nothing comes
+    done.set_result(_read(source, stop))
+    return done
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,21 +37,15 @@ MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 
 class _PartialFile:
     """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
-    `path` of its own, so that two with one `final` do not write into each other's."""
+    `path` of its own: of two with one `final`, the one that ends last has written it."""
 
     def __init__(self, final: Path) -> None:
         self.final = final
-        self._is_new = not final.exists()
         name = f".{final.stem}.{os.getpid()}.partial{final.suffix}"
         # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
         self.path = final.absolute().with_name(name)
 
     def keep(self) -> None:
-        if self._is_new and self.final.exists():
-            raise LivecamError(
-                f"{self.final}: another program has written it meanwhile; what was to be there "
-                f"is in {self.path}"
-            )
         self.path.replace(self.final)
 
     def discard(self) -> None:
@@ -131,13 +125,16 @@ class VideoSink:
         if audio is not None:
             self._audio = _AudioCopy.into(self._container, audio)
 
-    @held()
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with held() as interrupts:
+            self._close(error, interrupts)
+
+    def _close(self, error: BaseException | None, interrupts: Sequence[int]) -> None:
         if self._container is None:
             self._file.discard()
             return
@@ -146,7 +143,8 @@ class VideoSink:
             if self._stream is not None and not self._failed:
                 self._container.mux(self._stream.encode())
                 if self._audio is not None:
-                    self._audio.copy_until(math.inf if error is None else self._end_s)
+                    # behind the last picture there may be hours of sound
+                    self._audio.copy_until(math.inf if error is None else self._end_s, interrupts)
         except (av.error.FFmpegError, OSError) as flush_error:
             problem = flush_error
         try:
@@ -261,8 +259,9 @@ class _AudioCopy:
             _set_aac(stream.codec_context, given.codec_context)
         return cls(output, source, stream)
 
-    def copy_until(self, time_s: float) -> None:
-        while True:
+    def copy_until(self, time_s: float, interrupts: Sequence[int] = ()) -> None:
+        """To this time of the video, or until there is an interrupt."""
+        while not interrupts:
             if self._waiting is None:
                 self._waiting = next(self._packets, None)
             if self._waiting is None or self._waiting[0] > time_s:

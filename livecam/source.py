@@ -22,7 +22,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import av
 import cv2
@@ -67,6 +67,11 @@ class Input:
     @property
     def is_url(self) -> bool:
         return is_url(self.name)
+
+    @property
+    def is_stream(self) -> bool:
+        """stdin, or a named pipe: there is nothing to read until somebody writes it."""
+        return self.name == "-" or (self.path is not None and _is_pipe(self.path))
 
     @property
     def stem(self) -> str:
@@ -162,7 +167,7 @@ class Opened:
             raise LivecamError(source.problem)
         self.input = source
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        if source.path is not None and not _is_pipe(source.path):
+        if source.path is not None and not source.is_stream:
             self.path = source.path
         else:
             self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
@@ -194,7 +199,7 @@ def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) 
     """The bytes of stdin, of a named pipe or of a URL, which may never end, into a file."""
     try:
         with _stream(source) as stream, path.open("wb") as file:
-            while chunk := stream.read(CHUNK_BYTES):
+            while chunk := stream.read1(CHUNK_BYTES):  # what is there: a camera may give it slowly
                 if stop.is_set():
                     raise LivecamError(f"{source.name}: interrupted")
                 file.write(chunk)
@@ -212,15 +217,16 @@ def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) 
         raise LivecamError(f"{source.name}: cannot be fetched: {reason}") from error
 
 
-def _stream(source: Input) -> contextlib.AbstractContextManager[BinaryIO]:
+def _stream(source: Input) -> contextlib.AbstractContextManager[io.BufferedIOBase]:
     if source.path is not None:
         return source.path.open("rb")
     if source.name == "-":
         if sys.stdin is None or sys.stdin.closed:
             raise LivecamError("-: nothing on stdin; expected a picture")
-        return contextlib.nullcontext(sys.stdin.buffer)
+        return contextlib.nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
     request = urllib.request.Request(source.name, headers={"User-Agent": "livecam"})
-    return urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT_S)
+    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT_S)
+    return answer
 
 
 def _is_pipe(path: Path) -> bool:

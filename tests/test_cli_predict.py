@@ -877,27 +877,34 @@ def test_an_interrupted_predict_closes_its_table(
 
 
 def endless(request: http.server.BaseHTTPRequestHandler) -> None:
-    """As a camera answers: pictures for ever."""
+    """As a camera answers: pictures for ever, of /slow a byte at a time."""
     request.send_response(200)
     request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
     request.end_headers()
+    is_slow = request.path == "/slow"
     while True:
-        request.wfile.write(bytes(10_000))
-        time.sleep(0.001)
+        request.wfile.write(bytes(1 if is_slow else 10_000))
+        time.sleep(0.2 if is_slow else 0.001)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stream_without_an_end_can_be_interrupted(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("source", ["/video", "/slow", "-"])
+def test_a_stream_without_an_end_can_be_interrupted(
+    tmp_path: Path, number: signal.Signals, source: str
+) -> None:
     with clips.served(endless) as address:
+        inputs = ["-"] if source == "-" else [f"{address}{source}"] * 6
         child = subprocess.Popen(
-            [*clips.LIVECAM, "predict", *[f"{address}/video"] * 6],
-            cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
+            [*clips.LIVECAM, "predict", *inputs], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)},
+            text=True,
         )  # fmt: skip
         try:
-            until(lambda: len(list(tmp_path.glob("livecam-*/*"))) == 4, "four downloads")
+            reading = min(len(inputs), 4)
+            until(lambda: len(list(tmp_path.glob("livecam-*/*"))) == reading, "all downloads")
             child.send_signal(number)
-            out, err = child.communicate(timeout=PATIENCE_S)
+            child.wait(PATIENCE_S)  # stdin is still open
+            out, err = child.communicate()
         finally:
             child.kill()
     assert (child.returncode, out, err) == (130, "", "livecam: interrupted\n")

@@ -372,7 +372,9 @@ def _resume(net: keras.Model, run: RunFolder) -> int:
         net.load_weights(run.last)
         with h5py.File(run.last) as h5:
             epochs = int(h5.attrs["epochs"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise LivecamError(f"{run.last}: not a checkpoint of this recipe ({error})") from error
+    except KeyError as error:
+        raise LivecamError(f"{run.last}: of an older livecam; start the run anew") from error
     run.keep(epochs)
     return epochs

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
+import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from livecam.config import Config
+from livecam.datatypes import Frame
 from livecam.errors import LivecamError
 from livecam.live.capture import Capture, Shot, Teller
 from livecam.live.labeller import Labels, Line
@@ -29,8 +32,7 @@ def run_headless(
     camera or stream gives its newest picture each time; of a file every picture is labelled, as
     fast as it goes."""
     path = request.source.path
-    name, duration_s = request.source.name, request.duration_s
-    clip = open_clip(name, path, duration_s) if path is not None else None
+    clip = open_clip(request.source.name, path) if path is not None else None
     total = clip.total if clip is not None else None
     outputs = Outputs(request, config, is_complete=clip is not None)
     summary = outputs.summary
@@ -48,7 +50,7 @@ def run_headless(
                 shots: Iterator[Shot]
                 if clip is not None:
                     frames = stack.enter_context(clip.frames_ahead())
-                    wanted = itertools.islice(frames, request.max_frames)
+                    wanted = itertools.islice(_before(frames, request), request.max_frames)
                     few, every = looked_ahead(wanted, config.tracker.confirm_after + 1)
                     shots = (Shot(frame, time.monotonic(), 0) for frame in every)
                 else:
@@ -85,6 +87,16 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> N
     frame = labels.shot.frame
     motion.update(frame.time_s, labels.faces)
     outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
+
+
+def _before(frames: Iterable[Frame], request: Request) -> Iterator[Frame]:
+    """Those of the first `duration_s`, the last of them cut there."""
+    end_s = math.inf if request.duration_s is None else request.duration_s
+    for frame in frames:
+        if frame.time_s >= end_s:
+            return
+        stands_s = min(frame.duration_s, end_s - frame.time_s)
+        yield dataclasses.replace(frame, duration_s=stands_s)
 
 
 def _newest_frames(

@@ -75,10 +75,10 @@ class Summary:
 
     def line(self) -> str:
         words = [
-            f"{_count(self.captured, 'frame')} in {self.seconds:.1f} s",
+            f"{_counted(self.captured, 'frame')} in {self.seconds:.1f} s",
             f"{self.labelled} labelled ({self.label_rate:.1f} fps)",
             f"{self.dropped} dropped",
-            _count(self.tracks, "track"),
+            _counted(self.tracks, "track"),
         ]
         if self.latency_ms is not None:
             p50, p95 = self.latency_ms
@@ -86,7 +86,7 @@ class Summary:
         return f"{self.name}: {', '.join(words)}"
 
 
-def _count(n: int, thing: str) -> str:
+def _counted(n: int, thing: str) -> str:
     return f"{n} {thing}{'' if n == 1 else 's'}"
 
 

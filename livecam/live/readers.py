@@ -213,9 +213,8 @@ class FileReader:
         self._clip.close()
 
 
-def open_clip(name: str, path: Path, end_s: float | None = None) -> Clip:
-    """A clip on disk, or what is before `end_s`. Raises LivecamError for what is none, with what to
-    do instead."""
+def open_clip(name: str, path: Path) -> Clip:
+    """A clip on disk. Raises LivecamError for what is none, with what to do instead."""
     if path.suffix.lower() in PICTURE_SUFFIXES - {".gif"} and path.is_file():
         raise LivecamError(f"{name}: a picture; livecam annotate labels pictures")
     if path.is_dir():
@@ -223,7 +222,7 @@ def open_clip(name: str, path: Path, end_s: float | None = None) -> Clip:
     if path.is_fifo():
         raise LivecamError(f"{name}: a named pipe; livecam annotate reads what comes out of one")
     Opened(Input(name, path)).close()  # says what is wrong with a missing or an empty file
-    clip = Clip(name, path, end_s=end_s)
+    clip = Clip(name, path)
     if clip.stream.codec_context is None:
         clip.close()
         raise LivecamError(f"{name}: {UNKNOWN_CODEC}")
