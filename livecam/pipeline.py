@@ -14,12 +14,14 @@ from livecam.config import Config
 from livecam.crops import aligned_crops
 from livecam.datatypes import AgeGender, Array, Faces, Frame, Image, TrackedFace
 from livecam.detector import Mtcnn
+from livecam.geometry import iou_matrix
 from livecam.quality import quality
 from livecam.stopwatch import Stopwatch
 from livecam.tracker import Tracker
 
 CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
 CUT_SAMPLES = 32  # compared on this many pixels across and down
+SAME_IOU = 0.9  # of a face and the track that has just been measured by it
 CALM_AFTER_S = 1.0  # without a face that comes or is lost
 
 
@@ -49,13 +51,21 @@ class Pipeline:
         self._searched_s = -math.inf
         self._glance: np.ndarray | None = None  # of the frame before
         self._left: np.ndarray | None = None  # of the last frame before the last cut
+        self._is_elsewhere = False  # since a cut, until a face there is sure
+        self._found = np.zeros((0, 4), np.float32)  # boxes of all faces of the last frame
 
     def __call__(self, frame: Frame) -> list[TrackedFace]:
         time_s = frame.time_s
         is_cut, is_back = self._scene(frame.bgr)
+        if is_cut:
+            self._is_elsewhere = not is_back
         faces = self._faces(frame, is_cut)
-        if is_cut and not is_back and len(faces):
-            self.tracker.forget()  # whoever is in the same place now is somebody else
+        self._found = faces.xyxy
+        if self._is_elsewhere:
+            faces = faces[faces.confidence >= self.tracker.birth_confidence]
+            if len(faces):
+                self.tracker.forget()  # whoever is in the same place now is somebody else
+                self._left, self._is_elsewhere = None, False
         with self._watch("track"):
             self.tracker.update(time_s, faces)
             due = self.tracker.due(time_s)
@@ -67,15 +77,17 @@ class Pipeline:
             return self.tracker.tracks(time_s)
 
     def boxes(self, time_s: float) -> Array:
-        """(n, 4) px where faces are or may be: of tracks not yet confirmed or out of sight too."""
-        return self.tracker.predict(time_s)
+        """(n, 4) px where faces are or may be: of tracks not yet confirmed or out of sight too, and
+        of what was found but is not sure enough for a track."""
+        tracks = self.tracker.predict(time_s)
+        is_loose = (iou_matrix(self._found, tracks) < SAME_IOU).all(axis=1)
+        return np.concatenate([tracks, self._found[is_loose]])
 
     def _faces(self, frame: Frame, is_cut: bool) -> Faces:
         """All of the frame is searched every so many frames, from a scene cut on until the faces
         in it are confirmed; else only where faces should be, and around those that are not there.
         A known face may be less sure than a new one: it is followed while it turns away."""
-        sure = self.tracker.birth_confidence
-        least = sure if is_cut else min(sure, self.tracker.config.keep_confidence)
+        least = min(self.tracker.birth_confidence, self.tracker.config.keep_confidence)
         self._since_full += 1
         self._since_cut = 0 if is_cut else self._since_cut + 1
         is_new = self._since_cut < self.tracker.config.confirm_after

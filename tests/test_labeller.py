@@ -84,6 +84,16 @@ def test_a_start_with_hidden_faces_can_be_left(people: list[np.ndarray]) -> None
     assert not all(one.is_searched for one in see(line, people, begin_s=1.0, first=12))
 
 
+def test_small_faces_are_searched_though_another_size_was_just_being_set() -> None:
+    """By the thread that labels, while the window's hides faces."""
+    models = Models(config())
+    line = Line(models, Stopwatch())
+    line.hide(True)
+    models.detector.min_face_px = 2 * line.min_face_px
+    line.hide(True)  # as for the next picture
+    assert line.searched_px == line.min_face_px
+
+
 def slowed(line: Line, watch: Stopwatch, people: list[np.ndarray], took_s: float) -> None:
     """The line after a search that took so long."""
     see(line, people)

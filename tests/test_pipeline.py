@@ -188,6 +188,60 @@ def test_after_a_cut_the_same_place_is_somebody_else(models: Models, astronaut: 
     assert ids[-1] == [2]
 
 
+def _ids(line: Pipeline, detector: Calls, shots: list[tuple[int, Faces]]) -> list[list[int]]:
+    """Of the last frame of each shot of so many frames, which are light and dark in turns."""
+    found, number = [], 0
+    for shot, (frames, faces) in enumerate(shots):
+        detector.faces = faces
+        for _ in range(frames):
+            picture = np.full((120, 160, 3), 200 if shot % 2 else 30, np.uint8)
+            tracks = line(Frame(number, number / RATE, picture))
+            number += 1
+        found.append([face.track_id for face in tracks])
+    return found
+
+
+def test_from_shot_to_shot_and_back_nobody_becomes_the_other() -> None:
+    detector = Calls()
+    shots = [(8, detector.faces)] * 5
+    assert _ids(_line(detector, 5), detector, shots) == [[1], [2], [3], [4], [5]]
+
+
+def test_a_cut_whose_first_frames_show_no_face_is_one() -> None:
+    detector = Calls()
+    line, face = _line(detector, 1), detector.faces
+    assert _ids(line, detector, [(8, face)]) == [[1]]
+    light = np.full((120, 160, 3), 200, np.uint8)
+    for i in range(8, 20):
+        detector.faces = face if i >= 10 else Faces.none()
+        tracks = line(Frame(i, i / RATE, light))
+        assert i < 10 or 1 not in [track.track_id for track in tracks]
+    assert [track.track_id for track in tracks] == [2]
+
+
+def test_a_face_that_is_found_is_in_a_box_though_it_is_not_sure() -> None:
+    """What --blur covers: with a track or not, and where the light goes on."""
+    config = load_config(environment={})
+    detector = Calls()
+    tracker = Tracker(config.tracker, config.scheme, birth_confidence=0.8)
+    line = Pipeline(detector, _answer, tracker, 1)  # type: ignore[arg-type]
+    face, aside = detector.faces, np.float32(60)
+    two = Faces(
+        np.concatenate([face.xyxy, face.xyxy + [aside, 0, aside, 0]]).astype(np.float32),
+        np.ones(2, np.float32),
+        np.concatenate([face.landmarks, face.landmarks + [aside, 0]]).astype(np.float32),
+    )
+    number = 0
+    for level, confidence in ((30, 0.95), (30, 0.75), (80, 0.75), (200, 0.75), (200, 0.6)):
+        detector.faces = Faces(two.xyxy, np.float32([1, confidence]), two.landmarks)
+        for _ in range(4):
+            time_s = number / RATE
+            line(Frame(number, time_s, np.full((120, 160, 3), level, np.uint8)))
+            assert len(line.boxes(time_s)) == 2
+            number += 1
+    assert len(tracker.predict(time_s)) == 1  # the other has no track since the light went on
+
+
 def test_a_moment_of_black_keeps_the_id(models: Models, astronaut: np.ndarray) -> None:
     here, _, nothing = _shots(astronaut)
     line = models.pipeline()
@@ -226,6 +280,8 @@ class Unsure(Calls):
 
     def find(self, bgr: np.ndarray, least: float) -> Faces:
         faces = super().find(bgr, least)
+        confidence = np.full(len(faces), self.confidence, np.float32)
+        faces = Faces(faces.xyxy, confidence, faces.landmarks)
         return faces if self.confidence >= least else Faces.none()
 
 

@@ -116,3 +116,11 @@ def test_labels_of_another_camera_are_not_drawn(viewer: Viewer) -> None:
     viewer._take(new)
     assert viewer.faces() == []
     assert len(viewer.hidden()) == 0
+
+
+def test_the_first_picture_after_an_outage_has_its_faces(viewer: Viewer) -> None:
+    viewer.look.trouble = ("camera 0 sends nothing", [])
+    new = shot(0)
+    viewer.labeller.done.append(labels(new))  # type: ignore[attr-defined]
+    viewer._take(new)
+    assert len(viewer.faces()) == 1

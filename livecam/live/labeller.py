@@ -98,9 +98,9 @@ class Line:
         """Where faces are hidden, every frame is searched, for small ones too: one that is not
         found is seen."""
         self._line.detect_every = 1 if is_hiding else self._detect_every
-        if is_hiding and not self._is_hiding:
-            self._models.detector.min_face_px = self._min_face_px
         self._is_hiding = is_hiding
+        if is_hiding:  # each time: the labels' thread may just have set another
+            self._models.detector.min_face_px = self._min_face_px
 
     def _adapt(self) -> None:
         """After a search, the smallest face for the next: its time goes with the number of

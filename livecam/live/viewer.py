@@ -148,6 +148,7 @@ class Viewer:
         if shot is self.shot:
             return
         self.shot, self._is_new = shot, True
+        self.look.trouble = None  # a picture has come
         self.shown += 1
         self._begin_s = min(self._begin_s, time.monotonic())
         if self.labels is not None:
