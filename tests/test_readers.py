@@ -490,6 +490,20 @@ def test_a_film_on_a_server_plays_at_its_speed_and_ends(website: str) -> None:
     assert levels == pytest.approx([clips.grey_of(i) for i in range(6)], abs=8)
 
 
+def test_a_film_whose_clock_starts_again_in_the_middle_goes_on(files: Path) -> None:
+    clips.write_clip(files / "part.ts", clips.greys(20), 20)
+    parts = "#EXTINF:1,\npart.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\npart.ts\n"
+    head = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n"
+    (files / "parts.m3u8").write_text(f"{head}{parts}#EXT-X-ENDLIST\n")
+    with clips.served(clips.files_in(files)) as address, opened(f"{address}/parts.m3u8") as reader:
+        assert reader.is_paced
+        times_s = [time_s for time_s, _ in reader]
+    assert len(times_s) == 40
+    steps_s = np.diff(times_s)
+    assert steps_s.min() > 0
+    assert np.median(steps_s[20:]) == pytest.approx(1 / 20, abs=1e-3)
+
+
 def jpegs(*pictures: bytes) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
     """Answers with an MJPEG stream of these, then ends it."""
 

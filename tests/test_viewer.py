@@ -109,6 +109,37 @@ def test_what_was_not_searched_is_not_shown_once_faces_are_hidden(viewer: Viewer
     assert viewer.shot is seen
 
 
+def test_pressed_twice_while_paused_blur_leaves_the_picture(viewer: Viewer) -> None:
+    seen = shot(0)
+    viewer._take(seen)
+    blur(viewer)
+    assert viewer.shot is None
+    blur(viewer)  # before it was searched
+    assert viewer.labeller.offered == [seen, seen]  # type: ignore[attr-defined]
+    viewer.labeller.done.append(labels(seen))  # type: ignore[attr-defined]
+    viewer._collect()
+    assert viewer.shot is seen
+
+
+def test_a_picture_that_is_hidden_afterwards_is_neither_counted_nor_filmed_twice(
+    viewer: Viewer,
+) -> None:
+    filmed: list[int] = []
+    viewer.outputs.film = lambda frame, *_: filmed.append(frame.index)  # type: ignore[method-assign]
+    old, seen, new = shot(0), shot(1), shot(2)
+    for each in (old, seen):
+        viewer.labeller.done.append(labels(each))  # type: ignore[attr-defined]
+        viewer._take(each)
+    blur(viewer)
+    # one that was being labelled meanwhile, the one in the window, the next
+    for each, is_shown in ((old, False), (seen, True), (new, True)):
+        viewer.labeller.done.append(labels(each))  # type: ignore[attr-defined]
+        viewer._collect()
+        assert (viewer.shot is each) == is_shown
+    assert filmed == [0, 1, 2]
+    assert viewer.shown == 3
+
+
 def test_labels_of_another_camera_are_not_drawn(viewer: Viewer) -> None:
     old, new = shot(0), shot(1, source=1)
     viewer._take(old)

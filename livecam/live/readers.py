@@ -21,7 +21,7 @@ from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
 from livecam.live.cameras import MOST, CameraFormat, open_camera
-from livecam.source import PICTURE_SUFFIXES, Clip, Input, Opened, Upright, reason
+from livecam.source import LEAST_STEP_S, PICTURE_SUFFIXES, Clip, Input, Opened, Upright, reason
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
@@ -158,12 +158,15 @@ class StreamReader:
         self.detail = f"{size} ({self._stream.codec_context.name})"
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
-        origin_s: float | None = None
+        before_s: float | None = None
+        time_s = 0.0
         upright = Upright()
         for decoded in self._decoded():
             stamp_s = decoded.time or 0.0
-            origin_s = stamp_s if origin_s is None else origin_s
-            time_s = max(stamp_s - origin_s, 0.0) if self.is_paced else 0.0
+            if self.is_paced and before_s is not None:
+                # a film put together of parts may start its clock again in the middle
+                time_s += max(stamp_s - before_s, LEAST_STEP_S)
+            before_s = stamp_s
             yield time_s, upright(decoded, self._stream.sample_aspect_ratio)
         if not self.is_paced:
             raise LivecamError(ENDED)

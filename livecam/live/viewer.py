@@ -51,6 +51,7 @@ class Viewer:
         self.shot: Shot | None = None  # the one in the window
         self.labels: Labels | None = None  # the newest
         self.shown = 0
+        self._newest = -1  # index of the newest picture shown
         self.window_wh = remembered_wh  # as large as a person made it
         self._view = View(config.overlay, config.scheme)
         self._motion = Motion()
@@ -149,6 +150,9 @@ class Viewer:
             return
         self.shot, self._is_new = shot, True
         self.look.trouble = None  # a picture has come
+        if shot.frame.index == self._newest:
+            return  # shown again: hidden, its faces are looked for anew
+        self._newest = shot.frame.index
         self.shown += 1
         self._begin_s = min(self._begin_s, time.monotonic())
         if self.labels is not None:
@@ -160,7 +164,8 @@ class Viewer:
             self.labels = labels
             self._motion.update(labels.shot.frame.time_s, labels.faces)
             self.outputs.label(labels)
-            if self.look.overlay.blur and labels.is_searched:
+            is_awaited = self.look.overlay.blur or self.shot is None
+            if is_awaited and labels.is_searched and labels.shot.frame.index >= self._newest:
                 self._put_up(labels.shot)  # with these labels and no others
         while self.outputs.summary.notices:
             notice = self.outputs.summary.notices.popleft()
@@ -194,8 +199,9 @@ class Viewer:
 
     def hide_faces(self) -> None:
         """From now on only what is searched is shown: the picture in the window first."""
-        if self.labeller.line is not None and self.shot is not None:
+        if self.labeller.line is not None:
             self.labeller.line.hide(True)
+        if self.shot is not None:
             self.labeller.offer(self.shot)
         self.shot = None
 
