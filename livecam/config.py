@@ -70,6 +70,12 @@ class AgesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AudienceConfig:
+    min_dwell_s: float
+    rejoin_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class OverlayConfig:
     age: str
     ids: bool
@@ -119,6 +125,7 @@ class Config:
     runtime: RuntimeConfig
     tracker: TrackerConfig
     ages: AgesConfig
+    audience: AudienceConfig
     overlay: OverlayConfig
     camera: CameraConfig
     video: VideoConfig
@@ -169,6 +176,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "tracker.max_narrowing": (1, 10),
     "tracker.bin_margin": (0, 1),
     "tracker.bin_hold_s": (0, 60),
+    "audience.min_dwell_s": (0, 3600),
+    "audience.rejoin_s": (0, 600),
     "overlay.gender_min_age": (0, 101),
     "overlay.gender_min_prob": (0.5, 1),
     "overlay.scale": (0.25, 8),

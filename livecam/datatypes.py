@@ -117,3 +117,20 @@ class TrackedFace:
     female_prob: float
     samples: int
     coasting_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visit:
+    """One person from entry to exit, as far as the camera can tell: no picture, no features of the
+    face.
+
+    `number` from 1 in each run. `begin_s` and `end_s` are on the clock of the frames, `age_probs`
+    (101,) and `female_prob` what the views of the face say together.
+    """
+
+    number: int
+    begin_s: float
+    end_s: float
+    age_probs: Array
+    female_prob: float
+    samples: int

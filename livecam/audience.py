@@ -1,0 +1,122 @@
+"""Visits: confirmed tracks from entry to exit, those of one person joined where that is likely."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from livecam.config import AudienceConfig
+from livecam.datatypes import TrackedFace, Visit
+
+SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
+REACH = 3.0  # face sizes that somebody may have moved while out of sight
+MAX_SIZE_RATIO = 1.8  # …and come nearer or gone away
+LEAST_LIKENESS = 0.5  # of the two answers about age and gender, 0 to 1
+
+
+class Audience:
+    """Callable: the tracks of a frame -> the visits to be saved, those known before again under
+    their numbers. Frames come in order of time.
+
+    A track that is new goes on with the visit of somebody who went out of sight up to `rejoin_s`
+    ago, was near, and looked as old. Whoever comes back later is another visit.
+    """
+
+    def __init__(self, config: AudienceConfig) -> None:
+        self.config = config
+        self.counted = 0
+        self._going_on: list[_GoingOn] = []
+        self._numbers = itertools.count(1)
+
+    def __call__(self, time_s: float, faces: Sequence[TrackedFace]) -> list[Visit]:
+        seen = [face for face in faces if not face.coasting_s and face.samples]
+        by_track = {each.face.track_id: each for each in self._going_on}
+        ids = {face.track_id for face in seen}
+        out_of_sight = [each for each in self._going_on if each.face.track_id not in ids]
+        for face in seen:
+            visit = by_track.get(face.track_id) or self._returned(time_s, face, out_of_sight)
+            if visit is None:
+                visit = _GoingOn(time_s, time_s, face, face)
+                self._going_on.append(visit)
+            visit.see(time_s, face)
+        over = [each for each in self._going_on if time_s - each.end_s > self.config.rejoin_s]
+        self._going_on = [each for each in self._going_on if each not in over]
+        return self._saved([each for each in self._going_on if each.is_due(time_s)] + over)
+
+    def leave(self) -> list[Visit]:
+        """All visits end: the camera is another, or there are no more frames."""
+        over, self._going_on = self._going_on, []
+        return self._saved(over)
+
+    def _returned(
+        self, time_s: float, face: TrackedFace, out_of_sight: list[_GoingOn]
+    ) -> _GoingOn | None:
+        """Whose visit this new track goes on with, if anybody's."""
+        likely = [
+            (each.likeness(face), each)
+            for each in out_of_sight
+            if time_s - each.end_s <= self.config.rejoin_s and each.is_near(face)
+        ]
+        likeness, visit = max(likely, key=lambda pair: pair[0], default=(0.0, None))
+        if visit is None or likeness < LEAST_LIKENESS:
+            return None
+        out_of_sight.remove(visit)
+        return visit
+
+    def _saved(self, visits: list[_GoingOn]) -> list[Visit]:
+        """Those that count. One gets its number when it first does."""
+        counting = [each for each in visits if each.dwell_s >= self.config.min_dwell_s]
+        for each in counting:
+            if not each.number:
+                each.number = next(self._numbers)
+                self.counted += 1
+        return [each.saved() for each in counting if each.saved_s < each.end_s]
+
+
+@dataclass(eq=False, slots=True)
+class _GoingOn:
+    """A visit that may not be over. `face` is how it was seen last, `best` the answer that the
+    most views are behind."""
+
+    begin_s: float
+    end_s: float
+    face: TrackedFace
+    best: TrackedFace
+    number: int = 0  # none yet
+    saved_s: float = -np.inf  # up to when
+
+    @property
+    def dwell_s(self) -> float:
+        return self.end_s - self.begin_s
+
+    def see(self, time_s: float, face: TrackedFace) -> None:
+        self.end_s, self.face = time_s, face
+        if face.samples >= self.best.samples or face.track_id == self.best.track_id:
+            self.best = face
+
+    def is_due(self, time_s: float) -> bool:
+        return time_s - max(self.saved_s, self.begin_s) >= SAVED_EVERY_S or not self.number
+
+    def saved(self) -> Visit:
+        self.saved_s = self.end_s
+        return Visit(
+            self.number, self.begin_s, self.end_s, self.best.age_probs, self.best.female_prob,
+            self.best.samples,
+        )  # fmt: skip
+
+    def is_near(self, face: TrackedFace) -> bool:
+        here, there = self.face.xyxy, face.xyxy
+        sizes = (here[2:] - here[:2]).mean(), (there[2:] - there[:2]).mean()
+        moved = np.linalg.norm(here[:2] + here[2:] - there[:2] - there[2:]) / 2
+        return bool(
+            moved <= REACH * np.mean(sizes) and max(sizes) <= MAX_SIZE_RATIO * min(sizes)
+        )
+
+    def likeness(self, face: TrackedFace) -> float:
+        """Of what is said about age and gender: Bhattacharyya's coefficient."""
+        p, q = self.best.female_prob, face.female_prob
+        genders = np.sqrt(p * q) + np.sqrt((1 - p) * (1 - q))
+        return float(np.sqrt(self.best.age_probs * face.age_probs).sum() * genders)

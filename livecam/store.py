@@ -1,0 +1,209 @@
+"""The file of visits: SQLite, added to by every run, read by `livecam report`.
+
+Table `watched`, a row for each stretch of time that a source was looked at without a gap: `id`,
+`source`, `begin`, `end`, `age_prior` (101 little-endian float32, or NULL: what the model answers on
+average). Table `visits`: `watched` (an id), `number` (from 1), `begin`, `end`, `age`, `age_low`,
+`age_high`, `female_prob` (NULL without gender), `samples`, `age_probs` (as `age_prior`). Times are
+Unix seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from livecam.ages import AgeRange, median_age
+from livecam.datatypes import AGES, Array, Visit
+from livecam.errors import LivecamError, UsageError
+
+APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
+VERSION = 1
+GAP_S = 60.0  # after which a source is no longer taken to have been watched meanwhile
+WAIT_S = 10.0  # for another process that writes
+SCHEMA = f"""
+CREATE TABLE watched (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
+    age_prior BLOB
+);
+CREATE TABLE visits (
+    watched INTEGER NOT NULL REFERENCES watched (id), number INTEGER NOT NULL,
+    begin REAL NOT NULL, end REAL NOT NULL, age REAL NOT NULL, age_low INTEGER NOT NULL,
+    age_high INTEGER NOT NULL, female_prob REAL, samples INTEGER NOT NULL, age_probs BLOB NOT NULL,
+    PRIMARY KEY (watched, number)
+) WITHOUT ROWID;
+CREATE INDEX visits_begin ON visits (begin);
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+
+
+class VisitStore:
+    """Adds the visits of one run to a file, which need not be there yet. A context manager.
+
+    Everything is in the file as soon as it was put, whatever stops the program then.
+    Raises LivecamError if the file cannot be written, UsageError if it is another program's.
+    """
+
+    def __init__(
+        self, path: Path, source: str, age_range: AgeRange, age_prior: Array | None, gender: bool
+    ) -> None:
+        self.path, self.source, self.gender = path, source, gender
+        self._age_range, self._prior = age_range, age_prior
+        self._watched: int | None = None  # id of the row that goes on
+        self._seen = 0.0  # Unix time up to which that is so
+
+    def __enter__(self) -> VisitStore:
+        with self._errors():
+            self._db = _connect(self.path)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._errors():
+            self._db.close()
+
+    def watch(self, now: float) -> None:
+        """The source was looked at, at this Unix time."""
+        is_on = self._watched is not None and 0 <= now - self._seen <= GAP_S
+        with self._errors(), self._db:
+            if is_on:
+                self._db.execute("UPDATE watched SET end = ? WHERE id = ?", (now, self._watched))
+            else:
+                row = self._db.execute(
+                    "INSERT INTO watched (source, begin, end, age_prior) VALUES (?, ?, ?, ?)",
+                    (self.source, now, now, _blob(self._prior)),
+                )
+                self._watched = row.lastrowid
+        self._seen = now
+
+    def put(self, visits: Sequence[Visit], epoch: float) -> None:
+        """Add these, or what is new of them. `epoch`: Unix time at 0 s of the frames' clock."""
+        assert self._watched is not None, "nothing was watched"
+        rows = [
+            (
+                self._watched, visit.number, epoch + visit.begin_s, epoch + visit.end_s,
+                float(median_age(visit.age_probs[None])[0]),
+                *self._age_range(visit.age_probs[None])[0].tolist(),
+                visit.female_prob if self.gender else None, visit.samples, _blob(visit.age_probs),
+            )
+            for visit in visits
+        ]  # fmt: skip
+        marks = ", ".join("?" * 10)
+        with self._errors(), self._db:
+            self._db.executemany(f"INSERT OR REPLACE INTO visits VALUES ({marks})", rows)
+
+    def _errors(self) -> contextlib.AbstractContextManager[None]:
+        return _told(self.path, "cannot be written")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visits:
+    """Of a stretch of time, in order of `begin` (n,): Unix times, `age_probs` and `age_prior`
+    (n, 101), `female_prob` (n,); NaN where a prior or a gender is not known. `watched` (m, 2): from
+    when to when there was a camera that looked."""
+
+    begin: np.ndarray
+    end: np.ndarray
+    age_probs: np.ndarray
+    age_prior: np.ndarray
+    female_prob: np.ndarray
+    watched: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+
+def read(path: Path, begin: float, end: float) -> Visits:
+    """The visits that began between two Unix times. Raises LivecamError or UsageError."""
+    if not path.is_file():
+        raise LivecamError(f"{path}: no such file; livecam run --visits {path} makes it")
+    with _told(path, "cannot be read"):
+        db = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=ro", WAIT_S, uri=True)
+        with contextlib.closing(db):
+            _require_ours(db, path)
+            watched = db.execute(
+                "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
+                "ORDER BY begin",
+                (begin, end, begin, end),
+            ).fetchall()
+            rows = db.execute(
+                "SELECT visits.begin, visits.end, age_probs, age_prior, female_prob FROM visits "
+                "JOIN watched ON watched.id = visits.watched "
+                "WHERE visits.begin >= ? AND visits.begin < ? ORDER BY visits.begin",
+                (begin, end),
+            ).fetchall()
+    begins, ends, probs, priors, female = zip(*rows, strict=True) if rows else ((),) * 5
+    return Visits(
+        np.array(begins, float), np.array(ends, float), _distributions(probs),
+        _distributions(priors), np.array(female, float), np.array(watched, float).reshape(-1, 2),
+    )  # fmt: skip
+
+
+def check(path: Path) -> None:
+    """Raises UsageError or LivecamError unless visits can be added to this file."""
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; expected a file")
+    if not path.parent.is_dir():
+        raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
+    with _told(path, "cannot be written"):
+        is_new = not path.exists()
+        _connect(path).close()
+        if is_new:  # nothing is left of a run that shows no picture
+            path.unlink()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, WAIT_S)
+    try:
+        db.execute("BEGIN IMMEDIATE")  # of two that make the file, one waits
+        if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            db.commit()
+            db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        else:
+            _require_ours(db, path)
+            db.commit()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _require_ours(db: sqlite3.Connection, path: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION:
+        raise UsageError(f"{path}: not a file of livecam run --visits; give another name")
+    if version != VERSION:
+        raise UsageError(
+            f"{path}: of version {version}, this livecam knows {VERSION}; give another name"
+        )
+
+
+@contextlib.contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """SQLite's errors as those of a file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise UsageError(
+                f"{path}: not a file of livecam run --visits; give another name"
+            ) from error
+        raise LivecamError(f"{path}: {what}: {error}") from error
+
+
+def _blob(probs: Array | None) -> bytes | None:
+    return None if probs is None else probs.astype("<f4").tobytes()
+
+
+def _distributions(blobs: Sequence[bytes | None]) -> np.ndarray:
+    rows = np.full((len(blobs), AGES), np.nan)
+    for row, blob in zip(rows, blobs, strict=True):
+        if blob is not None:
+            row[:] = np.frombuffer(blob, "<f4")
+    return rows
