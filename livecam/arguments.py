@@ -114,6 +114,10 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--tracks", type=Path, metavar="FILE", help="write a table of faces, .csv or .jsonl"
     )
+    run.add_argument(
+        "--visits", type=Path, metavar="FILE",
+        help="add who came by to a file for livecam report; nothing in it is replaced",
+    )  # fmt: skip
     run.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     run.add_argument("--headless", action="store_true", help="no window; of a file, every frame")
     run.add_argument("--max-frames", type=_count_of, metavar="N", help="end after so many frames")

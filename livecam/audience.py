@@ -101,10 +101,10 @@ class _GoingOn:
         return time_s - max(self.saved_s, self.begin_s) >= SAVED_EVERY_S or not self.number
 
     def saved(self) -> Visit:
-        self.saved_s = self.end_s
+        self.saved_s, face = self.end_s, self.best
         return Visit(
-            self.number, self.begin_s, self.end_s, self.best.age_probs, self.best.female_prob,
-            self.best.samples,
+            self.number, self.begin_s, self.end_s, face.age_probs, face.age, face.age_low,
+            face.age_high, face.female_prob, face.samples,
         )  # fmt: skip
 
     def is_near(self, face: TrackedFace) -> bool:

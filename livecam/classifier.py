@@ -2,7 +2,8 @@
 
 A model is a `.onnx` or `.keras` file with one input, RGB crops (n, px, px, 3) in 0..255, and two
 outputs, `age_probs` (n, 101) and `female_prob` (n,). A `.yaml` file of the same name may lie beside
-it; its `age_range`, {age: [low, high], …} or nothing, calibrates the range, see `ages.AgeRange`.
+it; its `age_range`, {age: [low, high], …} or nothing, calibrates the range, see `ages.AgeRange`,
+and its `age_prior`, 101 probabilities, says what the model answers on average where it learnt.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class AgeGenderClassifier:
             self.provider = "Keras"
         else:
             self._net, self.input_px, self.provider = _onnx_net(self.path, threads, providers)
-        self.age_range = _age_range(self.path.with_suffix(".yaml"))
+        self.age_range, _ = _calibration(self.path)
 
     def __call__(self, crops: Image, count: int = 1) -> AgeGender:
         if not len(crops):
@@ -65,6 +66,12 @@ class AgeGenderClassifier:
         parts = [self._net(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
         age_probs, female_prob = (np.concatenate(part) for part in zip(*parts, strict=True))
         return age_probs, female_prob
+
+
+def age_prior(model: str | Path, runtime: str) -> Array | None:
+    """(101,): how often the model answers each age on faces like those it learnt from; None if
+    nothing beside it says so."""
+    return _calibration(_model_path(model, runtime))[1]
 
 
 def _model_path(model: str | Path, runtime: str) -> Path:
@@ -132,16 +139,28 @@ def _checked(path: Path, inputs: list[list], outputs: dict[str, list]) -> int:
     return side
 
 
-def _age_range(path: Path) -> AgeRange:
-    """The calibration in the file beside a model; the central range where there is none."""
+def _calibration(model: Path) -> tuple[AgeRange, Array | None]:
+    """What the file beside a model says; the central range and no prior where there is none."""
+    path = model.with_suffix(".yaml")
     if not path.is_file():
-        return CENTRAL_RANGE
+        return CENTRAL_RANGE, None
     try:
-        bounds = yaml.safe_load(path.read_text(encoding="utf-8"))["age_range"]
-        return CENTRAL_RANGE if bounds is None else AgeRange.by_age(bounds)
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        bounds = said["age_range"]
+        age_range = CENTRAL_RANGE if bounds is None else AgeRange.by_age(bounds)
+        return age_range, _prior(said.get("age_prior"))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         what = "no age_range" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise LivecamError(
             f"{path}: expected age_range: {{age: [low, high], …}} ({what}); export the model "
             "again, or remove the file: the middle 80 % of its distributions is shown then"
         ) from error
+
+
+def _prior(given: object) -> Array | None:
+    if given is None:
+        return None
+    prior = np.array(given, np.float32)
+    if prior.shape != (AGES,) or not np.all(prior >= 0) or not prior.sum() > 0:
+        raise ValueError(f"age_prior: expected {AGES} probabilities")
+    return prior / prior.sum()

@@ -126,8 +126,9 @@ def _run(args: argparse.Namespace) -> int:
 
     source = LiveSource.parse(args.camera)
     request = Request(
-        source, args.record, args.tracks, args.overwrite, args.max_frames, args.duration
-    )
+        source, args.record, args.tracks, args.visits, args.overwrite, args.max_frames,
+        args.duration,
+    )  # fmt: skip
     request.check()
     memory = Memory.load(memory_file())
     if not memory.is_greeted:

@@ -124,13 +124,16 @@ class Visit:
     """One person from entry to exit, as far as the camera can tell: no picture, no features of the
     face.
 
-    `number` from 1 in each run. `begin_s` and `end_s` are on the clock of the frames, `age_probs`
-    (101,) and `female_prob` what the views of the face say together.
+    `number` from 1 in each run. `begin_s` and `end_s` are on the clock of the frames; the rest is as
+    in `TrackedFace`, from the track of theirs with the most views.
     """
 
     number: int
     begin_s: float
     end_s: float
     age_probs: Array
+    age: float
+    age_low: int
+    age_high: int
     female_prob: float
     samples: int

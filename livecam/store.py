@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from livecam.ages import AgeRange, median_age
 from livecam.datatypes import AGES, Array, Visit
 from livecam.errors import LivecamError, UsageError
 
@@ -50,11 +49,8 @@ class VisitStore:
     Raises LivecamError if the file cannot be written, UsageError if it is another program's.
     """
 
-    def __init__(
-        self, path: Path, source: str, age_range: AgeRange, age_prior: Array | None, gender: bool
-    ) -> None:
-        self.path, self.source, self.gender = path, source, gender
-        self._age_range, self._prior = age_range, age_prior
+    def __init__(self, path: Path, source: str, age_prior: Array | None, gender: bool) -> None:
+        self.path, self.source, self.age_prior, self.gender = path, source, age_prior, gender
         self._watched: int | None = None  # id of the row that goes on
         self._seen = 0.0  # Unix time up to which that is so
 
@@ -76,7 +72,7 @@ class VisitStore:
             else:
                 row = self._db.execute(
                     "INSERT INTO watched (source, begin, end, age_prior) VALUES (?, ?, ?, ?)",
-                    (self.source, now, now, _blob(self._prior)),
+                    (self.source, now, now, _blob(self.age_prior)),
                 )
                 self._watched = row.lastrowid
         self._seen = now
@@ -87,8 +83,7 @@ class VisitStore:
         rows = [
             (
                 self._watched, visit.number, epoch + visit.begin_s, epoch + visit.end_s,
-                float(median_age(visit.age_probs[None])[0]),
-                *self._age_range(visit.age_probs[None])[0].tolist(),
+                visit.age, visit.age_low, visit.age_high,
                 visit.female_prob if self.gender else None, visit.samples, _blob(visit.age_probs),
             )
             for visit in visits

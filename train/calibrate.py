@@ -39,6 +39,12 @@ def range_bounds(age_probs: np.ndarray, ages: np.ndarray) -> dict[int, list[floa
     return bounds
 
 
+def age_prior(age_probs: np.ndarray) -> list[float]:
+    """How often the network answers each age on faces like those it learnt from: the mean of
+    distributions (n, 101)."""
+    return [round(float(share), 5) for share in age_probs.mean(axis=0)]
+
+
 def _nearness(labels: np.ndarray, age: int) -> np.ndarray:
     """How much each face says of an age, 0 to 1: (n,). Widened until enough of them speak."""
     years, years_per_year = SPREAD

@@ -23,11 +23,11 @@ import yaml
 from livecam import views
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier
-from livecam.datatypes import AgeGender
+from livecam.datatypes import AgeGender, Array
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras, require
 from train import faces, metrics
-from train.calibrate import MIN_FACES, range_bounds
+from train.calibrate import MIN_FACES, age_prior, range_bounds
 from train.card import card
 from train.cli import run
 from train.evaluate import answers, score_model
@@ -99,8 +99,13 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
         labels_of(dev),
         recipe.eight_bits,
     )
-    bounds = _bounds(classifier, dev)
-    record = {"age_range": bounds, "data_hash": dev.data_hash, **differences}
+    answer, _ = answers(functools.partial(classifier, count=views.COUNT), dev.crops)
+    record = {
+        "age_range": _bounds(answer.age_probs, dev),
+        "age_prior": age_prior(answer.age_probs),
+        "data_hash": dev.data_hash,
+        **differences,
+    }
     written = yaml.safe_dump(record, sort_keys=False, default_flow_style=None)
     (folder / f"{NAME}.yaml").write_text(_HEADER + written)
     said = ", ".join(f"{name} {value:g}" for name, value in differences.items())
@@ -108,7 +113,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     return record
 
 
-def _bounds(classifier: AgeGenderClassifier, dev: faces.FaceSet) -> dict[int, list[float]] | None:
+def _bounds(age_probs: Array, dev: faces.FaceSet) -> dict[int, list[float]] | None:
     """The calibration of the range, by the faces whose age is known to the year; None without."""
     exact = ~labels_of(dev).is_interval
     if exact.sum() < MIN_FACES:
@@ -118,8 +123,7 @@ def _bounds(classifier: AgeGenderClassifier, dev: faces.FaceSet) -> dict[int, li
             file=sys.stderr,
         )
         return None
-    answer, _ = answers(functools.partial(classifier, count=views.COUNT), dev.crops)
-    return range_bounds(answer.age_probs[exact], dev.age[exact])
+    return range_bounds(age_probs[exact], dev.age[exact])
 
 
 def _require_alike(
@@ -166,6 +170,8 @@ _HEADER = """# Written by `python -m train.export`.
 # age_range: a year belongs to the range of a face where P(age <= it) and P(age < it) are at least
 #   and below these, by the year; chosen on the dev part, and meant to hold the ages of four in five
 #   people of every age; null: not calibrated
+# age_prior: mean answer on the dev part, a probability for each year from 0; from it livecam report
+#   takes how common an age was where the network learnt
 # data_hash: of the faces it was trained on
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy

@@ -77,7 +77,8 @@ def run_headless(
 def _is_useless(outputs: Outputs) -> bool:
     """Nobody watches: an output that is lost, or a GIF that is full, was what it was for."""
     request = outputs.request
-    is_full = request.record is not None and outputs.recorder is None and request.tracks is None
+    has_more = request.tracks is not None or request.visits is not None
+    is_full = request.record is not None and outputs.recorder is None and not has_more
     return is_full or outputs.summary.error is not None
 
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from livecam.config import Config, OverlayConfig
 from livecam.datatypes import Array, Frame, TrackedFace
@@ -17,6 +18,10 @@ from livecam.live.readers import LiveSource
 from livecam.live.recorder import Recorder
 from livecam.sinks import TrackTable
 from livecam.stopwatch import Stopwatch
+from livecam.store import check
+
+if TYPE_CHECKING:
+    from livecam.live.visits import VisitLog
 
 LATENCY = "to screen"  # the stopwatch's part from the camera to the screen
 
@@ -28,6 +33,7 @@ class Request:
     source: LiveSource
     record: Path | None = None
     tracks: Path | None = None
+    visits: Path | None = None
     overwrite: bool = False
     max_frames: int | None = None
     duration_s: float | None = None
@@ -39,6 +45,10 @@ class Request:
         for flag, (path, suffixes) in wanted.items():
             if path is not None:
                 self._check_path(flag, path, suffixes)
+        if self.visits is not None:
+            if self.visits in (self.source.path, self.record, self.tracks):
+                raise UsageError(f"--visits {self.visits}: is another file of this command")
+            check(self.visits)
 
     def _check_path(self, flag: str, path: Path, suffixes: tuple[str, str]) -> None:
         if path.suffix.lower() not in suffixes:
@@ -67,6 +77,7 @@ class Summary:
     labelled: int = 0
     label_rate: float = 0.0  # a second, from the first labelled picture to the last
     tracks: int = 0
+    visits: int | None = None  # None: not asked for
     outputs: list[Path] = field(default_factory=list)
     notices: deque[str] = field(default_factory=deque)  # what a person should know, until told
     latency_ms: tuple[float, float] | None = None  # median, 95th percentile
@@ -80,6 +91,8 @@ class Summary:
             f"{self.dropped} dropped",
             _counted(self.tracks, "track"),
         ]
+        if self.visits is not None:
+            words.append(_counted(self.visits, "visit"))
         if self.latency_ms is not None:
             p50, p95 = self.latency_ms
             words.append(f"camera to screen {p50:.0f} ms (95 % within {p95:.0f} ms)")
@@ -91,7 +104,7 @@ def _counted(n: int, thing: str) -> str:
 
 
 class Outputs:
-    """The table and the film of a run. A context manager.
+    """The table, the visits and the film of a run. A context manager.
 
     A failure of one is not the end of a run that somebody watches: the summary has it among its
     notices and as its error, and the output is closed with what it holds.
@@ -102,6 +115,7 @@ class Outputs:
         self.summary = Summary(request.source.name)
         self.recorder: Recorder | None = None
         self._table: TrackTable | None = None
+        self._visits: VisitLog | None = None
         self._begin_s = self._first_s = 0.0
         self._last_index = -1
 
@@ -109,6 +123,12 @@ class Outputs:
         if self.request.tracks is not None:
             table = TrackTable(self.request.tracks, self.config.overlay.gender)
             self._table = table.__enter__()
+        if self.request.visits is not None:
+            from livecam.live.visits import VisitLog  # with the model's file: nobody else waits
+
+            log = VisitLog(self.request.visits, self.summary.name, self.config, self.is_complete)
+            self._visits = log.__enter__()
+            self.summary.visits = 0
         if self.request.record is not None:
             self.start_recording(self.request.record)
         self._begin_s = time.monotonic()
@@ -118,6 +138,7 @@ class Outputs:
         self.summary.seconds = time.monotonic() - self._begin_s
         self.stop_recording()
         self._close_table()
+        self._close_visits()
 
     def start_recording(self, path: Path) -> None:
         self.recorder = Recorder(path, self.config, self.is_complete).__enter__()
@@ -156,6 +177,18 @@ class Outputs:
         except LivecamError as error:
             self._fail(str(error))
 
+    def _close_visits(self) -> None:
+        log, self._visits = self._visits, None
+        if log is None:
+            return
+        try:
+            log.__exit__()
+        except LivecamError as error:
+            self._fail(str(error))
+        self.summary.visits = log.counted
+        if self.summary.labelled:
+            self.summary.outputs.append(log.path)
+
     def _fail(self, why: str) -> None:
         self.summary.notices.append(why)
         self.summary.error = self.summary.error or why
@@ -168,6 +201,10 @@ class Outputs:
         self._count()
         numbers = (face.track_id for face in labels.faces)  # ids are given in order
         self.summary.tracks = max(self.summary.tracks, *numbers, 0)
+        self._write_row(labels)
+        self._count_visits(labels)
+
+    def _write_row(self, labels: Labels) -> None:
         if self._table is None:
             return
         try:
@@ -175,6 +212,16 @@ class Outputs:
         except LivecamError as error:
             self._fail(str(error))
             self._close_table()
+
+    def _count_visits(self, labels: Labels) -> None:
+        if self._visits is None:
+            return
+        try:
+            self._visits(labels)
+            self.summary.visits = self._visits.counted
+        except LivecamError as error:
+            self._fail(str(error))
+            self._close_visits()
 
     def _count(self) -> None:
         now_s = time.monotonic()

@@ -253,9 +253,14 @@ class Viewer:
             f"{1000 * late_s:.0f} ms" if late_s is not None else "",
             f"dropped {capture.dropped}",
             f"{faces} {'face' if faces == 1 else 'faces'}",
+            self._visits(),
             *self._about(line),
         ]
         return [word for word in words if word]
+
+    def _visits(self) -> str:
+        visits = self.outputs.summary.visits
+        return "" if visits is None else f"{visits} {'visit' if visits == 1 else 'visits'}"
 
     @staticmethod
     def _about(line: Line | None) -> list[str]:

@@ -1,0 +1,65 @@
+"""The visits of a run, counted while it goes on and kept in their file."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+from livecam.audience import Audience
+from livecam.classifier import age_prior
+from livecam.config import Config
+from livecam.live.labeller import Labels
+from livecam.store import VisitStore
+
+WATCHED_EVERY_S = 10.0  # the file is told so often that somebody looks
+
+
+class VisitLog:
+    """Callable: labels, in order. A context manager. Raises LivecamError.
+
+    The visits of a file (`is_file`) are dated as if it had begun to play at the first frame.
+    """
+
+    def __init__(self, path: Path, name: str, config: Config, is_file: bool) -> None:
+        self.path, self.is_file = path, is_file
+        prior = age_prior(config.classifier.model, config.classifier.runtime)
+        self._store = VisitStore(path, name, prior, config.overlay.gender)
+        self._audience = Audience(config.audience)
+        self._epoch: float | None = None  # Unix time at 0 s of the frames' clock
+        self._time_s = 0.0  # of the newest frame
+        self._watched_s = -math.inf  # what the file was told last
+        self._source = 0
+
+    @property
+    def counted(self) -> int:
+        return self._audience.counted
+
+    def __enter__(self) -> VisitLog:
+        self._store.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            if self._epoch is not None:
+                self._store.watch(self._epoch + self._time_s)
+                self._store.put(self._audience.leave(), self._epoch)
+        finally:
+            self._store.__exit__()
+
+    def __call__(self, labels: Labels) -> None:
+        self._time_s = labels.shot.frame.time_s
+        if self._epoch is None or not self.is_file:
+            # each time: the frames' clock may stand still while a computer sleeps
+            ago_s = time.monotonic() - labels.shot.taken_s
+            self._epoch = time.time() - ago_s - self._time_s
+        if not 0 <= self._time_s - self._watched_s < WATCHED_EVERY_S:
+            self._store.watch(self._epoch + self._time_s)
+            self._watched_s = self._time_s
+        visits = []
+        if labels.shot.source != self._source:  # another camera
+            self._source = labels.shot.source
+            visits = self._audience.leave()
+        visits += self._audience(self._time_s, labels.faces)
+        if visits:
+            self._store.put(visits, self._epoch)
