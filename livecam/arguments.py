@@ -6,6 +6,7 @@ A flag whose name in the result has a dot, as `detector.min_face_px`, changes th
 from __future__ import annotations
 
 import argparse
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands, common, labelling, drawing)
     _add_annotate(commands, common, labelling, drawing)
     _add_predict(commands, common, labelling)
+    _add_report(commands, common)
     _add_config(commands, common)
     _add_doctor(commands, common)
     return parser
@@ -193,6 +195,27 @@ def _add_predict(
     predict.set_defaults(command="predict")
 
 
+def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
+    report = commands.add_parser(
+        "report", parents=[common], allow_abbrev=False,
+        help="how many people of which age came by",
+        description="Count the visits that `livecam run --visits FILE` has kept: a table by hour, "
+        "or by day where there are several.",
+    )  # fmt: skip
+    report.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
+    report.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
+    report.add_argument(
+        "--day", type=_day, metavar="DAY", help="this day alone: 2026-05-31, today or yesterday"
+    )
+    report.add_argument("--from", dest="first", type=_day, metavar="DAY", help="from this day on")
+    report.add_argument("--to", dest="last", type=_day, metavar="DAY", help="up to this day")
+    report.add_argument("--by", choices=("hour", "day"), help="what a row is")
+    report.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as .csv too")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts too")
+    report.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    report.set_defaults(command="report")
+
+
 def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
     config = commands.add_parser(
         "config",
@@ -228,6 +251,18 @@ def _seconds(text: str) -> float:
     for value in values:
         seconds = seconds * 60 + value
     return seconds
+
+
+def _day(text: str) -> datetime.date:
+    today = datetime.date.today()
+    if text in ("today", "yesterday"):
+        return today - datetime.timedelta(days=text == "yesterday")
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a day like {today:%Y-%m-%d}, today or yesterday, got {text!r}"
+        ) from error
 
 
 def _count_of(text: str) -> int:

@@ -111,9 +111,7 @@ class _GoingOn:
         here, there = self.face.xyxy, face.xyxy
         sizes = (here[2:] - here[:2]).mean(), (there[2:] - there[:2]).mean()
         moved = np.linalg.norm(here[:2] + here[2:] - there[:2] - there[2:]) / 2
-        return bool(
-            moved <= REACH * np.mean(sizes) and max(sizes) <= MAX_SIZE_RATIO * min(sizes)
-        )
+        return bool(moved <= REACH * np.mean(sizes) and max(sizes) <= MAX_SIZE_RATIO * min(sizes))
 
     def likeness(self, face: TrackedFace) -> float:
         """Of what is said about age and gender: Bhattacharyya's coefficient."""

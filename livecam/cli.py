@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from livecam.config import Config
     from livecam.live.memory import Memory
     from livecam.live.outputs import Request, Summary
-    from livecam.source import Input
     from livecam.stopwatch import Stopwatch
 
 GREETING = (  # once
@@ -272,7 +271,8 @@ def _predict(args: argparse.Namespace) -> int:
 
     inputs = expand(args.input, PICTURE_SUFFIXES)
     if args.csv is not None:
-        _check_csv(args.csv, inputs, args.overwrite)
+        paths = [source.path for source in inputs if source.path is not None]
+        _check_output("--csv", args.csv, ".csv", paths, args.overwrite)
     options = Options(args.assume_face, config.overlay.gender, tuple(args.over))
     models = Models(config)
     write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
@@ -297,11 +297,55 @@ def _predict(args: argparse.Namespace) -> int:
     return int(has_failed)
 
 
-def _check_csv(path: Path, inputs: Sequence[Input], may_replace: bool) -> None:
-    if path.suffix.lower() != ".csv":
-        raise UsageError(f"--csv {path}: expected a name that ends in .csv")
-    if path.resolve() in {source.path.resolve() for source in inputs if source.path is not None}:
-        raise UsageError(f"{path}: is an input; give --csv another name")
+def _report_visits(args: argparse.Namespace) -> int:
+    config = _settings(args)
+    from livecam import report, store
+    from livecam.report_page import page
+    from livecam.sinks import write_text
+
+    begin, end = _bounds(args)
+    wanted = {"--csv": (args.csv, ".csv"), "--html": (args.html, ".html")}
+    for flag, (path, suffix) in wanted.items():
+        if path is not None:
+            _check_output(flag, path, suffix, [args.visits], args.overwrite)
+    found = report.report(store.read(args.visits, begin, end), config.scheme, args.by)
+    for line in report.as_text(found):
+        print(line)
+    if not found.rows:
+        _say(f"{args.visits}: nothing was watched in this time")
+    if args.csv is not None:
+        write_text(args.csv, "".join(report.as_csv(found)))
+    if args.html is not None:
+        write_text(args.html, page(found, args.visits.name))
+    return 0
+
+
+def _bounds(args: argparse.Namespace) -> tuple[float, float]:
+    """Unix times of the days that a report is about."""
+    import datetime
+
+    if args.day is not None and (args.first is not None or args.last is not None):
+        raise UsageError("--day: is one day; give it alone, or --from and --to")
+    first, last = args.day or args.first, args.day or args.last
+    if first is not None and last is not None and last < first:
+        raise UsageError(f"--to {last}: expected a day not before --from {first}")
+    begin, end = 0.0, float("inf")
+    midnight = datetime.time()
+    if first is not None:
+        begin = datetime.datetime.combine(first, midnight).timestamp()
+    if last is not None:
+        after = last + datetime.timedelta(days=1)
+        end = datetime.datetime.combine(after, midnight).timestamp()
+    return begin, end
+
+
+def _check_output(
+    flag: str, path: Path, suffix: str, inputs: Sequence[Path], may_replace: bool
+) -> None:
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"{flag} {path}: expected a name that ends in {suffix}")
+    if path.resolve() in {source.resolve() for source in inputs}:
+        raise UsageError(f"{path}: is an input; give {flag} another name")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; expected a file")
     if path.exists() and not may_replace:
@@ -338,6 +382,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "annotate": _annotate,
     "predict": _predict,
+    "report": _report_visits,
     "config": _config,
     "doctor": _doctor,
 }

@@ -124,8 +124,8 @@ class Visit:
     """One person from entry to exit, as far as the camera can tell: no picture, no features of the
     face.
 
-    `number` from 1 in each run. `begin_s` and `end_s` are on the clock of the frames; the rest is as
-    in `TrackedFace`, from the track of theirs with the most views.
+    `number` from 1 in each run. `begin_s` and `end_s` are on the clock of the frames; the rest is
+    as in `TrackedFace`, from the track of theirs with the most views.
     """
 
     number: int

@@ -1,8 +1,8 @@
 """How many people are of which class, when each answer is uncertain.
 
-Counting everybody in their likeliest class counts some classes twice as often as they are, and adding
-up probabilities makes every audience look like the faces that the network learnt from. What the
-answers have in common says how common each class is here, and that says more of each answer: the
+Counting everybody in their likeliest class counts some classes far too often, and adding up
+probabilities makes every audience look like the faces that the network learnt from. What the answers
+have in common says how common each class is here, and that says more of each answer: the
 expectation-maximisation of Saerens, Latinne and Decaestecker (2002).
 """
 

@@ -428,6 +428,18 @@ def write_picture(path: Path, bgr: Image) -> None:
         raise _unwritable(path, error) from error
 
 
+@held()
+def write_text(path: Path, text: str) -> None:
+    """A text file, whole or not at all. Raises LivecamError if it cannot be written."""
+    file = _PartialFile(path)
+    try:
+        file.path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        file.keep()
+    except OSError as error:
+        file.discard()
+        raise _unwritable(path, error) from error
+
+
 def _picture_quality(suffix: str) -> list[int]:
     return [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix.lower() in (".jpg", ".jpeg") else []
 

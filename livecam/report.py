@@ -1,0 +1,156 @@
+"""Who came by, hour by hour or day by day, counted from a file of visits."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from livecam.ages import AgeScheme
+from livecam.prevalence import counts
+from livecam.progress import clock_time
+from livecam.sinks import csv_line
+from livecam.store import Visits
+
+HOUR_S, DAY_S = 3600.0, 86400.0
+STEPS = {"hour": HOUR_S, "day": DAY_S}
+Z_80 = 1.2816  # standard errors to each side that hold four in five
+DAYS = 2  # from so many on, the rows are days unless hours are asked for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One stretch of time, Unix seconds. `by_age` (bins, 2): expected visits, male and female, or
+    all of them in the first column where no gender is kept."""
+
+    begin: float
+    end: float
+    watched_s: float
+    visits: int
+    by_age: np.ndarray
+    dwell_s: float  # median; NaN without a visit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """`total` over all `rows`, which are those in which a camera looked or somebody came. `errors`
+    (bins,): standard errors of the total's ages. `by`: hour or day."""
+
+    labels: tuple[str, ...]
+    by: str
+    has_gender: bool
+    rows: list[Row]
+    total: Row
+    errors: np.ndarray
+
+
+def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
+    """`by`: hour, day, or None for what fits. Hours and days are those of this computer's clock."""
+    spans = [*visits.watched.tolist(), *zip(visits.begin, visits.begin, strict=True)]
+    begin, end = min((a for a, _ in spans), default=0.0), max((b for _, b in spans), default=0.0)
+    if by is None:
+        days = {_start(moment, "day") for moment in (begin, end)}
+        by = "hour" if len(days) < DAYS else "day"
+    shares, errors = counts(scheme.bin_probs(visits.age_probs), scheme.bin_probs(visits.age_prior))
+    female = visits.female_prob
+    has_gender = bool(np.isfinite(female).any())
+    known = np.where(np.isfinite(female), female, np.nanmean(female) if has_gender else 0.0)
+    of_both = np.stack([1 - known, known], axis=1)
+    by_age = shares[:, :, None] * of_both[:, None, :]
+
+    def row(begin: float, end: float) -> Row:
+        inside = (visits.begin >= begin) & (visits.begin < end)
+        dwell_s = (visits.end - visits.begin)[inside]
+        return Row(
+            begin, end, _watched(visits.watched, begin, end), int(inside.sum()),
+            by_age[inside].sum(axis=0), float(np.median(dwell_s)) if len(dwell_s) else np.nan,
+        )  # fmt: skip
+
+    rows = [row(a, b) for a, b in _stretches(begin, end, by)] if spans else []
+    rows = [each for each in rows if each.watched_s or each.visits]
+    total = row(rows[0].begin, rows[-1].end) if rows else row(begin, end)
+    return Report(scheme.labels, by, has_gender, rows, total, errors)
+
+
+def _start(moment: float, by: str) -> float:
+    """When the hour or the day began that this Unix time is in."""
+    local = datetime.datetime.fromtimestamp(moment).replace(minute=0, second=0, microsecond=0)
+    return (local.replace(hour=0) if by == "day" else local).timestamp()
+
+
+def _stretches(begin: float, end: float, by: str) -> Iterator[tuple[float, float]]:
+    """All hours or days from `begin` to `end`, that one included."""
+    here = _start(begin, by)
+    while here <= end:
+        # a day may have 23 or 25 hours
+        after = _start(here + 1.5 * STEPS[by], by)
+        yield here, after
+        here = after
+
+
+def _watched(spans: np.ndarray, begin: float, end: float) -> float:
+    """Seconds of that stretch in which at least one source was looked at."""
+    seen_s, until = 0.0, begin
+    for a, b in spans:  # in order of their beginning
+        a, b = max(a, until), min(b, end)
+        if b > a:
+            seen_s, until = seen_s + b - a, b
+    return seen_s
+
+
+def as_rows(found: Report) -> list[list[str]]:
+    """Cells for people, the header first, the total last: whole visits, and how far the total of an
+    age may be off."""
+    head = ["", "watched", "visits", *found.labels, *(["female"] if found.has_gender else [])]
+    lines = [head]
+    for each in found.rows:
+        lines.append([_when(each.begin, found.by), *_cells(found, each)])
+    total = ["all", *_cells(found, found.total)]
+    for i, error in enumerate(found.errors):
+        total[3 + i] += f"±{Z_80 * error:.0f}"
+    return [*lines, total]
+
+
+def as_text(found: Report) -> list[str]:
+    """The lines of a table for people."""
+    lines = as_rows(found)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    ]
+
+
+def _cells(found: Report, row: Row) -> list[str]:
+    ages = [f"{number:.0f}" for number in row.by_age.sum(axis=1)]
+    gender = [female_share(row)] if found.has_gender else []
+    return [clock_time(row.watched_s), str(row.visits), *ages, *gender]
+
+
+def female_share(row: Row) -> str:
+    return f"{100 * row.by_age[:, 1].sum() / row.visits:.0f} %" if row.visits else "-"
+
+
+def _when(moment: float, by: str) -> str:
+    pattern = "%Y-%m-%d %H:%M" if by == "hour" else "%Y-%m-%d %a"
+    return datetime.datetime.fromtimestamp(moment).strftime(pattern)
+
+
+def as_csv(found: Report) -> Iterator[str]:
+    """The rows as they are, without the total. Times are local, with their distance from UTC."""
+    genders = ["male", "female"] if found.has_gender else []
+    yield csv_line(["begin", "end", "watched_s", "visits", *found.labels, *genders, "dwell_s"])
+    for row in found.rows:
+        values: Sequence[object] = [
+            *(_iso(moment) for moment in (row.begin, row.end)), round(row.watched_s), row.visits,
+            *row.by_age.sum(axis=1).round(2).tolist(),
+            *(row.by_age.sum(axis=0).round(2).tolist() if found.has_gender else []),
+            None if np.isnan(row.dwell_s) else round(row.dwell_s, 1),
+        ]  # fmt: skip
+        yield csv_line(values)
+
+
+def _iso(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment).astimezone().isoformat(timespec="seconds")

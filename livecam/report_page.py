@@ -1,0 +1,185 @@
+"""The report as one self-contained HTML page: figures, two charts drawn in SVG, the table."""
+
+from __future__ import annotations
+
+import datetime
+import html
+from collections.abc import Iterator
+
+import numpy as np
+
+from livecam.progress import clock_time
+from livecam.report import Z_80, Report, Row, as_rows, female_share
+
+PX_W = 860  # of a chart
+STYLE = """
+:root { --ink: #1c2733; --soft: #66727f; --line: #d9dfe5; --back: #ffffff;
+        --male: #3f7cac; --female: #d1603d; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8edf2; --soft: #9aa6b2; --line: #36414c;
+        --back: #14191f; --male: #6fa8d6; --female: #e98a6b; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
+       max-width: 900px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
+p { margin: .3rem 0; color: var(--soft); }
+dl { display: flex; flex-wrap: wrap; gap: 2.5rem; margin: 1.2rem 0; }
+dt { color: var(--soft); font-size: .9rem; } dd { margin: 0; font-size: 1.9rem; }
+svg { width: 100%; height: auto; } svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
+svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
+.table { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; }
+th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; }
+tr + tr { border-top: 1px solid var(--line); } tr:last-child { font-weight: 600; }
+@media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; } }
+"""
+
+
+def page(found: Report, name: str) -> str:
+    """`name`: of the file of visits."""
+    total = found.total
+    figures = {"visits": f"{total.visits}", "watched": clock_time(total.watched_s)}
+    if total.visits:
+        figures["half stayed longer than"] = clock_time(total.dwell_s)
+        if found.has_gender:
+            figures["female"] = female_share(total)
+    tiles = "".join(
+        f"<div><dt>{what}</dt><dd>{value}</dd></div>" for what, value in figures.items()
+    )
+    title = f"Visits: {html.escape(name)}"
+    parts = [
+        "<!doctype html>", '<html lang="en">', '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">', f"<title>{title}</title>",
+        f"<style>{STYLE}</style>", f"<h1>{title}</h1>", f"<p>{_period(found)}</p>",
+        f"<dl>{tiles}</dl>",
+    ]  # fmt: skip
+    if total.visits:
+        parts += [
+            "<h2>Ages</h2>", "".join(_ages(found)),
+            "<p>The number beside a bar is how many, and how far that may be off in four cases "
+            "of five, because ages are estimated. "
+            "They are how old people look.</p>",
+            f"<h2>Visits by {found.by}</h2>", "".join(_hours(found)),
+            f"<p>The line below a bar is the part of the {found.by} in which the camera looked. "
+            "Whoever comes back later counts again.</p>",
+        ]  # fmt: skip
+    parts += ["<h2>Table</h2>", '<div class="table"><table>', "".join(_table(found)),
+              "</table></div>", "</html>"]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+def _period(found: Report) -> str:
+    if not found.rows:
+        return "Nothing was watched in this time."
+    first, last = (
+        datetime.datetime.fromtimestamp(moment)
+        for moment in (found.rows[0].begin, found.rows[-1].end - 1)
+    )
+    days = f"{first:%A, %d %B %Y}"
+    return days if first.date() == last.date() else f"{days} to {last:%A, %d %B %Y}"
+
+
+def _svg(height: float, drawn: str, label: str) -> str:
+    return (
+        f'<svg viewBox="0 0 {PX_W} {height:.0f}" role="img" aria-label="{html.escape(label)}">'
+        f"{drawn}</svg>"
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">'
+        f"{html.escape(text)}</text>"
+    )
+
+
+def _bar(x: float, y: float, width: float, height: float, fill: str, title: str = "") -> str:
+    told = f"<title>{html.escape(title)}</title>" if title else ""
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" '
+        f'fill="{fill}">{told}</rect>'
+    )
+
+
+def _ages(found: Report) -> Iterator[str]:
+    """A bar for each bin, men and women in their colours, with its error."""
+    step, left, right = 34, 70, 120
+    by_age = found.total.by_age
+    sums = by_age.sum(axis=1)
+    scale = (PX_W - left - right) / max((sums + Z_80 * found.errors).max(), 1.0)
+    genders = (("male", "var(--male)"), ("female", "var(--female)"))
+    drawn, top = [], 0.0
+    if found.has_gender:
+        for i, (gender, colour) in enumerate(genders):
+            drawn += [_bar(left + 90 * i, 4, 14, 14, colour), _text(left + 20 + 90 * i, 16, gender)]
+        top = 30.0
+    for i, label in enumerate(found.labels):
+        y, x = top + i * step, float(left)
+        drawn.append(_text(left - 10, y + 18, label, "end"))
+        for share, (gender, colour) in zip(by_age[i], genders, strict=True):
+            what = (
+                f"{label}, {gender}: {share:.1f}" if found.has_gender else f"{label}: {share:.1f}"
+            )
+            drawn.append(_bar(x, y, share * scale, 24, colour, what))
+            x += share * scale
+        error = Z_80 * found.errors[i]
+        low, high = left + max(sums[i] - error, 0) * scale, left + (sums[i] + error) * scale
+        drawn.append(
+            f'<path d="M{low:.1f} {y + 12}H{high:.1f}M{low:.1f} {y + 7}v10M{high:.1f} {y + 7}v10" '
+            'class="ink" fill="none"/>'
+        )
+        drawn.append(_text(high + 10, y + 17, f"{sums[i]:.0f} ± {error:.0f}"))
+    yield _svg(top + step * len(found.labels), "".join(drawn), "visits by age")
+
+
+def _hours(found: Report) -> Iterator[str]:
+    """A column for each hour or day, the ages in it stacked, the youngest below."""
+    height, left, legend = 220.0, 40.0, 30.0
+    highest = _nice(max(row.visits for row in found.rows))
+    width = (PX_W - left) / len(found.rows)
+    bottom = legend + height
+    drawn = []
+    for i, label in enumerate(found.labels):
+        x = left + i * (PX_W - left) / max(len(found.labels), 8)
+        drawn += [_bar(x, 4, 14, 14, _colour(i, found)), _text(x + 20, 16, label)]
+    for part in (0.0, 0.5, 1.0):
+        y = bottom - part * height
+        drawn.append(f'<path d="M{left} {y:.1f}H{PX_W}" class="line"/>')
+        drawn.append(_text(left - 8, y + 4, f"{part * highest:g}", "end", "soft"))
+    every = int(np.ceil(len(found.rows) * 62 / (PX_W - left)))  # labels that do not overlap
+    for i, row in enumerate(found.rows):
+        x, y = left + i * width + 0.1 * width, bottom
+        for b, share in enumerate(row.by_age.sum(axis=1)):
+            tall = share * height / highest
+            y -= tall
+            drawn.append(
+                _bar(x, y, 0.8 * width, tall, _colour(b, found), f"{found.labels[b]}: {share:.1f}")
+            )
+        part = min(row.watched_s / (row.end - row.begin), 1.0)
+        drawn.append(_bar(x, bottom + 4, 0.8 * width * part, 4, "var(--soft)"))
+        if i % every == 0:
+            drawn.append(_text(x + 0.4 * width, bottom + 26, _short(row, found.by), "middle"))
+    yield _svg(bottom + 34, "".join(drawn), f"visits by {found.by}")
+
+
+def _short(row: Row, by: str) -> str:
+    moment = datetime.datetime.fromtimestamp(row.begin)
+    return f"{moment:%H:%M}" if by == "hour" else f"{moment:%d %b}"
+
+
+def _nice(number: float) -> float:
+    """The next even number of one digit and zeros, so that half of it is whole too."""
+    digit = 10 ** int(np.log10(max(number, 1)))
+    return max(float(np.ceil(number / digit / 2) * 2 * digit), 2.0)
+
+
+def _colour(i: int, found: Report) -> str:
+    """From yellow for the youngest over green to violet for the oldest."""
+    share = i / max(len(found.labels) - 1, 1)
+    return f"hsl({55 + 225 * share:.0f} {70 - 15 * share:.0f}% {62 - 14 * share:.0f}%)"
+
+
+def _table(found: Report) -> Iterator[str]:
+    head, *rows = as_rows(found)
+    yield f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>\n"
+    for row in rows:
+        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n"
