@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecam.ages import AgeScheme
-from livecam.prevalence import counts
-from livecam.progress import clock_time
+from livecam.prevalence import Z_80, counts
 from livecam.sinks import csv_line
 from livecam.store import Visits
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 STEPS = {"hour": HOUR_S, "day": DAY_S}
-Z_80 = 1.2816  # standard errors to each side that hold four in five
 DAYS = 2  # from so many on, the rows are days unless hours are asked for
 
 
@@ -61,10 +59,10 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
     by_age = shares[:, :, None] * of_both[:, None, :]
 
     def row(begin: float, end: float) -> Row:
-        inside = (visits.begin >= begin) & (visits.begin < end)
+        inside = slice(*np.searchsorted(visits.begin, (begin, end)))
         dwell_s = (visits.end - visits.begin)[inside]
         return Row(
-            begin, end, _watched(visits.watched, begin, end), int(inside.sum()),
+            begin, end, _watched(visits.watched, begin, end), len(dwell_s),
             by_age[inside].sum(axis=0), float(np.median(dwell_s)) if len(dwell_s) else np.nan,
         )  # fmt: skip
 
@@ -126,7 +124,13 @@ def as_text(found: Report) -> list[str]:
 def _cells(found: Report, row: Row) -> list[str]:
     ages = [f"{number:.0f}" for number in row.by_age.sum(axis=1)]
     gender = [female_share(row)] if found.has_gender else []
-    return [clock_time(row.watched_s), str(row.visits), *ages, *gender]
+    return [watched(row), str(row.visits), *ages, *gender]
+
+
+def watched(row: Row) -> str:
+    """Hours and minutes."""
+    hours, minutes = divmod(round(row.watched_s / 60), 60)
+    return f"{hours}:{minutes:02} h"
 
 
 def female_share(row: Row) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime
 import html
+import math
 from collections.abc import Iterator
 
-import numpy as np
-
+from livecam.prevalence import Z_80
 from livecam.progress import clock_time
-from livecam.report import Z_80, Report, Row, as_rows, female_share
+from livecam.report import Report, as_rows, female_share, watched
 
 PX_W = 860  # of a chart
+LEGEND_COLUMNS = 8
+LABEL_PX = 62  # of a name below a column
 STYLE = """
 :root { --ink: #1c2733; --soft: #66727f; --line: #d9dfe5; --back: #ffffff;
         --male: #3f7cac; --female: #d1603d; }
@@ -37,7 +39,7 @@ tr + tr { border-top: 1px solid var(--line); } tr:last-child { font-weight: 600;
 def page(found: Report, name: str) -> str:
     """`name`: of the file of visits."""
     total = found.total
-    figures = {"visits": f"{total.visits}", "watched": clock_time(total.watched_s)}
+    figures = {"visits": f"{total.visits}", "watched": watched(total)}
     if total.visits:
         figures["half stayed longer than"] = clock_time(total.dwell_s)
         if found.has_gender:
@@ -133,19 +135,21 @@ def _ages(found: Report) -> Iterator[str]:
 
 def _hours(found: Report) -> Iterator[str]:
     """A column for each hour or day, the ages in it stacked, the youngest below."""
-    height, left, legend = 220.0, 40.0, 30.0
+    height, left = 220.0, 40.0
+    legend = 10.0 + 22 * math.ceil(len(found.labels) / LEGEND_COLUMNS)
     highest = _nice(max(row.visits for row in found.rows))
     width = (PX_W - left) / len(found.rows)
     bottom = legend + height
     drawn = []
     for i, label in enumerate(found.labels):
-        x = left + i * (PX_W - left) / max(len(found.labels), 8)
-        drawn += [_bar(x, 4, 14, 14, _colour(i, found)), _text(x + 20, 16, label)]
+        line, column = divmod(i, LEGEND_COLUMNS)
+        x, y = left + column * (PX_W - left) / LEGEND_COLUMNS, 4 + 22 * line
+        drawn += [_bar(x, y, 14, 14, _colour(i, found)), _text(x + 20, y + 12, label)]
     for part in (0.0, 0.5, 1.0):
         y = bottom - part * height
         drawn.append(f'<path d="M{left} {y:.1f}H{PX_W}" class="line"/>')
         drawn.append(_text(left - 8, y + 4, f"{part * highest:g}", "end", "soft"))
-    every = int(np.ceil(len(found.rows) * 62 / (PX_W - left)))  # labels that do not overlap
+    names = dict(_names(found, width))
     for i, row in enumerate(found.rows):
         x, y = left + i * width + 0.1 * width, bottom
         for b, share in enumerate(row.by_age.sum(axis=1)):
@@ -156,20 +160,29 @@ def _hours(found: Report) -> Iterator[str]:
             )
         part = min(row.watched_s / (row.end - row.begin), 1.0)
         drawn.append(_bar(x, bottom + 4, 0.8 * width * part, 4, "var(--soft)"))
-        if i % every == 0:
-            drawn.append(_text(x + 0.4 * width, bottom + 26, _short(row, found.by), "middle"))
+        if i in names:
+            drawn.append(_text(x + 0.4 * width, bottom + 26, names[i], "middle"))
     yield _svg(bottom + 34, "".join(drawn), f"visits by {found.by}")
 
 
-def _short(row: Row, by: str) -> str:
-    moment = datetime.datetime.fromtimestamp(row.begin)
-    return f"{moment:%H:%M}" if by == "hour" else f"{moment:%d %b}"
+def _names(found: Report, width: float) -> Iterator[tuple[int, str]]:
+    """What stands below which column, so far apart that they do not overlap: of hours of several
+    days, only the days."""
+    moments = [datetime.datetime.fromtimestamp(row.begin) for row in found.rows]
+    by_hour = found.by == "hour" and moments[0].date() == moments[-1].date()
+    free_from = 0.0
+    for i, moment in enumerate(moments):
+        is_new = by_hour or i == 0 or moment.date() != moments[i - 1].date()
+        if is_new and i * width >= free_from:
+            yield i, f"{moment:%H:%M}" if by_hour else f"{moment:%d %b}"
+            free_from = i * width + LABEL_PX
 
 
 def _nice(number: float) -> float:
-    """The next even number of one digit and zeros, so that half of it is whole too."""
-    digit = 10 ** int(np.log10(max(number, 1)))
-    return max(float(np.ceil(number / digit / 2) * 2 * digit), 2.0)
+    """The next round number whose half is round too."""
+    digit = 10 ** int(math.log10(max(number, 1)))
+    ends = [digit * step / 10 for step in (10, 12, 16, 20, 24, 30, 40, 60, 80, 100)]
+    return next(end for end in ends if end >= number and not end % 2)
 
 
 def _colour(i: int, found: Report) -> str:

@@ -153,15 +153,14 @@ def check(path: Path) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, WAIT_S)
+    db = sqlite3.connect(path, WAIT_S, isolation_level="IMMEDIATE")
     try:
         db.execute("BEGIN IMMEDIATE")  # of two that make the file, one waits
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            db.commit()
-            db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        else:
-            _require_ours(db, path)
-            db.commit()
+            for statement in SCHEMA.split(";"):
+                db.execute(statement)
+        _require_ours(db, path)
+        db.commit()
     except BaseException:
         db.close()
         raise

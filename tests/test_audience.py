@@ -1,0 +1,131 @@
+"""Visits: one for each person, however often the tracker loses them for a moment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from people import face
+
+from livecam.audience import SAVED_EVERY_S, Audience
+from livecam.config import AudienceConfig, load_config
+from livecam.datatypes import AGES, TrackedFace, Visit
+from livecam.shipped import shipped_file
+
+CONFIG = AudienceConfig(min_dwell_s=1.0, rejoin_s=3.0)
+
+
+def aged(age: int) -> np.ndarray:
+    probs = np.exp(-np.square((np.arange(AGES) - age) / 5) / 2).astype(np.float32)
+    return probs / probs.sum()
+
+
+def person(track_id: int, left: float = 100, age: int = 30, **changes: object) -> TrackedFace:
+    return face((left, 100, left + 60, 180), track_id, age_probs=aged(age), age=age, **changes)
+
+
+def visits(*seen: tuple[float, float, TrackedFace], until_s: float = 10.0) -> dict[int, Visit]:
+    """Of people each in the picture from one second to another, at 10 frames a second."""
+    audience = Audience(CONFIG)
+    found: dict[int, Visit] = {}
+    for i in range(round(10 * until_s)):
+        time_s = i / 10
+        faces = [face for begin_s, end_s, face in seen if begin_s <= time_s < end_s]
+        found |= {visit.number: visit for visit in audience(time_s, faces)}
+    found |= {visit.number: visit for visit in audience.leave()}
+    assert audience.counted == len(found)
+    return found
+
+
+def test_a_visit_goes_from_entry_to_exit() -> None:
+    (visit,) = visits((1, 4, person(1))).values()
+    assert (visit.number, visit.begin_s, visit.end_s) == (1, 1.0, pytest.approx(3.9))
+    assert (visit.age, visit.samples) == (30, 5)
+    assert np.array_equal(visit.age_probs, aged(30))
+
+
+def test_who_is_seen_for_a_moment_does_not_count() -> None:
+    assert visits((1, 1.9, person(1))) == {}
+
+
+def test_two_at_once_are_two() -> None:
+    assert len(visits((0, 5, person(1)), (0, 5, person(2, left=180)))) == 2
+
+
+def test_who_is_out_of_sight_for_a_moment_is_the_same_visitor() -> None:
+    (visit,) = visits((0, 3, person(1)), (5, 8, person(2, left=160))).values()
+    assert (visit.begin_s, visit.end_s) == (0, pytest.approx(7.9))
+
+
+@pytest.mark.parametrize(
+    ("second", "begin_s"),
+    [
+        (person(2), 6.5),  # later
+        (person(2, left=500), 5),  # somewhere else
+        (person(2, age=60), 5),  # older
+        (person(2, female_prob=0.02), 5),  # of another gender
+        (face((0, 0, 400, 400), 2, age_probs=aged(30)), 5),  # much nearer
+    ],
+)
+def test_somebody_else_is_another_visitor(second: TrackedFace, begin_s: float) -> None:
+    assert len(visits((0, 3, person(1)), (begin_s, 9, second))) == 2
+
+
+def test_who_is_still_seen_does_not_become_somebody_else() -> None:
+    found = visits((0, 9, person(1)), (4, 9, person(2, left=150)))
+    assert [visit.begin_s for visit in found.values()] == [0, 4]
+
+
+def test_of_two_who_left_the_one_who_looks_alike_is_back() -> None:
+    found = visits(
+        (0, 3, person(1, age=20)), (0, 3, person(2, age=60, left=170)), (4, 8, person(3, age=60))
+    )
+    ends = {visit.age: visit.end_s for visit in found.values()}
+    assert ends == {20: pytest.approx(2.9), 60: pytest.approx(7.9)}
+
+
+def test_a_box_that_is_only_predicted_is_not_seen() -> None:
+    (visit,) = visits((0, 3, person(1)), (3, 4, person(1, coasting_s=0.5))).values()
+    assert visit.end_s == pytest.approx(2.9)
+
+
+def test_the_answer_is_that_of_the_most_views() -> None:
+    (visit,) = visits(
+        (0, 3, person(1, age=30, samples=12)), (4, 6, person(2, age=34, samples=1))
+    ).values()
+    assert visit.age == 30
+    (visit,) = visits(
+        (0, 3, person(1, age=30, samples=2)), (4, 6, person(2, age=34, samples=9))
+    ).values()
+    assert visit.age == 34
+
+
+def test_a_long_visit_is_saved_while_it_goes_on() -> None:
+    audience = Audience(CONFIG)
+    saved = [(i, visit) for i in range(60) for visit in audience(float(i), [person(1)])]
+    assert saved[0][0] == 1  # as soon as it counts
+    steps = np.diff([i for i, _ in saved])
+    assert set(steps) == {SAVED_EVERY_S}
+    assert {visit.number for _, visit in saved} == {1}
+
+
+def test_nobody_is_an_audience_of_nobody() -> None:
+    audience = Audience(CONFIG)
+    assert audience(0.0, []) == audience.leave() == []
+
+
+def test_a_face_that_comes_back_in_the_demo_is_one_visitor() -> None:
+    pytest.importorskip("skimage")
+    from livecam import demo
+    from livecam.pipeline import Models
+
+    config = load_config(shipped_file("config.yaml"), environment={})
+    line, audience = Models(config).pipeline(), Audience(config.audience)
+    tracks, numbers = set(), set()
+    for frame in demo.frames():
+        if frame.index % 2:  # half of its frames will do
+            continue
+        faces = line(frame)
+        tracks |= {face.track_id for face in faces}
+        numbers |= {visit.number for visit in audience(frame.time_s, faces)}
+    numbers |= {visit.number for visit in audience.leave()}
+    assert (len(tracks), len(numbers)) == (3, 2)
