@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-PRIOR_WEIGHT = 5.0  # as if so many people of the prior's classes had been seen
-STEPS = 100
-SAMPLES, SAMPLE_STEPS, SAMPLE_MOST = 50, 60, 5000  # of the bootstrap: how many, steps, people
+# chosen on the dev part, see docs/audience.md
+PRIOR_PEOPLE, PRIOR_SHARE = 5.0, 0.2  # as if so many, and so many for each, of the prior were there
+ALIKE = 0.6  # of what is uncertain, how much all answers may err in one direction
+STEPS = 60
+SAMPLES, SAMPLE_MOST = 50, 5000  # of the bootstrap: how many, of how many people at most
 Z_80 = 1.2816  # standard errors to each side that hold four in five
 
 
@@ -30,7 +32,7 @@ def counts(probs: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray
     base = np.where(is_known[:, None], np.maximum(prior, 1e-9), np.nan)
     usual = base[is_known].mean(axis=0) if is_known.any() else np.full(k, 1 / k)
     usual = usual / usual.sum()
-    common = _common(probs, base, usual, usual, STEPS)
+    common = _common(probs, base, usual)
     found = _adapted(probs, base, common)
     # people drawn again and again: how the classes' frequencies might have come out
     random = np.random.default_rng(0)
@@ -38,10 +40,11 @@ def counts(probs: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray
     sums = []
     for _ in range(SAMPLES):
         drawn = random.integers(0, n, most)
-        resampled = _common(probs[drawn], base[drawn], usual, common, SAMPLE_STEPS)
+        resampled = _common(probs[drawn], base[drawn], usual)
         sums.append(_adapted(probs[drawn], base[drawn], resampled).sum(axis=0))
-    own = (found * (1 - found)).sum(axis=0)
-    return found, np.sqrt(np.var(sums, axis=0) * n / most + own)
+    uncertain = (found * (1 - found)).sum(axis=0)
+    variance = np.var(sums, axis=0) * n / most + uncertain + np.square(ALIKE * uncertain)
+    return found, np.sqrt(variance)
 
 
 def _adapted(probs: np.ndarray, base: np.ndarray, common: np.ndarray) -> np.ndarray:
@@ -51,12 +54,11 @@ def _adapted(probs: np.ndarray, base: np.ndarray, common: np.ndarray) -> np.ndar
     return adapted / adapted.sum(axis=1, keepdims=True)
 
 
-def _common(
-    probs: np.ndarray, base: np.ndarray, usual: np.ndarray, start: np.ndarray, steps: int
-) -> np.ndarray:
-    """How common each class is (k,)."""
-    common = start
-    for _ in range(steps):
-        common = _adapted(probs, base, common).sum(axis=0) + PRIOR_WEIGHT * usual
+def _common(probs: np.ndarray, base: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """How common each class is here (k,), if it is `usual` (k,) elsewhere."""
+    prior = (PRIOR_PEOPLE + PRIOR_SHARE * len(probs)) * usual
+    common = usual
+    for _ in range(STEPS):
+        common = _adapted(probs, base, common).sum(axis=0) + prior
         common = common / common.sum()
     return common

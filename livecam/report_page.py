@@ -143,7 +143,7 @@ def _hours(found: Report) -> Iterator[str]:
     drawn = []
     for i, label in enumerate(found.labels):
         line, column = divmod(i, LEGEND_COLUMNS)
-        x, y = left + column * (PX_W - left) / LEGEND_COLUMNS, 4 + 22 * line
+        x, y = left + column * (PX_W - left) / LEGEND_COLUMNS, 4.0 + 22 * line
         drawn += [_bar(x, y, 14, 14, _colour(i, found)), _text(x + 20, y + 12, label)]
     for part in (0.0, 0.5, 1.0):
         y = bottom - part * height
