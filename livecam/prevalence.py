@@ -25,40 +25,42 @@ def counts(probs: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray
     each class on the data that it learnt from; a row with NaN: not known, that answer stays as it
     is. Returns shares (n, k), rows sum to 1, and the standard errors of their sums (k,).
     """
-    n, k = probs.shape
-    if not n:
-        return np.zeros((0, k)), np.zeros(k)
+    found = probs.astype(float)
     is_known = np.isfinite(prior).all(axis=1) & (prior > 0).any(axis=1)
-    base = np.where(is_known[:, None], np.maximum(prior, 1e-9), np.nan)
-    usual = base[is_known].mean(axis=0) if is_known.any() else np.full(k, 1 / k)
-    usual = usual / usual.sum()
-    common = _common(probs, base, usual)
-    found = _adapted(probs, base, common)
-    # people drawn again and again: how the classes' frequencies might have come out
-    random = np.random.default_rng(0)
-    most = min(n, SAMPLE_MOST)
-    sums = []
-    for _ in range(SAMPLES):
-        drawn = random.integers(0, n, most)
-        resampled = _common(probs[drawn], base[drawn], usual)
-        sums.append(_adapted(probs[drawn], base[drawn], resampled).sum(axis=0))
+    drawn_variance = np.zeros(probs.shape[1])
+    if is_known.any():
+        base = np.maximum(prior[is_known], 1e-9)
+        usual = base.mean(axis=0) / base.mean(axis=0).sum()
+        odds = probs[is_known] / base
+        found[is_known] = _adapted(odds, _common(odds, usual))
+        drawn_variance = _drawn_variance(odds, usual)
     uncertain = (found * (1 - found)).sum(axis=0)
-    variance = np.var(sums, axis=0) * n / most + uncertain + np.square(ALIKE * uncertain)
-    return found, np.sqrt(variance)
+    return found, np.sqrt(drawn_variance + uncertain + np.square(ALIKE * uncertain))
 
 
-def _adapted(probs: np.ndarray, base: np.ndarray, common: np.ndarray) -> np.ndarray:
-    """What the answers (n, k) say where the classes are as `common` (k,), and not as `base` (n, k);
-    those without a base as they are."""
-    adapted = probs * np.where(np.isnan(base), 1.0, common / base)
+def _common(odds: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """How common each class is here (k,), where it is `usual` (k,) elsewhere. `odds` (n, k):
+    answers, over what is usual where they come from."""
+    prior = (PRIOR_PEOPLE + PRIOR_SHARE * len(odds)) * usual
+    common = usual
+    for _ in range(STEPS):
+        common = common * ((1 / (odds @ common)) @ odds) + prior
+        common = common / common.sum()
+    return common
+
+
+def _adapted(odds: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """What the answers say where the classes are so common: (n, k), rows sum to 1."""
+    adapted = odds * common
     return adapted / adapted.sum(axis=1, keepdims=True)
 
 
-def _common(probs: np.ndarray, base: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """How common each class is here (k,), if it is `usual` (k,) elsewhere."""
-    prior = (PRIOR_PEOPLE + PRIOR_SHARE * len(probs)) * usual
-    common = usual
-    for _ in range(STEPS):
-        common = _adapted(probs, base, common).sum(axis=0) + prior
-        common = common / common.sum()
-    return common
+def _drawn_variance(odds: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Of the sums (k,), had other people of the same kind come: a bootstrap."""
+    random = np.random.default_rng(0)
+    most = min(len(odds), SAMPLE_MOST)
+    sums = []
+    for _ in range(SAMPLES):
+        drawn = odds[random.integers(0, len(odds), most)]
+        sums.append(_adapted(drawn, _common(drawn, usual)).sum(axis=0))
+    return np.var(sums, axis=0) * len(odds) / most

@@ -87,6 +87,52 @@ def summary(answer: clips.Answer) -> tuple[str, ...]:
 # Every frame of a file
 
 
+def test_visits_are_counted_and_a_second_run_adds_to_them(
+    livecam: clips.Command, clip: Path
+) -> None:
+    for number in (1, 2):
+        answer = run(livecam, "a.mp4", "--visits", "v.db")
+        assert (answer.code, answer.out) == (0, "v.db\n")
+        assert ", 1 track, 1 visit\n" in answer.err
+        answer = livecam("report", "v.db", "--by", "day")
+        assert answer.code == 0
+        head, *_, total = answer.out.splitlines()
+        assert total.split()[:4] == ["all", "0:00", "h", str(number)]
+        assert head.split()[-1] == "female"
+    answer = run(livecam, "a.mp4", "--visits", "w.db", "--no-gender")
+    assert "female" not in livecam("report", "w.db").out
+    assert names() == ["a.mp4", "v.db", "w.db"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "why"),
+    [
+        ("a.mp4", 2, "--visits a.mp4: is another file of this command"),
+        ("t.csv", 2, "--visits t.csv: is another file of this command"),
+        ("other.txt", 2, "other.txt: not a file of livecam run --visits; give another name"),
+        ("none/v.db", 1, "none/v.db: cannot be written: there is no folder none"),
+    ],
+)
+def test_visits_cannot_go_anywhere(
+    livecam: clips.Command, clip: Path, name: str, code: int, why: str
+) -> None:
+    Path("other.txt").write_text("mine")
+    before = clip.read_bytes()
+    answer = run(livecam, "a.mp4", "--tracks", "t.csv", "--visits", name)
+    assert (answer.code, answer.err) == (code, f"livecam: {why}\n")
+    assert clip.read_bytes() == before
+    assert names() == ["a.mp4", "other.txt"]
+
+
+def test_a_full_disk_ends_the_count_and_keeps_it(livecam: clips.Command, clip: Path) -> None:
+    with clips.small_disk(Path("disk"), 60) as disk:
+        assert run(livecam, "a.mp4", "--visits", disk / "v.db").code == 0
+        clips.fill(disk)
+        codes = {run(livecam, "a.mp4", "--visits", disk / "v.db").code for _ in range(2)}
+        assert 1 in codes or "visits" in livecam("report", disk / "v.db").out
+        assert livecam("report", disk / "v.db").code == 0
+
+
 def test_every_frame_is_labelled_as_annotate_does(livecam: clips.Command, clip: Path) -> None:
     answer = run(livecam, "a.mp4", "--tracks", "run.csv")
     assert (answer.code, answer.out) == (0, "run.csv\n")

@@ -26,9 +26,9 @@ SCORES = json.loads((ROOT / "models" / "scores.json").read_text())
 DOCUMENTS = [
     (name, (ROOT / name).read_text())
     for name in ("README.md", "models/README.md", "recipes/README.md", "docs/published.md",
-                 "docs/experiments.md", "docs/performance.md")
+                 "docs/experiments.md", "docs/performance.md", "docs/audience.md")
 ]  # fmt: skip
-COMMANDS = ("demo", "run", "annotate", "predict", "config", "doctor")
+COMMANDS = ("demo", "run", "annotate", "predict", "report", "config", "doctor")
 
 
 def _help(*command: str) -> str:
