@@ -20,7 +20,7 @@ from conftest import unavailable
 from faces_data import write_utkface
 
 from livecam.ages import median_age
-from livecam.classifier import AgeGenderClassifier
+from livecam.classifier import AgeGenderClassifier, age_prior
 from livecam.errors import LivecamError
 from train import prepare
 from train.faces import load
@@ -364,5 +364,7 @@ def test_the_calibration_beside_a_model_is_what_it_shows(exported: Path, tmp_pat
     assert AgeGenderClassifier(model).age_range(probs).tolist() == [[22, 67]]
     model.with_suffix(".yaml").write_text("age_range: null\n")
     assert AgeGenderClassifier(model).age_range(probs).tolist() == [[10, 90]]
-    assert yaml.safe_load((exported / "age_gender.yaml").read_text())["age_range"] is None
+    written = yaml.safe_load((exported / "age_gender.yaml").read_text())
+    assert written["age_range"] is None
+    assert age_prior(exported / "age_gender.onnx", "onnx") == pytest.approx(written["age_prior"])
     assert "The range is not calibrated" in (exported / "age_gender.md").read_text()
