@@ -1,4 +1,4 @@
-"""What the command line takes. Imports nothing, so that `livecam --help` answers at once.
+"""What the command line takes. Imports little, so that `livecam --help` answers at once.
 
 A flag whose name in the result has a dot, as `detector.min_face_px`, changes that setting.
 """

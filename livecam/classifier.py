@@ -148,12 +148,17 @@ def _calibration(model: Path) -> tuple[AgeRange, Array | None]:
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
         bounds = said["age_range"]
         age_range = CENTRAL_RANGE if bounds is None else AgeRange.by_age(bounds)
-        return age_range, _prior(said.get("age_prior"))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         what = "no age_range" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise LivecamError(
             f"{path}: expected age_range: {{age: [low, high], …}} ({what}); export the model "
             "again, or remove the file: the middle 80 % of its distributions is shown then"
+        ) from error
+    try:
+        return age_range, _prior(said.get("age_prior"))
+    except (ValueError, TypeError) as error:
+        raise LivecamError(
+            f"{path}: age_prior: expected {AGES} probabilities; export the model again"
         ) from error
 
 
@@ -162,5 +167,5 @@ def _prior(given: object) -> Array | None:
         return None
     prior = np.array(given, np.float32)
     if prior.shape != (AGES,) or not np.all(prior >= 0) or not prior.sum() > 0:
-        raise ValueError(f"age_prior: expected {AGES} probabilities")
+        raise ValueError(given)
     return prior / prior.sum()

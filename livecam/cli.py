@@ -301,7 +301,7 @@ def _report_visits(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam import report, store
     from livecam.report_page import page
-    from livecam.sinks import write_text
+    from livecam.files import write_text
 
     begin, end = _bounds(args)
     wanted = {"--csv": (args.csv, ".csv"), "--html": (args.html, ".html")}

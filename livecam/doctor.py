@@ -12,7 +12,8 @@ from livecam.config import Config
 from livecam.errors import LivecamError
 from livecam.extras import install_command
 
-PACKAGES = ("opencv-python", "onnxruntime", "mtcnn", "numpy", "av", "imutils", "PyYAML", "onnx")
+PACKAGES = ("opencv-python", "onnxruntime", "mtcnn", "numpy", "av", "imutils", "PyYAML", "onnx",
+            "joblib", "lz4")
 EXTRAS = {"train": "tensorflow", "demo": "scikit-image"}
 
 
@@ -76,7 +77,7 @@ def _detector() -> Finding:
 
         Mtcnn()
         return Finding("detector", f"MTCNN, weights in {weights_dir()}")
-    except (ImportError, LivecamError) as error:
+    except (ImportError, ValueError, LivecamError) as error:  # ValueError: joblib without lz4
         return Finding("detector", str(error), is_ok=False)
 
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from livecam.ages import AgeScheme
 from livecam.prevalence import Z_80, counts
-from livecam.sinks import csv_line
+from livecam.files import csv_line
 from livecam.store import Visits
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 STEPS = {"hour": HOUR_S, "day": DAY_S}
-DAYS = 2  # from so many on, the rows are days unless hours are asked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +49,7 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
     begin, end = min((a for a, _ in spans), default=0.0), max((b for _, b in spans), default=0.0)
     if by is None:
         days = {_start(moment, "day") for moment in (begin, end)}
-        by = "hour" if len(days) < DAYS else "day"
+        by = "hour" if len(days) == 1 else "day"
     shares, errors = counts(scheme.bin_probs(visits.age_probs), scheme.bin_probs(visits.age_prior))
     female = visits.female_prob
     has_gender = bool(np.isfinite(female).any())

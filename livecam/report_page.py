@@ -29,7 +29,7 @@ svg { width: 100%; height: auto; } svg text { font: 13px system-ui, sans-serif; 
 svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; }
+th, td { padding: .2rem .45rem; font-size: 14px; text-align: right; white-space: nowrap; }
 th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; }
 tr + tr { border-top: 1px solid var(--line); } tr:last-child { font-weight: 600; }
 @media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; } }

@@ -10,7 +10,7 @@ from typing import Any
 from livecam.ages import AgeScheme
 from livecam.config import OverlayConfig
 from livecam.prediction import Options, Row
-from livecam.sinks import RowFile, csv_line
+from livecam.files import RowFile, csv_line
 
 TOP_BINS = 3
 

@@ -1,8 +1,6 @@
 """Where labelled frames go: video, GIF, picture, table.
 
-A file is written beside its final name and takes that name when it is closed, so that a failure
-before the first frame leaves nothing and a later one leaves a whole file. What was there before
-stays until then.
+A failure before the first frame leaves nothing, a later one a whole file that ends there.
 """
 
 from __future__ import annotations
@@ -27,35 +25,13 @@ from livecam.clock import OneClock
 from livecam.config import VideoConfig
 from livecam.datatypes import Frame, Image, TrackedFace
 from livecam.errors import LivecamError
+from livecam.files import PartialFile, RowFile, csv_line, unwritable
 from livecam.interrupts import held
 
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 # audio that an mp4 file holds as it is; other kinds are encoded again
 MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
-
-
-class _PartialFile:
-    """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
-    `path` of its own: of two with one `final`, the one that ends last has written it."""
-
-    def __init__(self, final: Path) -> None:
-        self.final = final
-        name = f".{final.stem}.{os.getpid()}.partial{final.suffix}"
-        # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
-        self.path = final.absolute().with_name(name)
-
-    def keep(self) -> None:
-        self.path.replace(self.final)
-
-    def discard(self) -> None:
-        with contextlib.suppress(OSError):  # what was not made cannot be removed
-            self.path.unlink()
-
-
-def _unwritable(path: Path, error: Exception) -> LivecamError:
-    reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-    return LivecamError(f"{path}: cannot be written: {reason}")
 
 
 class VideoSink:
@@ -70,7 +46,7 @@ class VideoSink:
 
     def __init__(self, path: Path, config: VideoConfig, rate: Fraction) -> None:
         self.config, self.rate = config, rate
-        self._file = _PartialFile(path)
+        self._file = PartialFile(path)
         self._container: av.container.OutputContainer | None = None
         self._stream: av.VideoStream | None = None
         self._audio: _AudioCopy | None = None
@@ -102,7 +78,7 @@ class VideoSink:
                 self._audio.copy_until(frame.time_s)
         except (av.error.FFmpegError, OSError) as error:
             self._failed = True
-            raise _unwritable(self._file.final, error) from error
+            raise unwritable(self._file.final, error) from error
 
     def _open(self, bgr: Image, audio: AudioSource | None) -> None:
         # hybrid: fragments while it is written, an ordinary index once it is closed;
@@ -160,7 +136,7 @@ class VideoSink:
             self._file.keep()
             self.is_kept = True
         if problem is not None and error is None:
-            raise _unwritable(self._file.final, problem)
+            raise unwritable(self._file.final, problem)
 
 
 def _plays(path: Path) -> bool:
@@ -324,7 +300,7 @@ class GifSink:
 
     def __init__(self, path: Path, config: VideoConfig) -> None:
         self.config = config
-        self._file = _PartialFile(path)
+        self._file = PartialFile(path)
         self._graph: av.filter.Graph | None = None
         self._next_s = 0.0
         self.end_s = config.gif_max_s
@@ -355,7 +331,7 @@ class GifSink:
                 self._graph = _palette_graph(bgr)
             self._graph.push(picture)
         except (av.error.FFmpegError, OSError) as problem:
-            raise _unwritable(self._file.final, problem) from problem
+            raise unwritable(self._file.final, problem) from problem
 
     @held()
     def __exit__(self, *exc: object) -> None:
@@ -365,7 +341,7 @@ class GifSink:
             self._encode(self._graph)
         except (av.error.FFmpegError, OSError) as problem:
             self._file.discard()
-            raise _unwritable(self._file.final, problem) from problem
+            raise unwritable(self._file.final, problem) from problem
         self._file.keep()
         self.is_kept = True
 
@@ -414,7 +390,7 @@ def _palette_graph(bgr: Image) -> av.filter.Graph:
 @held()
 def write_picture(path: Path, bgr: Image) -> None:
     """A picture file in the format of its suffix. Raises LivecamError if it cannot be written."""
-    file = _PartialFile(path)
+    file = PartialFile(path)
     try:
         done, encoded = cv2.imencode(path.suffix, bgr, _picture_quality(path.suffix))
         if not done:
@@ -425,19 +401,7 @@ def write_picture(path: Path, bgr: Image) -> None:
         raise LivecamError(f"{path}: cannot be encoded: {error.err}") from error
     except OSError as error:
         file.discard()
-        raise _unwritable(path, error) from error
-
-
-@held()
-def write_text(path: Path, text: str) -> None:
-    """A text file, whole or not at all. Raises LivecamError if it cannot be written."""
-    file = _PartialFile(path)
-    try:
-        file.path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        file.keep()
-    except OSError as error:
-        file.discard()
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def _picture_quality(suffix: str) -> list[int]:
@@ -448,74 +412,6 @@ TRACK_FIELDS = (
     "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
     "age", "age_low", "age_high", "age_bin", "female_prob",
 )  # fmt: skip
-
-
-class RowFile:
-    """A text file that only ever holds whole rows, whatever stops it. A context manager.
-
-    Entering it writes the header, so that a place that cannot be written is known at once;
-    without `append` after that there is no file. Raises LivecamError.
-    """
-
-    header = ""
-
-    def __init__(self, path: Path) -> None:
-        self._partial = _PartialFile(path)
-        self._file: io.FileIO | None = None
-        self._whole = 0  # bytes that are whole rows
-        self.is_written = False
-
-    def __enter__(self) -> Self:
-        try:
-            self._file = self._partial.path.open("wb", buffering=0)
-            self._put(self.header)
-        except OSError as error:
-            raise _unwritable(self._partial.final, error) from error
-        except LivecamError:
-            self._close()
-            raise
-        return self
-
-    def _close(self) -> None:
-        """Keep what was asked for; without that, nothing."""
-        assert self._file is not None
-        self._file.close()
-        if self.is_written:
-            self._partial.keep()
-        else:
-            self._partial.discard()
-
-    def append(self, rows: str) -> None:
-        """Write rows at once, or none of them."""
-        self.is_written = True
-        self._put(rows)
-
-    def _put(self, text: str) -> None:
-        assert self._file is not None, "used outside of its with block"
-        data = memoryview(text.encode(errors="backslashreplace"))
-        try:
-            while data:
-                data = data[self._file.write(data) :]
-            self._whole = self._file.tell()
-        except OSError as error:
-            self._file.seek(self._whole)
-            self._file.truncate()
-            raise _unwritable(self._partial.final, error) from error
-
-    @held()
-    def __exit__(self, *exc: object) -> None:
-        try:
-            self._close()
-        except OSError as problem:
-            self._partial.discard()
-            raise _unwritable(self._partial.final, problem) from problem
-
-
-def csv_line(values: Iterable[object]) -> str:
-    """One CSV row; None is an empty field."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow("" if v is None else v for v in values)
-    return line.getvalue()
 
 
 class TrackTable(RowFile):

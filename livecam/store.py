@@ -2,9 +2,9 @@
 
 Table `watched`, a row for each stretch of time that a source was looked at without a gap: `id`,
 `source`, `begin`, `end`, `age_prior` (101 little-endian float32, or NULL: what the model answers on
-average). Table `visits`: `watched` (an id), `number` (from 1), `begin`, `end`, `age`, `age_low`,
-`age_high`, `female_prob` (NULL without gender), `samples`, `age_probs` (as `age_prior`). Times are
-Unix seconds.
+average). Table `visits`: `run` (the id of its first stretch), `number` (from 1), `begin`, `end`,
+`age`, `age_low`, `age_high`, `female_prob` (NULL without gender), `samples`, `age_probs` (as
+`age_prior`). Times are Unix seconds.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CREATE TABLE watched (
     age_prior BLOB
 );
 CREATE TABLE visits (
-    watched INTEGER NOT NULL REFERENCES watched (id), number INTEGER NOT NULL,
+    run INTEGER NOT NULL REFERENCES watched (id), number INTEGER NOT NULL,
     begin REAL NOT NULL, end REAL NOT NULL, age REAL NOT NULL, age_low INTEGER NOT NULL,
     age_high INTEGER NOT NULL, female_prob REAL, samples INTEGER NOT NULL, age_probs BLOB NOT NULL,
-    PRIMARY KEY (watched, number)
+    PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE INDEX visits_begin ON visits (begin);
 PRAGMA application_id = {APPLICATION};
@@ -51,7 +51,8 @@ class VisitStore:
 
     def __init__(self, path: Path, source: str, age_prior: Array | None, gender: bool) -> None:
         self.path, self.source, self.age_prior, self.gender = path, source, age_prior, gender
-        self._watched: int | None = None  # id of the row that goes on
+        self._run: int | None = None  # id of this run's first stretch…
+        self._watched: int | None = None  # …and of that which goes on
         self._seen = 0.0  # Unix time up to which that is so
 
     def __enter__(self) -> VisitStore:
@@ -75,14 +76,15 @@ class VisitStore:
                     (self.source, now, now, _blob(self.age_prior)),
                 )
                 self._watched = row.lastrowid
+                self._run = self._run or self._watched
         self._seen = now
 
     def put(self, visits: Sequence[Visit], epoch: float) -> None:
         """Add these, or what is new of them. `epoch`: Unix time at 0 s of the frames' clock."""
-        assert self._watched is not None, "nothing was watched"
+        assert self._run is not None, "nothing was watched"
         rows = [
             (
-                self._watched, visit.number, epoch + visit.begin_s, epoch + visit.end_s,
+                self._run, visit.number, epoch + visit.begin_s, epoch + visit.end_s,
                 visit.age, visit.age_low, visit.age_high,
                 visit.female_prob if self.gender else None, visit.samples, _blob(visit.age_probs),
             )
@@ -128,7 +130,7 @@ def read(path: Path, begin: float, end: float) -> Visits:
             ).fetchall()
             rows = db.execute(
                 "SELECT visits.begin, visits.end, age_probs, age_prior, female_prob FROM visits "
-                "JOIN watched ON watched.id = visits.watched "
+                "JOIN watched ON watched.id = visits.run "
                 "WHERE visits.begin >= ? AND visits.begin < ? ORDER BY visits.begin",
                 (begin, end),
             ).fetchall()

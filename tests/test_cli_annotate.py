@@ -979,17 +979,17 @@ def test_interrupted_while_a_film_is_closed_it_is_whole(
 ) -> None:
     code = """
         import sys
-        from livecam import sinks
+        from livecam import files
         from livecam.cli import main
 
-        keep = sinks._PartialFile.keep
+        keep = files.PartialFile.keep
 
         def slowly(file):
             print("closing", flush=True)
             sys.stdin.readline()
             keep(file)
 
-        sinks._PartialFile.keep = slowly
+        files.PartialFile.keep = slowly
         sys.exit(main())
     """
     child = subprocess.Popen(

@@ -753,17 +753,14 @@ def test_a_model_of_another_shape(
 
 def test_a_damaged_calibration(livecam: clips.Command, album: Path) -> None:
     model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
-    for text in (
-        "age_range: [1]",
-        "age_power: 1",
-        "{",
-        "words",
-        "age_range: much",
-        "age_range: null\nage_prior: [0.5, 0.5]",
-    ):
+    for text in ("age_range: [1]", "age_power: 1", "{", "words", "age_range: much"):
         Path("m.yaml").write_text(text)
         line = livecam("predict", "album/one.png", "--model", "m.onnx").failure(1)
         assert line.startswith("livecam: m.yaml: expected age_range: {age: [low, high], …}")
+    for prior in ("[0.5, 0.5]", "much", str([0] * 101), str([-1] + [1] * 100)):
+        Path("m.yaml").write_text(f"age_range: null\nage_prior: {prior}")
+        line = livecam("predict", "album/one.png", "--model", "m.onnx").failure(1)
+        assert line.startswith("livecam: m.yaml: age_prior: expected 101 probabilities")
 
 
 def test_the_shipped_model_is_missing(

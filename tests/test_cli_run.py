@@ -108,7 +108,8 @@ def test_visits_are_counted_and_a_second_run_adds_to_them(
     ("name", "code", "why"),
     [
         ("a.mp4", 2, "--visits a.mp4: is another file of this command"),
-        ("t.csv", 2, "--visits t.csv: is another file of this command"),
+        ("./t.csv", 2, "--visits t.csv: is another file of this command"),
+        ("../x/t.csv", 2, "--visits ../x/t.csv: is another file of this command"),
         ("other.txt", 2, "other.txt: not a file of livecam run --visits; give another name"),
         ("none/v.db", 1, "none/v.db: cannot be written: there is no folder none"),
     ],

@@ -32,7 +32,7 @@ from livecam.sinks import (
     RowFile,
     TrackTable,
     VideoSink,
-    _PartialFile,
+    PartialFile,
     write_picture,
 )
 
@@ -506,13 +506,13 @@ def test_an_interrupted_gif_holds_what_there_was(tmp_path: Path) -> None:
 def test_an_interrupt_waits_until_a_file_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    keep = _PartialFile.keep
+    keep = PartialFile.keep
 
-    def interrupted(file: _PartialFile) -> None:
+    def interrupted(file: PartialFile) -> None:
         signal.raise_signal(signal.SIGINT)
         keep(file)
 
-    monkeypatch.setattr(_PartialFile, "keep", interrupted)
+    monkeypatch.setattr(PartialFile, "keep", interrupted)
     path = tmp_path / name
     frame = Frame(0, 0.0, clips.greys(1)[0])
     with pytest.raises(KeyboardInterrupt):

@@ -81,6 +81,14 @@ def test_watching_with_a_gap_is_two_stretches(tmp_path: Path) -> None:
     assert spans.tolist() == [[0, 20], [40, 40], [81, 90]]
 
 
+def test_a_visit_across_a_gap_is_one(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
+        for moment in (0, 2 * GAP_S):
+            kept.watch(NOW + moment)
+            kept.put([visit(end_s=moment + 5)], NOW)
+    assert everything(tmp_path / "a.db").end.tolist() == [NOW + 2 * GAP_S + 5]
+
+
 def test_only_what_began_in_the_time_is_read(tmp_path: Path) -> None:
     added(tmp_path / "a.db", visit(1, 0), visit(2, 5), visit(3, 10))
     found = store.read(tmp_path / "a.db", NOW + 5, NOW + 10)

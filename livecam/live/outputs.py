@@ -46,7 +46,8 @@ class Request:
             if path is not None:
                 self._check_path(flag, path, suffixes)
         if self.visits is not None:
-            if self.visits in (self.source.path, self.record, self.tracks):
+            others = [self.source.path, self.record, self.tracks]
+            if self.visits.resolve() in [path.resolve() for path in others if path is not None]:
                 raise UsageError(f"--visits {self.visits}: is another file of this command")
             check(self.visits)
 

@@ -1,0 +1,123 @@
+"""Files that are whole or not there: written beside their final names, which they take at the end.
+
+What was there before stays until then, and a failure before the first row leaves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from livecam.errors import LivecamError
+from livecam.interrupts import held
+
+
+class PartialFile:
+    """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
+    `path` of its own: of two with one `final`, the one that ends last has written it."""
+
+    def __init__(self, final: Path) -> None:
+        self.final = final
+        name = f".{final.stem}.{os.getpid()}.partial{final.suffix}"
+        # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
+        self.path = final.absolute().with_name(name)
+
+    def keep(self) -> None:
+        self.path.replace(self.final)
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):  # what was not made cannot be removed
+            self.path.unlink()
+
+
+def unwritable(path: Path, error: Exception) -> LivecamError:
+    """The error for a file that could not be written, in the words of the system."""
+    reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
+    return LivecamError(f"{path}: cannot be written: {reason}")
+
+
+@held()
+def write_text(path: Path, text: str) -> None:
+    """A text file, whole or not at all. Raises LivecamError if it cannot be written."""
+    file = PartialFile(path)
+    try:
+        file.path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        file.keep()
+    except OSError as error:
+        file.discard()
+        raise unwritable(path, error) from error
+
+
+class RowFile:
+    """A text file that only ever holds whole rows, whatever stops it. A context manager.
+
+    Entering it writes the header, so that a place that cannot be written is known at once;
+    without `append` after that there is no file. Raises LivecamError.
+    """
+
+    header = ""
+
+    def __init__(self, path: Path) -> None:
+        self._partial = PartialFile(path)
+        self._file: io.FileIO | None = None
+        self._whole = 0  # bytes that are whole rows
+        self.is_written = False
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._partial.path.open("wb", buffering=0)
+            self._put(self.header)
+        except OSError as error:
+            raise unwritable(self._partial.final, error) from error
+        except LivecamError:
+            self._close()
+            raise
+        return self
+
+    def _close(self) -> None:
+        """Keep what was asked for; without that, nothing."""
+        assert self._file is not None
+        self._file.close()
+        if self.is_written:
+            self._partial.keep()
+        else:
+            self._partial.discard()
+
+    def append(self, rows: str) -> None:
+        """Write rows at once, or none of them."""
+        self.is_written = True
+        self._put(rows)
+
+    def _put(self, text: str) -> None:
+        assert self._file is not None, "used outside of its with block"
+        data = memoryview(text.encode(errors="backslashreplace"))
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+            self._whole = self._file.tell()
+        except OSError as error:
+            self._file.seek(self._whole)
+            self._file.truncate()
+            raise unwritable(self._partial.final, error) from error
+
+    @held()
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._close()
+        except OSError as problem:
+            self._partial.discard()
+            raise unwritable(self._partial.final, problem) from problem
+
+
+def csv_line(values: Iterable[object]) -> str:
+    """One CSV row; None is an empty field."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow("" if v is None else v for v in values)
+    return line.getvalue()
+
+
