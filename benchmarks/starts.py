@@ -123,6 +123,13 @@ def _copied(source: Path, folder: Path, most: int) -> Iterator[Path]:
         yield Path(shutil.copy(file, folder))
 
 
+def _prepared(file: Path) -> int:
+    import h5py
+
+    with h5py.File(file) as h5:
+        return len(h5["age"])
+
+
 def prepare(bench: Bench) -> Iterator[Row]:
     """`train.prepare` on the first pictures of a data set, without what one picture takes."""
     if bench.prepare is None:
@@ -134,7 +141,12 @@ def prepare(bench: Bench) -> Iterator[Row]:
         return python("-m", "train.prepare", data, "--limit", limit, "-o", output,
                       "--overwrite").seconds  # fmt: skip
 
-    rates = [(n - 1) / max(seconds(n) - seconds(1), 1e-3) for _ in range(bench.rounds)]
+    one_s = [seconds(1) for _ in range(bench.rounds)]
+    all_s = [seconds(n) for _ in range(bench.rounds)]
+    n = _prepared(output)  # there may be fewer
+    if n < 2:
+        raise LivecamError(f"{data}: {n} faces; expected a data set with more, to measure a rate")
+    rates = [(n - 1) / max(a - b, 1e-3) for a, b in zip(all_s, one_s, strict=True)]
     name = f"{n} pictures of {data.name}"
     yield Row(
         "`train.prepare`, start-up excluded", name, statistics.median(rates), None, "pictures/s",

@@ -300,8 +300,8 @@ def _predict(args: argparse.Namespace) -> int:
 def _report_visits(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam import report, store
-    from livecam.report_page import page
     from livecam.files import write_text
+    from livecam.report_page import page
 
     begin, end = _bounds(args)
     wanted = {"--csv": (args.csv, ".csv"), "--html": (args.html, ".html")}

@@ -12,8 +12,18 @@ from livecam.config import Config
 from livecam.errors import LivecamError
 from livecam.extras import install_command
 
-PACKAGES = ("opencv-python", "onnxruntime", "mtcnn", "numpy", "av", "imutils", "PyYAML", "onnx",
-            "joblib", "lz4")
+PACKAGES = (
+    "opencv-python",
+    "onnxruntime",
+    "mtcnn",
+    "numpy",
+    "av",
+    "imutils",
+    "PyYAML",
+    "onnx",
+    "joblib",
+    "lz4",
+)
 EXTRAS = {"train": "tensorflow", "demo": "scikit-image"}
 
 

@@ -119,5 +119,3 @@ def csv_line(values: Iterable[object]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow("" if v is None else v for v in values)
     return line.getvalue()
-
-

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecam.ages import AgeScheme
-from livecam.prevalence import Z_80, counts
 from livecam.files import csv_line
+from livecam.prevalence import Z_80, counts
 from livecam.store import Visits
 
 HOUR_S, DAY_S = 3600.0, 86400.0

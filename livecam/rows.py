@@ -9,8 +9,8 @@ from typing import Any
 
 from livecam.ages import AgeScheme
 from livecam.config import OverlayConfig
-from livecam.prediction import Options, Row
 from livecam.files import RowFile, csv_line
+from livecam.prediction import Options, Row
 
 TOP_BINS = 3
 

@@ -6,16 +6,12 @@ A failure before the first frame leaves nothing, a later one a whole file that e
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import av
 import cv2

@@ -321,7 +321,7 @@ def test_explore_shows_intervals_in_no_class_as_training_does(
     explore.drawings(columns)
     table, bars = drawn["classes of decades"]
     used = columns.is_used
-    assert bars[-1] == "in two"
+    assert bars[-1] == "in several"
     assert table.sum(axis=1)[[0, -1]].tolist() == [0, (columns.age[used] < 10).sum()]
     assert table.sum() == used.sum()
 

@@ -29,10 +29,10 @@ from livecam.sinks import (
     TRACK_FIELDS,
     AudioSource,
     GifSink,
+    PartialFile,
     RowFile,
     TrackTable,
     VideoSink,
-    PartialFile,
     write_picture,
 )
 

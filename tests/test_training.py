@@ -284,7 +284,21 @@ def test_a_run_is_not_overwritten_and_a_foreign_checkpoint_is_refused(
     done = _train("fit", "--data", data, "--out", other, "--resume")
     assert done.returncode == 1
     assert "not a checkpoint of this recipe" in done.stderr
+    assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_a_model_is_not_overwritten(run: Path, exported: Path, data: Path) -> None:
+    before = (exported / "age_gender.keras").read_bytes()
+    done = _train("fit", "--data", data, "--out", exported)
+    assert done.returncode == 2
+    assert "holds a model, age_gender.keras; give another --out" in done.stderr
+    assert (exported / "age_gender.keras").read_bytes() == before
+    before = (run / "age_gender.keras").read_bytes()
+    done = _train("export", run, "--data", data, "--out", run, "--overwrite")
+    assert done.returncode == 2
+    assert "is the run itself; choose another --out" in done.stderr
+    assert (run / "age_gender.keras").read_bytes() == before
 
 
 def test_an_empty_part_is_said(data: Path, tmp_path: Path) -> None:

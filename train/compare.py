@@ -19,6 +19,7 @@ import numpy as np
 
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
+from livecam.files import write_text
 from livecam.progress import clock_time
 from train.cli import require_folder, run
 from train.run_folder import RunFolder
@@ -239,7 +240,7 @@ def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
     panels = {
         column: label
         for column, label in PANELS.items()
-        if any(column in log for log in logs.values())
+        if any(np.isfinite(log.get(column, np.nan)).any() for log in logs.values())
     }
     figure = plots.curves(logs, panels, "epoch")
     if output.suffix == ".png":
@@ -252,7 +253,7 @@ def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
         report.Section("Recipes and results", [report.table(*comparison(runs))]),
         report.Section("Curves", [report.drawing(figure)]),
     ]
-    output.write_text(report.page("Runs side by side", parts, sections), encoding="utf-8")
+    write_text(output, report.page("Runs side by side", parts, sections))
 
 
 if __name__ == "__main__":

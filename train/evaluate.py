@@ -25,6 +25,7 @@ from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
 from livecam.extras import require
+from livecam.files import write_text
 from livecam.progress import Progress
 from train import faces, metrics
 from train.cli import require_folder, run
@@ -103,7 +104,7 @@ def _scored(args: argparse.Namespace) -> dict[str, Any]:
         )
         _write_report(args, done.data, done.labels, done.answer, scores, done.classifier)
     if args.json not in (None, "-"):
-        Path(args.json).write_text(as_json(scores) + "\n", encoding="utf-8")
+        write_text(Path(args.json), as_json(scores) + "\n")
     return scores
 
 
@@ -242,7 +243,7 @@ def _write_report(
 
     gallery = None if args.no_gallery else score_page.gallery(data, labels, answer, classify, WORST)
     page = score_page.page(scores, labels, answer, gallery)
-    args.report.write_text(page, encoding="utf-8")
+    write_text(args.report, page)
     print(f"written: {args.report}", file=sys.stderr)
 
 

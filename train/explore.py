@@ -19,6 +19,7 @@ from livecam.ages import SCHEMES
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
+from livecam.files import write_text
 from train import faces, metrics
 from train.cli import require_folder, run
 from train.labels import ETHNICITIES
@@ -80,7 +81,7 @@ def _explore(args: argparse.Namespace) -> None:
             raise LivecamError(f"{args.data}: holds no face; see python -m train.prepare -h")
         shown = {} if args.no_gallery else sample_faces(h5, columns)
     if args.output.suffix == ".html":
-        args.output.write_text(page(args.data.name, columns, shown), encoding="utf-8")
+        write_text(args.output, page(args.data.name, columns, shown))
     else:
         _write_folder(args.output, columns, shown)
     print(args.output)
@@ -135,7 +136,7 @@ def drawings(columns: Columns) -> dict[str, Figure]:
         place, has_one = bins_of(columns.age_low[used], columns.age_high[used], scheme)
         bars = list(scheme.labels)
         if not has_one.all():
-            bars, place = [*bars, "in two"], np.where(has_one, place, len(bars))
+            bars, place = [*bars, "in several"], np.where(has_one, place, len(bars))
         table = metrics.counts(place, split, (len(bars), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
             table, bars, tuple(faces.SPLITS), f"classes of {name}", "faces"
@@ -160,14 +161,14 @@ def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
 
     figures = {key: report.drawing(figure) for key, figure in drawings(columns).items()}
 
-    def drawn(part: str) -> str:
-        return report.row(*(html for key, html in figures.items() if part in key))
+    def drawn(*starts: str) -> str:
+        return report.row(*(html for key, html in figures.items() if key.startswith(starts)))
 
     sizes = [(str(size), str(groups)) for size, groups in group_sizes(columns)]
     sections = [
         report.Section("Parts", [report.table(*parts_table(columns))]),
         report.Section("Ages", [drawn("ages-")]),
-        report.Section("Gender and ethnicity", [drawn("-by-age")]),
+        report.Section("Gender and ethnicity", [drawn("gender-by-age", "ethnicity-by-age")]),
         report.Section("Classes", [drawn("classes-")]),
         report.Section(
             "Copies",

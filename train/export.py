@@ -54,7 +54,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _export(args: argparse.Namespace) -> None:
     out = args.out or args.run / "exported"
-    if (out / f"{NAME}.onnx").exists() and not args.overwrite:
+    is_taken = any((out / f"{NAME}.{suffix}").exists() for suffix in SUFFIXES)
+    if out.resolve() == args.run.resolve():
+        raise UsageError(f"{out}: is the run itself; choose another --out")
+    if is_taken and not args.overwrite:
         raise UsageError(f"{out}: holds a model; choose another --out or give --overwrite")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is a file; expected the name of a folder")

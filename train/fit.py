@@ -98,6 +98,9 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
             f"{folder.path}: holds a run; give --resume to go on as it was set, or "
             "another --out; or delete it"
         )
+    for model in (folder.model, folder.model.with_suffix(".onnx")):
+        if model.exists():
+            raise UsageError(f"{folder.path}: holds a model, {model.name}; give another --out")
     return read_recipe(source, settings)
 
 

@@ -158,13 +158,13 @@ def group_bars(groups: Mapping[str, Mapping[str, Any]], mean: float) -> Figure:
     names = [f"{name} ({group['faces']})" for name, group in groups.items()]
     values = [group["mae"] for group in groups.values()]
     bars = axes.barh(names, values, color=BLUE, height=0.65)
-    axes.bar_label(bars, fmt=" %.1f", color=INK)
+    axes.bar_label(bars, fmt="%.1f", padding=3, color=INK)
     axes.axvline(mean, color=ORANGE, linewidth=1.2, zorder=0.5)
     axes.set_title(f"orange: all faces, {mean:.2f}", loc="left", fontsize=9)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set(xlabel="MAE, years")
-    axes.set_xlim(0, max(values) * 1.15)
+    axes.set_xlim(0, max(*values, mean) * 1.15 or 1)
     return figure
 
 
@@ -241,7 +241,7 @@ def curves(
 def age_histogram(ages: Mapping[str, np.ndarray], title: str) -> Figure:
     """Faces of every age, one colour a part, one upon the other."""
     figure, axes = _figure(5.9, 2.9)
-    values = list(ages.values())
+    values = [np.floor(part) for part in ages.values()]  # completed years, as classes count them
     names = [f"{name} ({len(part)})" for name, part in ages.items()]
     bins = np.arange(-0.5, 118.5)
     axes.hist(values, bins=list(bins), stacked=True, color=COLOURS[: len(values)], label=names)
@@ -264,7 +264,10 @@ def stacked_bars(
         axes.barh(rows, counts[:, number], left=left, color=colour, height=0.7, label=part)
         left += counts[:, number]
     for place, total in enumerate(left):
-        axes.text(total, place, f" {total:.0f}", va="center", fontsize=8)
+        axes.annotate(
+            f"{total:.0f}", (total, place), (3, 0), textcoords="offset points", va="center",
+            fontsize=8,
+        )  # fmt: skip
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlim(0, max(1, left.max()) * 1.12)

@@ -29,7 +29,11 @@ AT_LEAST = {
     **dict.fromkeys(("epochs", "batch", "input_px", "width", "devices"), 1),
     **dict.fromkeys(("label_sigma", "learning_rate", "teacher_weight"), ABOVE_0),
 }
-AT_MOST = {**dict.fromkeys(("dropout", "ema", "early_share"), BELOW_1), "teacher_weight": 1.0}
+AT_MOST = {
+    **dict.fromkeys(("dropout", "ema", "early_share"), BELOW_1),
+    "teacher_weight": 1.0,
+    "seed": 2**32 - 1,
+}
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,10 @@ def _value(key: str, value: Any, where: str) -> Any:
     if isinstance(default, tuple):
         wanted = type(default[0]) if default else str
         items = value if isinstance(value, list | tuple) else [value]
-        if not all(type(item) is wanted for item in items):
+        # of blocks there must be some; a data set and a teacher have names
+        if not all(type(item) is wanted and item > wanted() for item in items):
+            raise problem
+        if default and not items:
             raise problem
         return tuple(items)
     if isinstance(default, float) and type(value) is int:
@@ -191,4 +198,6 @@ def _expected(key: str) -> str:
         lower = "above 0" if least == ABOVE_0 else f"of at least {least:g}"
         upper = {None: "", BELOW_1: " and below 1"}.get(most, f" and at most {most}")
         return f"{kind} {lower}{upper}"
-    return "a list" if isinstance(default, tuple) else "a text"
+    if isinstance(default, tuple):
+        return "whole numbers above 0" if default else "a list of names"
+    return "a text"

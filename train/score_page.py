@@ -9,7 +9,7 @@ import numpy as np
 
 from livecam.ages import RANGE_SHARE, SCHEMES, median_age
 from livecam.classifier import AgeGenderClassifier
-from livecam.datatypes import AgeGender
+from livecam.datatypes import AGES, AgeGender
 from livecam.progress import Progress
 from train import faces, metrics, plots, report
 from train.report import Section
@@ -224,7 +224,7 @@ def gallery(
             years = occlusion_map(classify, crop)
             low, high = ranges[row]
             marks = (
-                (labels.low[row], labels.high[row], plots.GREEN),
+                (min(labels.low[row], AGES - 1), min(labels.high[row], AGES - 1), plots.GREEN),
                 (ages[row], ages[row], plots.ORANGE),
             )
             said = f"{ages[row]:.0f} ({low}-{high}), {_gender(answer.female_prob[row])}"
