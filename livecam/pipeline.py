@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 from livecam.classifier import AgeGenderClassifier
@@ -16,11 +15,10 @@ from livecam.datatypes import AgeGender, Array, Faces, Frame, Image, TrackedFace
 from livecam.detector import Mtcnn
 from livecam.geometry import iou_matrix
 from livecam.quality import quality
+from livecam.scenes import Scenes
 from livecam.stopwatch import Stopwatch
 from livecam.tracker import Tracker
 
-CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
-CUT_SAMPLES = 32  # compared on this many pixels across and down
 SAME_IOU = 0.9  # of a face and the track that has just been measured by it
 CALM_AFTER_S = 1.0  # without a face that comes or is lost
 
@@ -49,14 +47,13 @@ class Pipeline:
         self.is_searched = False  # whether all of the last frame was
         self._since_full = self._since_cut = 0  # frames
         self._searched_s = -math.inf
-        self._glance: np.ndarray | None = None  # of the frame before
-        self._left: np.ndarray | None = None  # of the last frame before the last cut
+        self._scenes = Scenes()
         self._is_elsewhere = False  # since a cut, until a face there is sure
         self._found = np.zeros((0, 4), np.float32)  # boxes of all faces of the last frame
 
     def __call__(self, frame: Frame) -> list[TrackedFace]:
         time_s = frame.time_s
-        is_cut, is_back = self._scene(frame.bgr)
+        is_cut, is_back = self._scenes(frame.bgr)
         if is_cut:
             self._is_elsewhere = not is_back
         faces = self._faces(frame, is_cut)
@@ -65,7 +62,8 @@ class Pipeline:
             faces = faces[faces.confidence >= self.tracker.birth_confidence]
             if len(faces):
                 self.tracker.forget()  # whoever is in the same place now is somebody else
-                self._left, self._is_elsewhere = None, False
+                self._scenes.stay()
+                self._is_elsewhere = False
         with self._watch("track"):
             self.tracker.update(time_s, faces)
             due = self.tracker.due(time_s)
@@ -112,24 +110,6 @@ class Pipeline:
         is_calm = self.detect_every > 1 and time_s - self.tracker.changed_s > CALM_AFTER_S
         is_soon = is_calm and 0 < time_s - self._searched_s < self.calm_every_s
         return self._since_full >= self.detect_every and not is_soon
-
-    def _scene(self, bgr: Image) -> tuple[bool, bool]:
-        """Whether the scene is cut here, and whether the cut goes back to where the last one
-        came from, as after a flash or a moment of black."""
-        rows, columns = (max(1, side // CUT_SAMPLES) for side in bgr.shape[:2])
-        glance = bgr[::rows, ::columns].copy()
-        before, self._glance = self._glance, glance
-        if before is None or not _differ(before, glance):
-            return before is None, False
-        is_back = self._left is not None and not _differ(self._left, glance)
-        self._left = before
-        return True, is_back
-
-
-def _differ(glance: np.ndarray, other: np.ndarray) -> bool:
-    if glance.shape != other.shape:
-        return True
-    return cv2.norm(glance, other, cv2.NORM_L1) > CUT_DIFFERENCE * glance.size
 
 
 class Models:

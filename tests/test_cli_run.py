@@ -109,7 +109,7 @@ def test_visits_are_counted_and_a_second_run_adds_to_them(
     [
         ("a.mp4", 2, "--visits a.mp4: is another file of this command"),
         ("./t.csv", 2, "--visits t.csv: is another file of this command"),
-        ("../x/t.csv", 2, "--visits ../x/t.csv: is another file of this command"),
+        ("sub/../t.csv", 2, "--visits sub/../t.csv: is another file of this command"),
         ("other.txt", 2, "other.txt: not a file of livecam run --visits; give another name"),
         ("none/v.db", 1, "none/v.db: cannot be written: there is no folder none"),
     ],
@@ -123,6 +123,16 @@ def test_visits_cannot_go_anywhere(
     assert (answer.code, answer.err) == (code, f"livecam: {why}\n")
     assert clip.read_bytes() == before
     assert names() == ["a.mp4", "other.txt"]
+
+
+def test_an_output_that_cannot_be_opened_leaves_nothing_of_the_others(
+    livecam: clips.Command, clip: Path
+) -> None:
+    outputs = ["--tracks", "t.csv", "--visits", "v.db", "--record", "r.mp4"]
+    answer = run(livecam, "a.mp4", *outputs, "--model", "none.onnx")
+    assert answer.code == 1
+    assert "none.onnx: no such model" in answer.err
+    assert names() == ["a.mp4"]
 
 
 def test_a_full_disk_ends_the_count_and_keeps_it(livecam: clips.Command, clip: Path) -> None:

@@ -121,6 +121,14 @@ class Outputs:
         self._last_index = -1
 
     def __enter__(self) -> Outputs:
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()  # of those that are open, nothing is left
+            raise
+        return self
+
+    def _open(self) -> None:
         if self.request.tracks is not None:
             table = TrackTable(self.request.tracks, self.config.overlay.gender)
             self._table = table.__enter__()
@@ -133,7 +141,6 @@ class Outputs:
         if self.request.record is not None:
             self.start_recording(self.request.record)
         self._begin_s = time.monotonic()
-        return self
 
     def __exit__(self, *exc: object) -> None:
         self.summary.seconds = time.monotonic() - self._begin_s
