@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import statistics
 from collections.abc import Callable, Iterator
@@ -65,9 +66,10 @@ def predict(bench: Bench) -> Iterator[Row]:
     one = bench.folder / "one"
     one.mkdir()
     shutil.copy(files[0], one)
-    few = [
-        bgr for file in files[: bench.naive_frames] if (bgr := cv2.imread(str(file))) is not None
-    ]
+    readable = (bgr for file in files if (bgr := cv2.imread(str(file))) is not None)
+    few = list(itertools.islice(readable, bench.naive_frames))
+    if not few:
+        raise LivecamError(f"{name}: OpenCV reads none of them; expected pictures of faces")
     bench.naive(few[0])
     pairs = in_turns(
         lambda: _rate(lambda folder: livecam("predict", "--json", folder).seconds,

@@ -63,7 +63,8 @@ class Progress:
         parts = [f"{self.what}: {self.done}" + (f"/{self.total}" if self.total else "")]
         if self.total:
             parts.append(f"{100 * self.done / self.total:.0f} %")
-        parts.append(f"{rate:.1f} {self.unit}/s")
+        slow = rate < 1 / 2 and self.done
+        parts.append(f"{1 / rate:.1f} s each" if slow else f"{rate:.1f} {self.unit}/s")
         if self.total and self.done:
             left_s = max(self.total - self.done, 0) / rate
             parts.append(f"{clock_time(left_s)} left" if left_s else clock_time(elapsed_s))

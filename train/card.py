@@ -28,6 +28,8 @@ def _lines(
     yield f"**Input**: `crop`, RGB (n, {px}, {px}, 3), 0 to 255, aligned by `livecam.crops`."
     yield "**Outputs**: `age_probs` (n, 101), a distribution over the ages 0 to 100, and"
     yield f"`female_prob` (n,). The ONNX file computes {arithmetic}."
+    if not recipe.learns_gender:
+        yield "It has not learnt the gender: `female_prob` is 0.5 for everybody."
     yield ""
     yield f"Trained on {run['faces']} faces (hash of the data `{run['data_hash']}`) by the code of"
     yield f"revision `{run.get('revision') or 'unknown'}`. Its ages are what the data's labels call"
@@ -55,7 +57,8 @@ def _lines(
     yield ""
     yield "## Scores on the dev part"
     yield ""
-    yield "The epoch and the calibration were chosen on these faces: scores on others are worse."
+    chosen = "epoch was" if calibration["age_range"] is None else "epoch and the calibration were"
+    yield f"The {chosen} chosen on these faces: scores on others are worse."
     yield ""
     yield from table(scores)
 

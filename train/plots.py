@@ -5,6 +5,7 @@ Text and lines are in one ink that `report.drawing` replaces by the page's colou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,7 +67,7 @@ def cs_curve(model: Sequence[float], constant: Sequence[float]) -> Figure:
         label = f"{name}: CS@5 {100 * curve[5]:.1f} %"
         axes.plot(curve, color=colour, marker="o", markersize=3, label=label)
     axes.axvline(5, color=ORANGE, linewidth=1)
-    axes.set(xlabel="error of at most, years", ylabel="share of faces", ylim=(0, 1))
+    axes.set(xlabel="error of at most, years", ylabel="share of faces", ylim=(-0.02, 1.03))
     axes.set_xlim(0, len(model) - 1)
     _percent_axis(axes.yaxis)
     axes.legend(loc="best")
@@ -115,7 +116,10 @@ def age_scatter(ages: np.ndarray, answers: np.ndarray) -> Figure:
     figure, axes = _figure(5.0, 4.4)
     shaken = ages + np.random.default_rng(0).uniform(-0.4, 0.4, len(ages))
     axes.plot([0, 100], [0, 100], color=GREY, linestyle="--", label="right")
-    axes.scatter(shaken, answers, s=5, color=BLUE, alpha=0.35, linewidths=0, rasterized=True)
+    size, alpha = (5, 0.35) if len(ages) >= 300 else (16, 0.8)  # few are to be seen too
+    axes.scatter(
+        shaken, answers, size, BLUE, alpha=alpha, linewidths=0, rasterized=True, zorder=2.5
+    )
     places = (ages // 5).astype(int)
     met = [place for place in np.unique(places) if (places == place).sum() >= 5]
     middles = [ages[places == place].mean() for place in met]
@@ -219,13 +223,20 @@ def curves(
     runs: Mapping[str, Mapping[str, np.ndarray]], panels: Mapping[str, str], xlabel: str
 ) -> Figure:
     """One panel a column of the logs (column -> label of its axis), one line a run."""
-    figure = Figure(figsize=(4.6 * len(panels), 3.8), layout="constrained")
-    grid = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (column, label) in zip(grid, panels.items(), strict=True):
+    columns = min(len(panels), 3)
+    rows = math.ceil(len(panels) / columns)
+    # of long names, fewer fit side by side
+    side_by_side = max(1, min(3, int(46 * columns / max(map(len, runs)))))
+    legend = 0.19 * math.ceil(len(runs) / side_by_side)
+    figure = Figure(figsize=(4.6 * columns, 3.6 * rows + legend), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (column, label) in zip(grid, panels.items(), strict=False):
         for number, (name, log) in enumerate(runs.items()):
             if column not in log:
                 continue
-            style = ("-", "--", ":")[number // len(COLOURS) % 3]
+            style = ("-", "--", ":", "-.")[number // len(COLOURS) % 4]
             colour = COLOURS[number % len(COLOURS)]
             axes.plot(log["epoch"], log[column], style, color=colour, marker=".", label=name)
         axes.set(xlabel=xlabel, ylabel=label)
@@ -234,7 +245,7 @@ def curves(
         _whole_numbers(axes.xaxis)
     lines = {line.get_label(): line for axes in grid for line in axes.get_lines()}
     handles = [lines[name] for name in runs if name in lines]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=side_by_side)
     return figure
 
 

@@ -34,7 +34,7 @@ nav a { margin-right: 1rem } a { color: var(--accent) }
 table { border-collapse: collapse; margin: .8rem 0;
   font-variant-numeric: tabular-nums } th, td { border: 1px solid var(--line);
   padding: .2rem .6rem; text-align: right } th { background: var(--soft) }
-th:first-child, td:first-child { text-align: left }
+th:first-child, td:first-child { text-align: left } td:not(:first-child) { white-space: nowrap }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
 .row table { font-size: .85rem }
 figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid } figure svg { max-width: 100%;

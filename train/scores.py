@@ -273,8 +273,8 @@ def _group(labels: Labels, judgement: Judged, rows: np.ndarray) -> dict[str, flo
 def _worst(groups: Mapping[str, Mapping[str, Any]], errors: np.ndarray) -> dict[str, Any] | None:
     """The group of enough faces with the largest error, and how many times the mean's it is."""
     large = {name: group for name, group in groups.items() if group["faces"] >= MIN_GROUP}
-    if not large:
-        return None
+    if len(large) < 2:
+        return None  # there is none to be worse than
     name = max(large, key=lambda name: large[name]["mae"])
     mae = large[name]["mae"]
     mean = metrics.mae(errors)
@@ -359,7 +359,7 @@ GROUPINGS = (("age", "by_age"), ("gender", "by_gender"), ("ethnicity", "by_ethni
 
 def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     constant = scores["constant"]
-    always = f"(always {constant['age']:.0f})"
+    always = f"(always {constant['age']:g})"
     yield _row("MAE, years", scores["mae"], f"{constant['mae']:.2f} {always}")
     yield _row("MAE of the expected instead of the median age", scores["expected_age_mae"])
     yield _row("MAE at 13-19", scores["mae_13_19"])
@@ -381,7 +381,8 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     if "robustness" in scores:
         robustness = scores["robustness"]
         name = f"error of degraded pictures ({robustness['faces']} faces)"
-        yield name, f"{number(robustness['mean_ratio'], '.2f')} × that of clean ones", "", ""
+        times = number(robustness["mean_ratio"], ".2f")
+        yield name, times if times == "-" else f"{times} × that of clean ones", "", ""
 
 
 def _row(
