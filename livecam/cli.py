@@ -13,6 +13,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from livecam.arguments import parser
@@ -20,8 +21,6 @@ from livecam.errors import LivecamError, UsageError
 from livecam.interrupts import counted, interruptible
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from livecam.annotate import Done
     from livecam.config import Config
     from livecam.live.memory import Memory
@@ -36,12 +35,23 @@ SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    _open_streams()
     args = parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
     with interruptible():
         return _exit_code(args)
+
+
+def _open_streams() -> None:
+    """Where the shell closed one (`2>&-`), what is written to it goes nowhere, and never into a
+    file that would get its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def _exit_code(args: argparse.Namespace) -> int:

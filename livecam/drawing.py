@@ -30,6 +30,11 @@ SUPERSAMPLE = 4  # bits of sub-pixel position in OpenCV's drawing: 1/16 px
 _of_thread = threading.local()
 
 
+def colour_of(track_id: int) -> Colour:
+    """A track's own colour, the same on its box, its label and its panel."""
+    return COLOURS[(track_id - 1) % len(COLOURS)]
+
+
 def text_px(canvas: Image, scale: float = 1.0) -> int:
     """Legible on a 320 px picture and not lost on a 4K one."""
     height, width = canvas.shape[:2]
@@ -81,17 +86,6 @@ def _fixed(value: float) -> int:
     return round(value * (1 << SUPERSAMPLE))
 
 
-def line(
-    canvas: Image,
-    a: tuple[float, float],
-    b: tuple[float, float],
-    colour: Colour,
-    weight: int,
-) -> None:
-    ends = ((_fixed(a[0]), _fixed(a[1])), (_fixed(b[0]), _fixed(b[1])))
-    cv2.line(canvas, *ends, colour, weight, cv2.LINE_AA, SUPERSAMPLE)
-
-
 def lines(canvas: Image, points: np.ndarray, colour: Colour, weight: int) -> None:
     """Open lines through points, in one call: (lines, points, 2) px."""
     fixed = np.round(points * (1 << SUPERSAMPLE)).astype(np.int32)
@@ -123,6 +117,5 @@ def curve(
         outline = np.concatenate([line_xy, corners]) * (1 << SUPERSAMPLE)
         points = [np.round(outline).astype(np.int32)]
         cv2.fillPoly(canvas, points, shown, cv2.LINE_AA, SUPERSAMPLE)
-    for year in range(0, len(probs), 20):
-        tick = max(2.0, 0.12 * (y1 - y0))
-        line(canvas, (xs[year], y1), (xs[year], y1 + tick), GREY, 1)
+    tick = max(2.0, 0.12 * (y1 - y0))
+    lines(canvas, np.array([[(x, y1), (x, y1 + tick)] for x in xs[::20]]), GREY, 1)

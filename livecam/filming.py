@@ -31,10 +31,10 @@ def film(
 ) -> None:
     """A GIF takes some of the frames; they are shrunk before they are drawn on, so that text
     stays legible."""
-    if isinstance(sink, VideoSink):
-        sink.write(frame, overlay(frame.bgr, faces, hidden=hidden), sound)
-    elif sink.wants(frame):
-        factor = sink.factor(frame.bgr)
-        height, width = (max(1, round(side * factor)) for side in frame.bgr.shape[:2])
-        small = cv2.resize(frame.bgr, (width, height), interpolation=cv2.INTER_AREA)
-        sink.write(frame, overlay(small, faces, factor, hidden))
+    if not sink.wants(frame):
+        return
+    bgr, factor = frame.bgr, sink.factor(frame.bgr)
+    if factor < 1:
+        height, width = (max(1, round(side * factor)) for side in bgr.shape[:2])
+        bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
+    sink.write(frame, overlay(bgr, faces, factor, hidden), sound)

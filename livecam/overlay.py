@@ -10,9 +10,9 @@ import numpy as np
 from livecam.config import OverlayConfig
 from livecam.datatypes import Array, Image, TrackedFace
 from livecam.drawing import (
-    COLOURS,
     DARK,
     Colour,
+    colour_of,
     curve,
     lines,
     part,
@@ -119,7 +119,7 @@ class Overlay:
 
     def _draw_label(self, canvas: Image, face: TrackedFace, place: Array, px: int) -> None:
         x0, y0, x1, _ = place
-        colour = _colour(face)
+        colour = colour_of(face.track_id)
         shade(canvas, place)
         stripe = self._stripe(face, px)
         part(canvas, (x0, y0, min(x0 + stripe, x1), place[3]))[:] = colour
@@ -165,15 +165,11 @@ def _where(
     return [(face, place) for is_wanted, face, place in rows if is_wanted]
 
 
-def _colour(face: TrackedFace) -> Colour:
-    return COLOURS[(face.track_id - 1) % len(COLOURS)]
-
-
 def _draw_box(canvas: Image, box: Array, face: TrackedFace, px: int) -> None:
     """Four rounded corners, joined by a thin line; by dots where the detector is less sure; by
     nothing where the face was not seen."""
     x0, y0, x1, y1 = box.tolist()
-    colour = _colour(face)
+    colour = colour_of(face.track_id)
     thick = max(2, round(px / 6))
     size = min(x1 - x0, y1 - y0)
     at = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])

@@ -37,7 +37,7 @@ class VideoSink:
     The file is made of fragments until it is closed, so that it plays whatever stops it.
     """
 
-    is_full = False  # it takes all frames
+    is_full = False
     end_s = math.inf
 
     def __init__(self, path: Path, config: VideoConfig, rate: Fraction) -> None:
@@ -55,6 +55,14 @@ class VideoSink:
 
     def __enter__(self) -> VideoSink:
         return self
+
+    def factor(self, bgr: Image) -> float:
+        """The video's size over the picture's."""
+        return 1.0
+
+    def wants(self, frame: Frame) -> bool:
+        """It takes all frames."""
+        return True
 
     def write(self, frame: Frame, bgr: Image, audio: AudioSource | None = None) -> None:
         """Encode one picture at `frame.time_s`. `audio` is looked at with the first frame."""
@@ -316,8 +324,8 @@ class GifSink:
             self.is_full = True
         return not self.is_full and frame.time_s >= self._next_s - 1e-6
 
-    def write(self, frame: Frame, bgr: Image) -> None:
-        """Add one picture, already of the GIF's size."""
+    def write(self, frame: Frame, bgr: Image, audio: AudioSource | None = None) -> None:
+        """Add one picture, already of the GIF's size; a GIF has no sound."""
         step_s = 1 / self.config.gif_fps
         self._next_s = max(self._next_s + step_s, frame.time_s + step_s / 2)
         picture = av.VideoFrame.from_ndarray(bgr, format="bgr24")

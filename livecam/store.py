@@ -56,6 +56,7 @@ class VisitStore:
         self._seen = 0.0  # Unix time up to which that is so
 
     def __enter__(self) -> VisitStore:
+        self._is_new = not self.path.exists()
         with self._errors():
             self._db = _connect(self.path)
         return self
@@ -63,6 +64,8 @@ class VisitStore:
     def __exit__(self, *exc: object) -> None:
         with self._errors():
             self._db.close()
+            if self._is_new and self._run is None:  # a run without a picture leaves nothing
+                self.path.unlink(missing_ok=True)
 
     def watch(self, now: float) -> None:
         """The source was looked at, at this Unix time."""

@@ -375,7 +375,9 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     first = _run(tmp_path / "first")
     second = _run(tmp_path / "second", seconds=(10, 20, 25), batch=16, new=1)
     (tmp_path / "second" / "scores.json").write_text(
-        json.dumps({"split": "test", "mae": {"value": 4.5}, "gender": None})
+        json.dumps(
+            {"split": "test", "datasets": [], "faces": 9, "mae": {"value": 4.5}, "gender": None}
+        )
     )
     out = tmp_path / "curves.html"
     assert compare.main([first, second, "-o", str(out)]) == 0

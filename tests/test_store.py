@@ -73,6 +73,12 @@ def test_everything_is_in_the_file_at_once(tmp_path: Path) -> None:
         assert len(everything(tmp_path / "a.db")) == 1  # as after a kill
 
 
+def test_a_run_without_a_picture_leaves_nothing(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_watching_with_a_gap_is_two_stretches(tmp_path: Path) -> None:
     with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
         for moment in (0, 10, 20, 20 + GAP_S + 1, 90, 40):  # the last: the clock was set back

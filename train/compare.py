@@ -10,7 +10,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from livecam.files import write_text
 from livecam.progress import clock_time
 from train.cli import require_folder, run
 from train.run_folder import RunFolder
-from train.scores import number, percent
+from train.scores import number, part, percent
 
 PANELS = {
     "loss": "loss, on changed pictures",
@@ -85,13 +85,22 @@ def _compare(args: argparse.Namespace) -> None:
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
     header, rows = comparison(runs)
-    print(f"| {' | '.join(header)} |")
+    print(_line(header))
     print("|---" * len(header) + "|")
     for row in rows:
-        print(f"| {' | '.join(row)} |")
+        print(_line(row))
     if args.output is not None:
         _draw(args.output, runs, warning)
         print(f"written: {args.output}", file=sys.stderr)
+
+
+def _line(cells: Sequence[str]) -> str:
+    """Of a Markdown table."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _scored(scores: Mapping[str, Any]) -> str:
+    return f"{scores['faces']} faces of {part(scores)}" if scores.get("split") else "-"
 
 
 def _ended(runs: Sequence[Run]) -> list[Run]:
@@ -189,7 +198,7 @@ def differing(recipes: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    return "-" if value is None else json.dumps(value).strip('"')
+    return "-" if value is None else json.dumps(value, ensure_ascii=False).strip('"')
 
 
 def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
@@ -215,7 +224,7 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
     yield "last dev gender", ["-" if np.isnan(share) else percent(share) for share in genders]
     yield "time", [clock_time(entry.seconds) for entry in runs]
     if any(entry.scores for entry in runs):
-        yield "scored part", [str(entry.scores.get("split", "-")) for entry in runs]
+        yield "scored", [_scored(entry.scores) for entry in runs]
         yield "its MAE", [number(_value(entry.scores, "mae"), ".2f") for entry in runs]
         yield "its CS@5", [percent(_value(entry.scores, "cs5")) for entry in runs]
         yield "its gender", [percent(_value(entry.scores, "gender")) for entry in runs]

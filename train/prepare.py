@@ -18,7 +18,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import h5py
 import numpy as np
 
@@ -27,6 +26,7 @@ from livecam.datatypes import Image
 from livecam.detector import Mtcnn
 from livecam.errors import LivecamError, UsageError
 from livecam.progress import Progress
+from livecam.source import decode_picture
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
 from train.cli import require_folder, run
@@ -262,28 +262,11 @@ def _aligned(
 
 
 def decode(encoded: bytes) -> Image | None:
-    """BGR, upright; None for what is no picture, and for one that was cut off, of which OpenCV
-    would fill the rest with grey."""
-    is_cut_png = encoded[:4] == b"\x89PNG" and b"IEND" not in encoded
-    if not encoded or _is_cut_jpeg(encoded) or is_cut_png:
-        return None
+    """BGR, upright; None for what is no whole picture."""
     try:
-        return cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
+        return decode_picture("", np.frombuffer(encoded, np.uint8))
+    except LivecamError:
         return None
-
-
-def _is_cut_jpeg(encoded: bytes) -> bool:
-    """Whether a JPEG has no end after its first scan. Segments before that are passed by their
-    lengths, for a thumbnail in one has an end too; and phones put whole films behind the end."""
-    if encoded[:2] != b"\xff\xd8":
-        return False
-    at = 2
-    while encoded[at : at + 1] == b"\xff" and encoded[at + 1 : at + 2] not in (b"\xda", b""):
-        is_fill = encoded[at + 1] == 0xFF
-        at += 1 if is_fill else 2 + int.from_bytes(encoded[at + 2 : at + 4])
-    scan = encoded.find(b"\xff\xda", at)
-    return scan < 0 or encoded.find(b"\xff\xd9", scan) < 0
 
 
 def _write_batch(crops: h5py.Dataset, rows: Rows, batch: list[Aligned]) -> None:

@@ -246,9 +246,9 @@ def gallery(
             report.note(PRIVATE),
             report.text(
                 "Below each face: the age distribution, the label in green, the answer in orange, "
-                f"and in brackets the {RANGE_SHARE:.0%} range. The map says what changes when a "
-                "place is covered (Zeiler and Fergus 2014): red places make the face look older, "
-                "blue ones younger."
+                f"and in brackets the {100 * RANGE_SHARE:.0f} % range. The map says what changes "
+                "when a place is covered (Zeiler and Fergus 2014): red places make the face look "
+                "older, blue ones younger."
             ),
             report.row(*cards),
         ],
@@ -259,7 +259,7 @@ def _label(labels: Labels, row: int) -> str:
     age = (
         f"{labels.low[row]}-{labels.high[row]}"
         if labels.is_interval[row]
-        else f"{labels.age[row]:.0f}"
+        else f"{labels.low[row]}"  # completed years
     )
     gender = labels.gender[row]
     return f"{age}, {GENDERS[gender] if gender >= 0 else 'gender unknown'}"

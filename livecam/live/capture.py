@@ -94,7 +94,7 @@ class Capture:
         self._error: BaseException | None = None
         self._news = threading.Condition()
         self._stop = threading.Event()
-        self._begin_s = time.monotonic()
+        self._begin_s = 0.0  # when the first picture was taken
         self._still = _Stillness()
         self._thread = threading.Thread(target=self._run, name="livecam capture", daemon=True)
 
@@ -159,7 +159,7 @@ class Capture:
         was_open = False
         while not self._stop.is_set():
             try:
-                reader = open_reader(self.source, self.config)
+                reader: Reader | None = open_reader(self.source, self.config)
             except LivecamError as error:
                 if not was_open:
                     self._set("failed", str(error))
@@ -170,7 +170,8 @@ class Capture:
             was_open = True
             begin = self.captured
             try:
-                self._read(reader)
+                while reader is not None:
+                    reader = self._read(reader)
                 return
             except LivecamError as error:
                 if self.is_paced:  # a file is not begun again
@@ -184,31 +185,25 @@ class Capture:
         """The error without the name of the source."""
         return str(error).removeprefix(f"{self.source.name}: ")
 
-    def _read(self, reader: Reader) -> None:
-        """Take pictures until the reader ends, is lost, or is closed."""
-        while True:
-            with contextlib.closing(reader):
-                self.detail, self.is_paced = reader.detail, reader.is_paced
-                begin_s = time.monotonic()
-                self._still.restart()
-                self.same_since_s = None
-                self._set("live")
-                other = None
-                for time_s, bgr in reader:
-                    if reader.is_paced:
-                        begin_s = self._wait_until(begin_s, time_s)
-                    if self._stop.is_set():
-                        return
-                    self._put(time_s, bgr)
-                    if self._wants_next:
-                        other = self._next_reader()
-                        if other is not None:
-                            break
-                else:
-                    self._set("ended")
-                    return
-            assert other is not None
-            reader = other
+    def _read(self, reader: Reader) -> Reader | None:
+        """Take pictures until the reader ends, is lost, or is closed; returns the one of another
+        camera if that is wanted."""
+        with contextlib.closing(reader):
+            self.detail, self.is_paced = reader.detail, reader.is_paced
+            begin_s = time.monotonic()
+            self._still.restart()
+            self.same_since_s = None
+            self._set("live")
+            for time_s, bgr in reader:
+                if reader.is_paced:
+                    begin_s = self._wait_until(begin_s, time_s)
+                if self._stop.is_set():
+                    return None
+                self._put(time_s, bgr)
+                if self._wants_next and (other := self._next_reader()) is not None:
+                    return other
+            self._set("ended")
+            return None
 
     def _wait_until(self, begin_s: float, time_s: float) -> float:
         """Sleep until a picture's time; returns the beginning, moved on by pauses."""

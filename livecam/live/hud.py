@@ -14,9 +14,10 @@ from livecam.drawing import (
     GREY,
     LIGHT,
     RED,
+    colour_of,
     curve,
     disc,
-    line,
+    lines,
     part,
     put_text,
     shade,
@@ -112,11 +113,9 @@ def square(canvas: Image, side: float) -> None:
     """An empty box of that size in the middle: how large the smallest face is."""
     height, width = canvas.shape[:2]
     x0, y0, x1, y1 = ((v + d * side) / 2 for d in (-1, 1) for v in (width, height))
-    for colour, weight in ((DARK, 4), (COLOURS[0], 2)):
-        for a, b in (
-            ((x0, y0), (x1, y0)), ((x0, y1), (x1, y1)), ((x0, y0), (x0, y1)), ((x1, y0), (x1, y1)),
-        ):  # fmt: skip
-            line(canvas, a, b, colour, weight)
+    outline = np.array([[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]])  # (1, 5, 2)
+    lines(canvas, outline, DARK, 4)
+    lines(canvas, outline, COLOURS[0], 2)
 
 
 def table(canvas: Image, rows: Sequence[tuple[str, str]], scale: float) -> None:
@@ -161,7 +160,7 @@ def face_panel(
     x0 = box[2] + px if box[2] + px + w <= width else max(0.0, box[0] - px - w)
     y0 = min(max(0.0, float(box[1])), max(0.0, height - h))
     shade(canvas, (x0, y0, x0 + w, y0 + h), 0.88)
-    colour = COLOURS[(face.track_id - 1) % len(COLOURS)]
+    colour = colour_of(face.track_id)
     put_text(canvas, title, x0 + px, y0 + LINE * px, px)
     put_text(canvas, about, x0 + px, y0 + 2 * LINE * px, px, GREY)
     plot = (x0 + px, y0 + 2.4 * LINE * px, x0 + w - px, y0 + 4.2 * LINE * px)

@@ -80,7 +80,12 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
         return attention.al_resnet(x, recipe.width)
     if name.startswith("keras:"):
         return applications.features(x, name.removeprefix("keras:"), recipe.pretrained)
-    return published.NETWORKS[name](x)
+    try:
+        return published.NETWORKS[name](x)
+    except ValueError as error:
+        raise UsageError(
+            f"input_px: {recipe.input_px} is too small for {name}; give larger pictures"
+        ) from error
 
 
 def _freeze(net: keras.Model, frozen: str) -> None:
