@@ -52,7 +52,8 @@ def _labelling() -> argparse.ArgumentParser:
     group.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     group.add_argument(
         "--min-face-px", dest="detector.min_face_px", type=int, metavar="PX",
-        help="side of the smallest face looked for, in pixels of the source",
+        help="side of the smallest window searched, in pixels of the source; the box of a face is "
+        "about 0.6 as high",
     )  # fmt: skip
     group.add_argument(
         "--model", dest="classifier.model", metavar="FILE", help="another .onnx or .keras model"
@@ -258,11 +259,14 @@ def _day(text: str) -> datetime.date:
     if text in ("today", "yesterday"):
         return today - datetime.timedelta(days=text == "yesterday")
     try:
-        return datetime.date.fromisoformat(text)
-    except ValueError as error:
+        day = datetime.date.fromisoformat(text)
+    except ValueError:
+        day = datetime.date.min
+    if not 1970 < day.year < 3000:  # what clocks of computers know everywhere
         raise argparse.ArgumentTypeError(
             f"expected a day like {today:%Y-%m-%d}, today or yesterday, got {text!r}"
-        ) from error
+        )
+    return day
 
 
 def _count_of(text: str) -> int:

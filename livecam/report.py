@@ -48,7 +48,7 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
     spans = [*visits.watched.tolist(), *zip(visits.begin, visits.begin, strict=True)]
     begin, end = min((a for a, _ in spans), default=0.0), max((b for _, b in spans), default=0.0)
     if by is None:
-        days = {_start(moment, "day") for moment in (begin, end)}
+        days = {_start(moment, "day") for moment in (begin, max(begin, end - 1e-3))}
         by = "hour" if len(days) == 1 else "day"
     shares, errors = counts(scheme.bin_probs(visits.age_probs), scheme.bin_probs(visits.age_prior))
     female = visits.female_prob
@@ -127,7 +127,9 @@ def _cells(found: Report, row: Row) -> list[str]:
 
 
 def watched(row: Row) -> str:
-    """Hours and minutes."""
+    """Hours and minutes; less than a minute in seconds."""
+    if row.watched_s < 60:
+        return f"{row.watched_s:.0f} s"
     hours, minutes = divmod(round(row.watched_s / 60), 60)
     return f"{hours}:{minutes:02} h"
 
@@ -143,13 +145,13 @@ def _when(moment: float, by: str) -> str:
 
 def as_csv(found: Report) -> Iterator[str]:
     """The rows as they are, without the total. Times are local, with their distance from UTC."""
-    genders = ["male", "female"] if found.has_gender else []
-    yield csv_line(["begin", "end", "watched_s", "visits", *found.labels, *genders, "dwell_s"])
+    fields = ["begin", "end", "watched_s", "visits", *found.labels, "male", "female", "dwell_s"]
+    yield csv_line(fields)
     for row in found.rows:
         values: Sequence[object] = [
             *(_iso(moment) for moment in (row.begin, row.end)), round(row.watched_s), row.visits,
             *row.by_age.sum(axis=1).round(2).tolist(),
-            *(row.by_age.sum(axis=0).round(2).tolist() if found.has_gender else []),
+            *(row.by_age.sum(axis=0).round(2).tolist() if found.has_gender else (None, None)),
             None if np.isnan(row.dwell_s) else round(row.dwell_s, 1),
         ]  # fmt: skip
         yield csv_line(values)

@@ -32,7 +32,9 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .45rem; font-size: 14px; text-align: right; white-space: nowrap; }
 th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; }
 tr + tr { border-top: 1px solid var(--line); } tr:last-child { font-weight: 600; }
-@media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; } }
+@media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; }
+  h2 { break-after: avoid; } .table { overflow: visible; }
+  th, td { padding: .1rem .25rem; font-size: 10px; } }
 """
 
 
@@ -135,9 +137,10 @@ def _ages(found: Report) -> Iterator[str]:
 
 def _hours(found: Report) -> Iterator[str]:
     """A column for each hour or day, the ages in it stacked, the youngest below."""
-    height, left = 220.0, 40.0
-    legend = 10.0 + 22 * math.ceil(len(found.labels) / LEGEND_COLUMNS)
+    height = 220.0
     highest = _nice(max(row.visits for row in found.rows))
+    left = 16.0 + 8 * len(f"{highest:.0f}")
+    legend = 10.0 + 22 * math.ceil(len(found.labels) / LEGEND_COLUMNS)
     width = (PX_W - left) / len(found.rows)
     bottom = legend + height
     drawn = []
@@ -148,7 +151,7 @@ def _hours(found: Report) -> Iterator[str]:
     for part in (0.0, 0.5, 1.0):
         y = bottom - part * height
         drawn.append(f'<path d="M{left} {y:.1f}H{PX_W}" class="line"/>')
-        drawn.append(_text(left - 8, y + 4, f"{part * highest:g}", "end", "soft"))
+        drawn.append(_text(left - 8, y + 4, f"{part * highest:.0f}", "end", "soft"))
     names = dict(_names(found, width))
     for i, row in enumerate(found.rows):
         x, y = left + i * width + 0.1 * width, bottom
@@ -161,7 +164,8 @@ def _hours(found: Report) -> Iterator[str]:
         part = min(row.watched_s / (row.end - row.begin), 1.0)
         drawn.append(_bar(x, bottom + 4, 0.8 * width * part, 4, "var(--soft)"))
         if i in names:
-            drawn.append(_text(x + 0.4 * width, bottom + 26, names[i], "middle"))
+            middle = min(x + 0.4 * width, PX_W - LABEL_PX / 2)
+            drawn.append(_text(middle, bottom + 26, names[i], "middle"))
     yield _svg(bottom + 34, "".join(drawn), f"visits by {found.by}")
 
 

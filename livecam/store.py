@@ -40,6 +40,14 @@ CREATE INDEX visits_begin ON visits (begin);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
+# a visit keeps its beginning: the frames' clock may have stood still since, while a computer slept
+PUT = """
+INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run, number) DO UPDATE SET
+    end = excluded.end, age = excluded.age, age_low = excluded.age_low,
+    age_high = excluded.age_high, female_prob = excluded.female_prob,
+    samples = excluded.samples, age_probs = excluded.age_probs
+"""
 
 
 class VisitStore:
@@ -93,9 +101,8 @@ class VisitStore:
             )
             for visit in visits
         ]  # fmt: skip
-        marks = ", ".join("?" * 10)
         with self._errors(), self._db:
-            self._db.executemany(f"INSERT OR REPLACE INTO visits VALUES ({marks})", rows)
+            self._db.executemany(PUT, rows)
 
     def _errors(self) -> contextlib.AbstractContextManager[None]:
         return _told(self.path, "cannot be written")
@@ -120,10 +127,13 @@ class Visits:
 
 def read(path: Path, begin: float, end: float) -> Visits:
     """The visits that began between two Unix times. Raises LivecamError or UsageError."""
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; expected a file of livecam run --visits")
     if not path.is_file():
         raise LivecamError(f"{path}: no such file; livecam run --visits {path} makes it")
     with _told(path, "cannot be read"):
-        db = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=ro", WAIT_S, uri=True)
+        # not read-only: what a power cut left half written is taken back first
+        db = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=rw", WAIT_S, uri=True)
         with contextlib.closing(db):
             _require_ours(db, path)
             watched = db.execute(
@@ -146,6 +156,7 @@ def read(path: Path, begin: float, end: float) -> Visits:
 
 def check(path: Path) -> None:
     """Raises UsageError or LivecamError unless visits can be added to this file."""
+    path = path.resolve()  # a link may point to what is not there yet
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; expected a file")
     if not path.parent.is_dir():

@@ -117,6 +117,29 @@ def test_days_on_which_clocks_change(tmp_path: Path, day: str, hours: int) -> No
     assert row.end - row.begin == 3600 * hours
 
 
+def test_a_day_up_to_midnight_is_one_of_hours(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db", ("2026-05-30 22:00", 10, 30), hours=4)
+    found = report.report(read(path, at("2026-05-30 00:00"), at("2026-05-31 00:00")), MARKETING)
+    assert found.by == "hour"
+    assert [row.watched_s for row in found.rows] == [3600, 3600]
+
+
+def test_large_numbers_and_many_days_stay_in_the_chart(tmp_path: Path) -> None:
+    rows = [
+        report.Row(at("2026-05-01") + 86400 * i, at("2026-05-02") + 86400 * i, 9.0, 23_000,
+                   np.full((8, 2), 1437.5), 5.0)
+        for i in range(31)
+    ]  # fmt: skip
+    found = report.Report(MARKETING.labels, "day", True, rows, rows[0], np.zeros(8))
+    shown = page(found, "a.db")
+    assert ">24000<" in shown
+    places = [
+        (float(x), text) for x, text in re.findall(r'<text x="([\d.]+)"[^>]*>([^<]*)<', shown)
+    ]
+    assert max(x for x, text in places if text.endswith(" May")) <= 860 - 25
+    assert min(x for x, text in places if text == "24000") >= 40
+
+
 def test_the_numbers_of_every_scheme_add_up(day: Path) -> None:
     for scheme in SCHEMES.values():
         found = report.report(everything(day), scheme)
@@ -131,7 +154,8 @@ def test_without_gender_none_is_told(tmp_path: Path) -> None:
     assert found.total.by_age.sum() == 1
     assert "female" not in "".join(report.as_text(found)) + page(found, "a")
     assert "male" not in page(found, "a")
-    assert "female" not in next(iter(report.as_csv(found)))
+    _, row, *_ = report.as_csv(found)
+    assert row.endswith(",,,10.0\n")  # the columns are those of every other file
 
 
 def test_the_page_stands_alone_and_names_what_it_is_given(day: Path) -> None:
@@ -194,7 +218,7 @@ def test_files_are_written_and_not_replaced_unasked(
 def test_nothing_watched_is_an_empty_table(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(day, "--day", "2020-01-01", "--html", day.with_suffix(".html")) == 0
     told = capsys.readouterr()
-    assert told.out.splitlines()[-1].split()[:4] == ["all", "0:00", "h", "0"]
+    assert told.out.splitlines()[-1].split()[:4] == ["all", "0", "s", "0"]
     assert "day.db: nothing was watched in this time" in told.err
     assert "Nothing was watched in this time" in day.with_suffix(".html").read_text()
 
@@ -217,8 +241,9 @@ def test_what_is_wrong_is_said(
     assert why in capsys.readouterr().err
 
 
-def test_a_day_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("day", ["tomorow", "9999-12-31", "0001-01-01", "2026-13-01"])
+def test_a_day_that_is_none(day: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        run("a.db", "--day", "tomorow")
+        run("a.db", "--day", day)
     assert stop.value.code == 2
     assert "expected a day like" in capsys.readouterr().err

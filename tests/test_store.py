@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -93,6 +95,59 @@ def test_a_visit_across_a_gap_is_one(tmp_path: Path) -> None:
             kept.watch(NOW + moment)
             kept.put([visit(end_s=moment + 5)], NOW)
     assert everything(tmp_path / "a.db").end.tolist() == [NOW + 2 * GAP_S + 5]
+
+
+def test_a_visit_keeps_its_beginning_though_the_computer_slept(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
+        for epoch in (NOW, NOW + 3600):  # Unix time at 0 s of a clock that stood still meanwhile
+            kept.watch(epoch + 5)
+            kept.put([visit()], epoch)
+    assert everything(tmp_path / "a.db").begin.tolist() == [NOW + 1]
+    assert everything(tmp_path / "a.db").end.tolist() == [NOW + 3604]
+
+
+def test_what_a_power_cut_left_half_written_is_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    added(path, visit())
+    code = (
+        "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "db.execute('PRAGMA cache_size = 1'); db.execute('BEGIN'); "
+        "db.execute('CREATE TABLE big (a)'); "
+        "[db.execute('INSERT INTO big VALUES (zeroblob(5000))') for _ in range(50)]; os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == 9
+    assert path.with_name("a.db-journal").exists()
+    assert len(everything(path)) == 1
+
+
+def test_the_link_to_a_file_that_is_to_come_stays(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "target.db")
+    store.check(tmp_path / "link.db")
+    assert (tmp_path / "link.db").is_symlink()
+    added(tmp_path / "link.db", visit())
+    assert len(everything(tmp_path / "target.db")) == 1
+
+
+def test_the_documented_way_to_forget(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    added(path, visit())  # long ago, or to come: by the clock of whoever tests
+    text = (Path(__file__).parent.parent / "docs" / "audience.md").read_text()
+    statements = text.split('sqlite3 shop.db "')[1].split('"')[0]
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE visits SET begin = 100, end = 200")
+        db.execute("UPDATE watched SET begin = 100, end = 200")
+        db.execute(
+            "INSERT INTO visits SELECT run, 2, 9e9, 9e9, age, age_low, age_high, female_prob, "
+            "samples, age_probs FROM visits"
+        )
+        db.commit()
+        db.executescript(statements)
+    assert everything(path).begin.tolist() == [9e9]
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE visits SET begin = 100, end = 200")
+        db.commit()
+        db.executescript(statements)
+    assert len(everything(path)) == len(everything(path).watched) == 0
 
 
 def test_only_what_began_in_the_time_is_read(tmp_path: Path) -> None:
