@@ -73,7 +73,7 @@ class VisitStore:
         with self._errors():
             self._db.close()
             if self._is_new and self._run is None:  # a run without a picture leaves nothing
-                self.path.unlink(missing_ok=True)
+                self.path.resolve().unlink(missing_ok=True)
 
     def watch(self, now: float) -> None:
         """The source was looked at, at this Unix time."""
@@ -156,7 +156,6 @@ def read(path: Path, begin: float, end: float) -> Visits:
 
 def check(path: Path) -> None:
     """Raises UsageError or LivecamError unless visits can be added to this file."""
-    path = path.resolve()  # a link may point to what is not there yet
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; expected a file")
     if not path.parent.is_dir():
@@ -165,7 +164,7 @@ def check(path: Path) -> None:
         is_new = not path.exists()
         _connect(path).close()
         if is_new:  # nothing is left of a run that shows no picture
-            path.unlink()
+            path.resolve().unlink()  # a link stays
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -284,7 +284,9 @@ def test_a_run_is_not_overwritten_and_a_foreign_checkpoint_is_refused(
     done = _train("fit", "--data", data, "--out", other, "--resume")
     assert done.returncode == 1
     assert "not a checkpoint of this recipe" in done.stderr
-    assert done.stderr.count("\n") == 1
+    (line,) = [line for line in done.stderr.splitlines() if "not a checkpoint" in line]
+    assert len(line) < 500
+    assert done.stderr.endswith(line + "\n")  # and nothing of Keras behind it
     assert "Traceback" not in done.stderr
 
 
@@ -380,5 +382,7 @@ def test_the_calibration_beside_a_model_is_what_it_shows(exported: Path, tmp_pat
     assert AgeGenderClassifier(model).age_range(probs).tolist() == [[10, 90]]
     written = yaml.safe_load((exported / "age_gender.yaml").read_text())
     assert written["age_range"] is None
-    assert age_prior(exported / "age_gender.onnx", "onnx") == pytest.approx(written["age_prior"])
+    assert age_prior(exported / "age_gender.onnx", "onnx") == pytest.approx(
+        written["age_prior"], abs=1e-5
+    )
     assert "The range is not calibrated" in (exported / "age_gender.md").read_text()
