@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import clips
 
 STRICT = "LIVECAM_TESTS_STRICT"
+hypothesis.settings.register_profile("busy machines", deadline=None)
+hypothesis.settings.load_profile("busy machines")
 
 
 def unavailable(what: str) -> NoReturn:
