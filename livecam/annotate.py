@@ -12,12 +12,13 @@ from typing import Literal
 from livecam.config import Config
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError, UsageError
+from livecam.files import check_output
 from livecam.filming import film, film_sink
 from livecam.motion import Motion
 from livecam.overlay import Overlay
 from livecam.pipeline import Models
 from livecam.progress import Progress
-from livecam.sinks import AudioSource, GifSink, TrackTable, VideoSink, write_picture
+from livecam.sinks import TABLES, VIDEOS, AudioSource, GifSink, TrackTable, VideoSink, write_picture
 from livecam.source import (
     CLIP_SUFFIXES,
     OWN_SUFFIX,
@@ -101,7 +102,8 @@ class Outputs:
         self._sources = {source.path.resolve() for source in inputs if source.path is not None}
         self._taken: dict[Path, str] = {}
         if request.tracks is not None:
-            self._check_tracks(request.tracks)
+            check_output("--tracks", request.tracks, TABLES, self._sources, request.overwrite)
+            self._taken[request.tracks.resolve()] = "--tracks"
         for source in inputs if request.write_video else ():
             for path in {self.of(source, kind) for kind in self._kinds(source)}:
                 self._claim(path, source.name)
@@ -149,17 +151,12 @@ class Outputs:
                     f"--output {path}: {source.name} is a picture; expected a name that ends in "
                     f"{', '.join(sorted(PICTURE_SUFFIXES))}"
                 )
-        elif suffix not in (".mp4", ".gif"):
+        elif suffix not in VIDEOS:
             raise UsageError(f"--output {path}: expected a name that ends in .mp4 or .gif")
         elif self.request.format and suffix != f".{self.request.format}":
             raise UsageError(
                 f"--output {path}: its suffix contradicts --format {self.request.format}"
             )
-
-    def _check_tracks(self, path: Path) -> None:
-        if path.suffix.lower() not in (".csv", ".jsonl"):
-            raise UsageError(f"--tracks {path}: expected a name that ends in .csv or .jsonl")
-        self._claim(path, "--tracks")
 
     def _claim(self, path: Path, owner: str) -> None:
         key = path.resolve()

@@ -25,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="`livecam COMMAND --help` says more about a command.",
     )
     parser.add_argument("--version", action="version", version=f"livecam {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
     common = _common()
     labelling = _labelling()
     drawing = _drawing()
@@ -97,7 +99,6 @@ def _add_demo(commands: Any, *parents: argparse.ArgumentParser) -> None:
     demo.add_argument(
         "--output", type=Path, default=Path(), metavar="DIR", help="folder for the files (here)"
     )
-    demo.set_defaults(command="demo")
 
 
 def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
@@ -133,7 +134,6 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--profile", action="store_true", help="say at the end how long each part took"
     )
-    run.set_defaults(command="run")
 
 
 def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
@@ -167,7 +167,6 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
         "--detect-every", dest="detector.detect_every", type=int, metavar="N",
         help="frames from one full detection to the next, more in a calm scene; 1 = every frame",
     )  # fmt: skip
-    annotate.set_defaults(command="annotate")
 
 
 def _add_predict(
@@ -193,7 +192,6 @@ def _add_predict(
     predict.add_argument(
         "--assume-face", action="store_true", help="every picture is one cropped face already"
     )
-    predict.set_defaults(command="predict")
 
 
 def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -214,27 +212,24 @@ def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
     report.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as .csv too")
     report.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts too")
     report.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-    report.set_defaults(command="report")
 
 
 def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
-    config = commands.add_parser(
+    commands.add_parser(
         "config",
         parents=[common],
         allow_abbrev=False,
         help="print the settings in force and where each is from",
     )
-    config.set_defaults(command="config")
 
 
 def _add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
-    doctor = commands.add_parser(
+    commands.add_parser(
         "doctor",
         parents=[common],
         allow_abbrev=False,
         help="check the installation, and say what is missing",
     )
-    doctor.set_defaults(command="doctor")
 
 
 def _seconds(text: str) -> float:

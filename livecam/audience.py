@@ -10,10 +10,10 @@ import numpy as np
 
 from livecam.config import AudienceConfig
 from livecam.datatypes import TrackedFace, Visit
+from livecam.geometry import distance_matrix
 
 SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
 REACH = 3.0  # face sizes that somebody may have moved while out of sight
-MAX_SIZE_RATIO = 1.8  # …and come nearer or gone away
 LEAST_LIKENESS = 0.5  # of the two answers about age and gender, 0 to 1
 
 
@@ -108,10 +108,7 @@ class _GoingOn:
         )  # fmt: skip
 
     def is_near(self, face: TrackedFace) -> bool:
-        here, there = self.face.xyxy, face.xyxy
-        sizes = (here[2:] - here[:2]).mean(), (there[2:] - there[:2]).mean()
-        moved = np.linalg.norm(here[:2] + here[2:] - there[:2] - there[2:]) / 2
-        return bool(moved <= REACH * np.mean(sizes) and max(sizes) <= MAX_SIZE_RATIO * min(sizes))
+        return bool(distance_matrix(self.face.xyxy[None], face.xyxy[None])[0, 0] <= REACH)
 
     def likeness(self, face: TrackedFace) -> float:
         """Of what is said about age and gender: Bhattacharyya's coefficient."""

@@ -177,14 +177,14 @@ def _run_in_window(
     from livecam.display import Window
     from livecam.live.keys import ACTIONS
     from livecam.live.memory import memory_file
-    from livecam.live.view import SCREEN_WH
     from livecam.live.viewer import Viewer
+    from livecam.live.window_size import SCREEN_WH
 
     size_wh = memory.window_wh or SCREEN_WH
     with Window(f"livecam: {request.source.name}", size_wh) as window:
         viewer = Viewer(request, config, window, watch, _say, memory.window_wh)
         summary = viewer.run(ACTIONS, interrupts)
-        memory.window_wh = viewer.window_wh
+        memory.window_wh = viewer.size.chosen_wh
     memory.save(memory_file())
     return summary
 
@@ -223,7 +223,7 @@ def _annotate(args: argparse.Namespace) -> int:
                 done = Done(source.name, error=str(error))
             except KeyboardInterrupt:
                 done = Done(source.name, error="interrupted", is_interrupted=True)
-            _report(done, config)
+            _say_done(done, config)
             has_failed |= done.error is not None
             if done.is_interrupted:
                 break
@@ -232,7 +232,7 @@ def _annotate(args: argparse.Namespace) -> int:
     return 130 if done.is_interrupted else int(has_failed)
 
 
-def _report(done: Done, config: Config) -> None:
+def _say_done(done: Done, config: Config) -> None:
     """What became of one input: outputs on stdout, the rest on stderr."""
     if done.tracks:
         _say(_track_table(done, config))
@@ -242,7 +242,10 @@ def _report(done: Done, config: Config) -> None:
     if done.frames > 1 and done.rate:
         _say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
     elif done.frames == 1:
-        _say(f"{done.name}: {_count(len(done.tracks), 'face')}")
+        from livecam.progress import counted
+
+        found = counted(len(done.tracks), "face") if done.tracks else "no faces"
+        _say(f"{done.name}: {found}")
     if done.error is not None:
         _say(f"livecam: {done.error}")
     for path in done.outputs:
@@ -267,12 +270,9 @@ def _track_table(done: Done, config: Config) -> str:
     return "\n".join(lines)
 
 
-def _count(n: int, thing: str) -> str:
-    return f"{n or 'no'} {thing}{'' if n == 1 else 's'}"
-
-
 def _predict(args: argparse.Namespace) -> int:
     config = _settings(args)
+    from livecam.files import check_output
     from livecam.pipeline import Models
     from livecam.prediction import Options, answers
     from livecam.progress import Progress
@@ -282,7 +282,7 @@ def _predict(args: argparse.Namespace) -> int:
     inputs = expand(args.input, PICTURE_SUFFIXES)
     if args.csv is not None:
         paths = [source.path for source in inputs if source.path is not None]
-        _check_output("--csv", args.csv, ".csv", paths, args.overwrite)
+        check_output("--csv", args.csv, [".csv"], paths, args.overwrite)
     options = Options(args.assume_face, config.overlay.gender, tuple(args.over))
     models = Models(config)
     write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
@@ -307,17 +307,17 @@ def _predict(args: argparse.Namespace) -> int:
     return int(has_failed)
 
 
-def _report_visits(args: argparse.Namespace) -> int:
+def _report(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam import report, store
-    from livecam.files import write_text
+    from livecam.files import check_output, write_text
     from livecam.report_page import page
 
     begin, end = _bounds(args)
     wanted = {"--csv": (args.csv, ".csv"), "--html": (args.html, ".html")}
     for flag, (path, suffix) in wanted.items():
         if path is not None:
-            _check_output(flag, path, suffix, [args.visits], args.overwrite)
+            check_output(flag, path, [suffix], [args.visits], args.overwrite)
     found = report.report(store.read(args.visits, begin, end), config.scheme, args.by)
     for line in report.as_text(found):
         print(line)
@@ -347,19 +347,6 @@ def _bounds(args: argparse.Namespace) -> tuple[float, float]:
         after = last + datetime.timedelta(days=1)
         end = datetime.datetime.combine(after, midnight).timestamp()
     return begin, end
-
-
-def _check_output(
-    flag: str, path: Path, suffix: str, inputs: Sequence[Path], may_replace: bool
-) -> None:
-    if path.suffix.lower() != suffix:
-        raise UsageError(f"{flag} {path}: expected a name that ends in {suffix}")
-    if path.resolve() in {source.resolve() for source in inputs}:
-        raise UsageError(f"{path}: is an input; give {flag} another name")
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; expected a file")
-    if path.exists() and not may_replace:
-        raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
 
 
 def _config(args: argparse.Namespace) -> int:
@@ -392,7 +379,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "annotate": _annotate,
     "predict": _predict,
-    "report": _report_visits,
+    "report": _report,
     "config": _config,
     "doctor": _doctor,
 }

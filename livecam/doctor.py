@@ -83,7 +83,8 @@ def _model(config: Config) -> Finding:
 
 def _detector() -> Finding:
     try:
-        from livecam.detector import Mtcnn, weights_dir
+        from livecam.detector import Mtcnn
+        from livecam.mtcnn_graphs import weights_dir
 
         Mtcnn()
         return Finding("detector", f"MTCNN, weights in {weights_dir()}")
@@ -120,12 +121,11 @@ def _cameras(config: Config) -> Iterator[Finding]:
 
 
 def _camera(index: int, config: Config) -> Finding:
-    from livecam.live.cameras import CameraFormat, open_camera
+    from livecam.live.cameras import open_camera
 
     what = f"camera {index}"
-    wanted = CameraFormat(config.camera.width_px, config.camera.height_px, config.camera.fps)
     try:
-        with open_camera(index, wanted) as camera:
+        with open_camera(index, config.camera) as camera:
             return Finding(what, camera.detail, is_needed=False)
     except LivecamError as error:
         reason = str(error).removeprefix(f"{what}: ")

@@ -9,11 +9,11 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
 from livecam.interrupts import held
 
 
@@ -33,6 +33,25 @@ class PartialFile:
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # what was not made cannot be removed
             self.path.unlink()
+
+
+def check_output(
+    flag: str, path: Path, suffixes: Sequence[str], inputs: Iterable[Path], may_replace: bool
+) -> None:
+    """Before the work, what would only fail after it. Raises UsageError, or LivecamError if the
+    folder is not there or may not be written to."""
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{flag} {path}: expected a name that ends in {' or '.join(suffixes)}")
+    if path.resolve() in {source.resolve() for source in inputs}:
+        raise UsageError(f"{flag} {path}: is an input; give it another name")
+    if path.is_dir():
+        raise UsageError(f"{flag} {path}: is a folder; expected a file")
+    if path.exists() and not may_replace:
+        raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
+    if not path.parent.is_dir():
+        raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise LivecamError(f"{path}: cannot be written: the folder may not be written to")
 
 
 def unwritable(path: Path, error: Exception) -> LivecamError:

@@ -9,6 +9,7 @@ import numpy as np
 from livecam.datatypes import Array
 
 BLOCK = 64  # rows of a comparison at a time
+MAX_SIZE_RATIO = 1.8  # a face does not come nearer or go away by more while nobody looks
 
 
 def area(xyxy: Array) -> Array:
@@ -30,6 +31,17 @@ def iou_matrix(a: Array, b: Array, over: Literal["union", "smaller"] = "union") 
     area_a, area_b = area(a)[:, None], area(b)[None, :]
     whole = area_a + area_b - shared if over == "union" else np.minimum(area_a, area_b)
     return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+
+
+def distance_matrix(a: Array, b: Array) -> Array:
+    """Distances of centres over mean sizes: (n, 4), (m, 4) -> (n, m); infinite where one box is
+    more than MAX_SIZE_RATIO times as large as the other."""
+    size_a = (a[:, 2:] - a[:, :2]).mean(axis=1)[:, None]
+    size_b = (b[:, 2:] - b[:, :2]).mean(axis=1)[None, :]
+    between = (a[:, None, :2] + a[:, None, 2:] - b[None, :, :2] - b[None, :, 2:]) / 2
+    distance = np.linalg.norm(between, axis=2) / np.maximum((size_a + size_b) / 2, 1e-6)
+    ratio = np.maximum(size_a, size_b) / np.maximum(np.minimum(size_a, size_b), 1e-6)
+    return np.where(ratio <= MAX_SIZE_RATIO, distance, np.inf)
 
 
 def nms(

@@ -24,7 +24,7 @@ PREFERRED = (
 
 
 def session(
-    model: bytes | Path, threads: int = 0, providers: Sequence[str] = ()
+    model: bytes | Path, threads: int, providers: Sequence[str]
 ) -> onnxruntime.InferenceSession:
     """A session for a serialised model or a file of one.
 
@@ -49,7 +49,7 @@ def session(
         raise LivecamError(f"{name}: ONNX Runtime cannot load it: {what}") from error
 
 
-def usable_providers(requested: Sequence[str] = ()) -> list[str]:
+def usable_providers(requested: Sequence[str]) -> list[str]:
     """The execution providers to use, best first; the CPU is always the last resort."""
     available = onnxruntime.get_available_providers()
     for name in requested:
@@ -59,7 +59,7 @@ def usable_providers(requested: Sequence[str] = ()) -> list[str]:
                 f"it has {', '.join(available)}"
             )
     chosen = list(requested) or [name for name in PREFERRED if name in available][:1]
-    return [*chosen, *({"CPUExecutionProvider"} - set(chosen))]
+    return list(dict.fromkeys([*chosen, "CPUExecutionProvider"]))
 
 
 class SmallNet:
@@ -69,7 +69,7 @@ class SmallNet:
     takes what has fewer than ALONE_PX pixels.
     """
 
-    def __init__(self, model: bytes, threads: int = 0, providers: Sequence[str] = ()) -> None:
+    def __init__(self, model: bytes, threads: int, providers: Sequence[str]) -> None:
         self._alone, self._shared = (session(model, n, providers) for n in (1, threads))
         self._input = self._alone.get_inputs()[0].name
 

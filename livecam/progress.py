@@ -84,6 +84,11 @@ class Progress:
             self._stream.flush()
 
 
+def counted(n: int, thing: str) -> str:
+    """`1 face`, `3 faces`."""
+    return f"{n} {thing}{'' if n == 1 else 's'}"
+
+
 def clock_time(seconds: float) -> str:
     """75 -> '1:15', 3700 -> '1:01:40'."""
     minutes, rest = divmod(round(seconds), 60)

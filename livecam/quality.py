@@ -18,8 +18,9 @@ def quality(faces: Faces, crops: Image) -> Array:
         return np.zeros(0, np.float32)
     side = (faces.xyxy[:, 2:] - faces.xyxy[:, :2]).mean(axis=1)
     size = np.clip(side / FULL_SIZE_PX, 0, 1)
-    sharpness = np.array([_sharpness(crop) for crop in crops])
-    value = size * sharpness * _frontalness(faces.landmarks) * faces.confidence
+    edges = np.array([sharpness(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)) for crop in crops])
+    sharp = np.minimum(edges / FULL_SHARPNESS, 1)
+    value = size * sharp * _frontalness(faces.landmarks) * faces.confidence
     return np.clip(value, LEAST, 1).astype(np.float32)
 
 
@@ -31,8 +32,7 @@ def _frontalness(landmarks: Array) -> Array:
     return np.exp(-(((along - 0.5) / 0.35) ** 2))
 
 
-def _sharpness(crop: Image) -> float:
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+def sharpness(grey: Image) -> float:
+    """Mean absolute Laplacian of a picture (H, W) over its contrast."""
     gradient = float(np.abs(cv2.Laplacian(grey, cv2.CV_16S)).mean())
-    contrast = float(grey.std()) + 1.0
-    return min(1.0, gradient / contrast / FULL_SHARPNESS)
+    return gradient / (float(grey.std()) + 1)

@@ -24,6 +24,7 @@ from livecam.errors import LivecamError
 from livecam.files import PartialFile, RowFile, csv_line, unwritable
 from livecam.interrupts import held
 
+VIDEOS, TABLES = (".mp4", ".gif"), (".csv", ".jsonl")  # what names end in
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 # audio that an mp4 file holds as it is; other kinds are encoded again

@@ -167,17 +167,13 @@ class Opened:
             raise LivecamError(source.problem)
         self.input = source
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        if source.path is not None and not source.is_stream:
-            self.path = source.path
-        else:
-            self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
-            self.path = Path(self._folder.name) / f"input{source.suffix}"
-            try:
-                _fetch(source, self.path, most_bytes, stop or threading.Event())
-            except BaseException:
-                self.close()
-                raise
         try:
+            if source.path is not None and not source.is_stream:
+                self.path = source.path
+            else:
+                self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
+                self.path = Path(self._folder.name) / f"input{source.suffix}"
+                _fetch(source, self.path, most_bytes, stop or threading.Event())
             _require_bytes(source.name, self.path)
             self.kind = _kind(source, self.path)
         except BaseException:

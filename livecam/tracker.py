@@ -12,11 +12,10 @@ import numpy as np
 from livecam.ages import CENTRAL_RANGE, AgeRange, AgeScheme, median_age, sharpened
 from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
-from livecam.geometry import iou_matrix
+from livecam.geometry import distance_matrix, iou_matrix
 
 FADING_S = 0.25  # time constant of the velocity of a face that is not seen
 LATELY = 3  # frames
-MAX_SIZE_RATIO = 1.8  # a face does not grow more than that while nobody looks
 
 
 class Tracker:
@@ -60,19 +59,16 @@ class Tracker:
 
     def update(self, time_s: float, faces: Faces) -> None:
         """Match the faces of one frame with the tracks; births and deaths."""
-        matched_tracks = set()
-        matched_faces = set()
         self.changed_s = min(self.changed_s, time_s)  # a start, or a clock that went back
-        for row, column in self._matches(time_s, faces):
-            self._tracks[row].measure(time_s, faces, column)
-            matched_tracks.add(row)
-            matched_faces.add(column)
+        face_of = dict(self._matches(time_s, faces))
         for row, track in enumerate(self._tracks):
-            if row not in matched_tracks:
-                track.miss()
+            if row in face_of:
+                track.measure(time_s, faces, face_of[row])
+            else:
+                track.misses += 1
                 self.changed_s = time_s
-        for column in range(len(faces)):
-            if column not in matched_faces and faces.confidence[column] >= self.birth_confidence:
+        for column in sorted(set(range(len(faces))).difference(face_of.values())):
+            if faces.confidence[column] >= self.birth_confidence:
                 self._tracks.append(_Track.born(time_s, faces, column))
                 self.changed_s = time_s
         self._tracks = [track for track in self._tracks if self._lives(track, time_s)]
@@ -183,14 +179,7 @@ class Tracker:
 
 
 def _nearness(a: Array, b: Array) -> Array:
-    """Minus the distance of centres over the mean size: (n, 4), (m, 4) -> (n, m); -inf where sizes
-    differ much."""
-    size_a = (a[:, 2:] - a[:, :2]).mean(axis=1)[:, None]
-    size_b = (b[:, 2:] - b[:, :2]).mean(axis=1)[None, :]
-    between = (a[:, None, :2] + a[:, None, 2:] - b[None, :, :2] - b[None, :, 2:]) / 2
-    distance = np.linalg.norm(between, axis=2) / np.maximum((size_a + size_b) / 2, 1e-6)
-    ratio = np.maximum(size_a, size_b) / np.maximum(np.minimum(size_a, size_b), 1e-6)
-    return np.where(ratio <= MAX_SIZE_RATIO, -distance, -np.inf)
+    return -distance_matrix(a, b)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -298,6 +287,3 @@ class _Track:
         self.confidence, self.seen_s = float(faces.confidence[row]), time_s
         self.hits += 1
         self.misses = 0
-
-    def miss(self) -> None:
-        self.misses += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -17,11 +18,13 @@ import cv2
 import numpy as np
 import pytest
 
+from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.live import cameras
-from livecam.live.cameras import CameraFormat, indices, next_after, open_camera, why_not
+from livecam.live.cameras import indices, next_after, open_camera, why_not
+from livecam.shipped import shipped_file
 
-HD = CameraFormat(1280, 720, 30)
+HD = load_config(shipped_file("config.yaml"), environment={}).camera
 NAMES = {
     cv2.CAP_V4L2: "V4L2", cv2.CAP_DSHOW: "DSHOW", cv2.CAP_MSMF: "MSMF",
     cv2.CAP_AVFOUNDATION: "AVFOUNDATION", cv2.CAP_ANY: "GSTREAMER",
@@ -190,7 +193,7 @@ def test_back_ends_are_tried_in_the_order_of_the_platform(
 
 def test_the_format_is_asked_for_with_jpeg_first(computer: Computer) -> None:
     computer.plug(0, Device())
-    with open_camera(0, CameraFormat(800, 600, 25)):
+    with open_camera(0, dataclasses.replace(HD, width_px=800, height_px=600, fps=25)):
         (capture,) = computer.captures
         assert capture.asked == [
             (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
@@ -423,12 +426,9 @@ def test_opencv_is_told_in_time_not_to_count_otherwise() -> None:
 
 # Which there are
 
-LISTS: list[tuple[list[int], int | None, list[int]]] = [
-    ([], None, []),
+LISTS: list[tuple[list[int], int, list[int]]] = [
     ([], 0, []),
     ([0], 0, []),
-    ([0], None, [0]),
-    ([0, 2, 10], None, [0, 2, 10]),
     ([0, 2, 10], 0, [2, 10]),
     ([0, 2, 10], 2, [10, 0]),
     ([0, 2, 10], 10, [0, 2]),
@@ -438,12 +438,12 @@ LISTS: list[tuple[list[int], int | None, list[int]]] = [
 
 @pytest.mark.parametrize(("there", "this", "others"), LISTS)
 def test_the_next_cameras_come_in_a_circle(
-    computer: Computer, there: list[int], this: int | None, others: list[int]
+    computer: Computer, there: list[int], this: int, others: list[int]
 ) -> None:
     for index in reversed(there):
         computer.plug(index)
     assert indices() == there
-    assert list(next_after(this)) == others
+    assert next_after(this) == others
 
 
 def test_metadata_nodes_and_other_files_are_no_cameras(computer: Computer) -> None:
@@ -464,7 +464,7 @@ def test_without_a_list_any_of_ten_may_be_there(
     computer.plug(20)
     monkeypatch.setattr(sys, "platform", platform)
     assert indices() == list(range(10))
-    assert list(next_after(8)) == [9, 0, 1, 2, 3, 4, 5, 6, 7]
+    assert next_after(8) == [9, 0, 1, 2, 3, 4, 5, 6, 7]
 
 
 # Why one does not open

@@ -517,8 +517,8 @@ def test_an_existing_csv_is_kept_unless_told(livecam: clips.Command, album: Path
     [
         ("album/one.png", "--csv album/one.png: expected a name that ends in .csv"),
         ("a.txt", "--csv a.txt: expected a name that ends in .csv"),
-        ("photo.csv", "photo.csv: is an input; give --csv another name"),
-        ("album/../photo.CSV", "album/../photo.CSV: is an input; give --csv another name"),
+        ("photo.csv", "--csv photo.csv: is an input; give it another name"),
+        ("album/../photo.CSV", "--csv album/../photo.CSV: is an input; give it another name"),
     ],
 )
 def test_a_picture_is_no_csv(livecam: clips.Command, album: Path, name: str, said: str) -> None:

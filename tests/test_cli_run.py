@@ -344,9 +344,9 @@ def test_what_exists_is_kept_if_there_is_nothing_to_replace_it(livecam: clips.Co
         (["--tracks", "f.mp4"], "--tracks f.mp4: expected a name that ends in .csv or .jsonl"),
         (["--record", "d.mp4"], "--record d.mp4: is a folder; expected a file"),
         (["--tracks", "d.csv"], "--tracks d.csv: is a folder; expected a file"),
-        (["--record", "a.mp4"], "--record a.mp4: is what is to be labelled; give it another name"),
-        (["--record", "./d.mp4/../a.mp4"], "is what is to be labelled; give it another name"),
-        (["--record", "link.mp4"], "is what is to be labelled; give it another name"),
+        (["--record", "a.mp4"], "--record a.mp4: is an input; give it another name"),
+        (["--record", "./d.mp4/../a.mp4"], "is an input; give it another name"),
+        (["--record", "link.mp4"], "is an input; give it another name"),
         (["--scheme", "decade"], "unknown scheme 'decade'; did you mean 'decades'"),
         (["--min-face-px", "2"], "detector.min_face_px: expected 12 to 10000"),
         (["--camera", "100"], "--camera 100: expected a number from 0 to 99"),
@@ -373,7 +373,7 @@ def test_a_table_of_that_name_is_what_is_to_be_labelled(livecam: clips.Command, 
     """A clip keeps its content, whatever it is called."""
     clip.rename("a.csv")
     answer = run(livecam, "a.csv", "--tracks", "a.csv", "--overwrite")
-    assert "is what is to be labelled" in answer.failure(2)
+    assert "is an input" in answer.failure(2)
 
 
 @pytest.mark.parametrize(

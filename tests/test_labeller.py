@@ -66,11 +66,11 @@ def test_another_camera_shows_somebody_else(people: list[np.ndarray]) -> None:
 def test_every_picture_is_searched_while_faces_are_hidden(people: list[np.ndarray]) -> None:
     line = Line(Models(config()), Stopwatch())
     assert not all(labels.is_searched for labels in see(line, people))
-    line.hide(True)
+    line.is_hiding = True
     hidden = see(line, people, begin_s=1.0, first=12)
     assert all(labels.is_searched for labels in hidden)
     assert all(len(labels.hidden) for labels in hidden)
-    line.hide(False)
+    line.is_hiding = False
     assert not all(labels.is_searched for labels in see(line, people, begin_s=2.0, first=24))
 
 
@@ -80,17 +80,19 @@ def test_a_start_with_hidden_faces_can_be_left(people: list[np.ndarray]) -> None
     assert all(one.is_searched for one in labels)
     assert len(labels[0].hidden), "a face is hidden before it is confirmed"
     assert not labels[0].faces
-    line.hide(False)
+    line.is_hiding = False
     assert not all(one.is_searched for one in see(line, people, begin_s=1.0, first=12))
 
 
-def test_small_faces_are_searched_though_another_size_was_just_being_set() -> None:
-    """By the thread that labels, while the window's hides faces."""
-    models = Models(config())
-    line = Line(models, Stopwatch())
-    line.hide(True)
-    models.detector.min_face_px = 2 * line.min_face_px
-    line.hide(True)  # as for the next picture
+def test_what_was_searched_without_small_faces_does_not_count_as_searched(
+    people: list[np.ndarray],
+) -> None:
+    line = Line(Models(config()), Stopwatch())
+    line.searched_px = 2 * line.min_face_px
+    assert not any(labels.is_searched for labels in see(line, people))
+    line.is_hiding = True
+    hidden = see(line, people, begin_s=1.0, first=12)
+    assert all(labels.is_searched for labels in hidden)
     assert line.searched_px == line.min_face_px
 
 
@@ -119,8 +121,7 @@ def test_but_not_while_faces_are_hidden(people: list[np.ndarray]) -> None:
     line = Line(Models(config()), watch, search_within_s=0.25)
     slowed(line, watch, people, took_s=1.0)
     assert line.searched_px > 32
-    line.hide(True)
-    assert line.searched_px == 32
+    line.is_hiding = True
     slowed(line, watch, people, took_s=1.0)
     assert line.searched_px == 32
 

@@ -14,7 +14,10 @@ import pytest
 import livecam
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = ("config.yaml", "models/age_gender.onnx", "models/age_gender.keras", "models/README.md")
+SHIPPED = (
+    "config.yaml", "models/age_gender.onnx", "models/age_gender.keras", "models/age_gender.yaml",
+    "models/README.md",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,6 @@ from patience import PATIENCE_S
 from livecam.config import CameraConfig, load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.live import readers
-from livecam.live.cameras import CameraFormat
 from livecam.live.readers import LiveSource, open_clip, open_reader
 from livecam.shipped import shipped_file
 
@@ -201,7 +200,7 @@ def test_a_device_says_what_it_is(plug_in: Callable[[FakeCamera], list]) -> None
     config = dataclasses.replace(CONFIG, width_px=800, height_px=600, fps=25)
     with opened("3", config) as reader:
         assert (reader.detail, reader.is_paced) == (FakeCamera.detail, False)
-        assert asked == [(3, CameraFormat(800, 600, 25))]
+        assert asked == [(3, config)]
         assert camera.closed == 0
     assert camera.closed == 1
 

@@ -17,13 +17,13 @@ from livecam.datatypes import AGES, TrackedFace
 from livecam.drawing import COLOURS, text_px, text_width
 from livecam.live import hud
 from livecam.live.keys import KEYS
-from livecam.live.view import (
+from livecam.live.view import Look, View
+from livecam.live.window_size import (
     LEAST_WIDTH_PX,
     MOST_HEIGHT_PX,
     MOST_WIDTH_PX,
     TALLER,
-    Look,
-    View,
+    WindowSize,
     window_size,
 )
 from livecam.overlay import NOBODY, SHOWN_COASTING_S
@@ -554,3 +554,15 @@ def test_the_frame_is_sharp_in_a_window_of_its_size_and_smooth_in_others() -> No
     small = view()(bgr, size_wh=(160, 120))
     mean = cv2.resize(bgr, (160, 120), interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - mean).max() <= 1
+
+
+def test_a_size_is_a_persons_if_it_is_not_what_was_asked_for_and_stands() -> None:
+    size = WindowSize()
+    asked = size.ask((640, 360))
+    for time_s in (0.0, 1.0):
+        size.see(asked, time_s)
+    assert size.chosen_wh is None
+    size.see((800, 450), 2.0)
+    assert size.chosen_wh is None, "it has just changed"
+    size.see((800, 450), 2.6)
+    assert size.chosen_wh == (800, 450)

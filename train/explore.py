@@ -20,6 +20,7 @@ from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
 from livecam.files import write_text
+from livecam.progress import counted
 from train import faces, metrics
 from train.cli import require_folder, run
 from train.labels import ETHNICITIES
@@ -186,8 +187,7 @@ def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
             parts.append(f"<h3>{report.escape(band)} years</h3>")
             parts.append(report.row(*(report.picture(crop, f"aged {band}") for crop in crops)))
         sections.append(report.Section("Some faces", parts))
-    count = "1 face" if len(columns) == 1 else f"{len(columns)} faces"
-    return report.page(f"{count} of {name}", intro, sections)
+    return report.page(f"{counted(len(columns), 'face')} of {name}", intro, sections)
 
 
 def parts_table(columns: Columns) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

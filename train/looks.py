@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from livecam.datatypes import Image
+from livecam.quality import sharpness
 
 LOOKS = ("sharpness", "light", "contrast")
 
@@ -21,6 +22,4 @@ def looks(crops: Image) -> np.ndarray:
 
 def _looks(crop: Image) -> tuple[float, float, float]:
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    edges = float(np.abs(cv2.Laplacian(grey, cv2.CV_16S)).mean())
-    contrast = float(grey.std())
-    return edges / (contrast + 1), float(grey.mean()), contrast
+    return sharpness(grey), float(grey.mean()), float(grey.std())

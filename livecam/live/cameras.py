@@ -13,12 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
 
@@ -38,15 +38,6 @@ MOST = 100  # from here on OpenCV reads an index as a back end
 FIRST_PICTURE_S = 3.0  # some cameras give nothing at first
 RETRY_S = 0.05
 BUFFERED = 2  # one to read and one to fill: more are pictures of the past, one halves the rate
-
-
-@dataclass(frozen=True, slots=True)
-class CameraFormat:
-    """What a camera is asked for; it may give something else."""
-
-    width_px: int
-    height_px: int
-    fps: int
 
 
 class Camera:
@@ -91,7 +82,7 @@ class Camera:
             self._capture.release()
 
 
-def open_camera(index: int, wanted: CameraFormat) -> Camera:
+def open_camera(index: int, wanted: CameraConfig) -> Camera:
     """The camera with its first picture at hand, in the format nearest to `wanted` that it has.
 
     Raises LivecamError with the reason and what to do if it does not open or gives no picture.
@@ -115,7 +106,7 @@ def _backends() -> tuple[int, ...]:
     return (cv2.CAP_V4L2, cv2.CAP_ANY)
 
 
-def _opened(index: int, backend: int, wanted: CameraFormat, refused: set[str]) -> Camera | None:
+def _opened(index: int, backend: int, wanted: CameraConfig, refused: set[str]) -> Camera | None:
     """None if this back end gives no picture; its name is `refused` from then on."""
     try:
         with _silence(), contextlib.ExitStack() as unless_good:
@@ -151,7 +142,7 @@ def _silence() -> Iterator[None]:
         os.close(kept)
 
 
-def _ask(capture: cv2.VideoCapture, wanted: CameraFormat) -> None:
+def _ask(capture: cv2.VideoCapture, wanted: CameraConfig) -> None:
     # webcams give 720p at 30 fps as JPEG only; first, because a new size is set up with it
     capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, wanted.width_px)
@@ -204,12 +195,10 @@ def indices() -> list[int]:
     return [number for number in _nodes() if _read_line(number, "index") in ("", "0")]
 
 
-def next_after(index: int | None) -> Iterator[int]:
-    """The other cameras, in cyclic order after this one; all of them after None."""
+def next_after(index: int) -> list[int]:
+    """The other cameras, in cyclic order after this one."""
     there = indices()
-    start = -1 if index is None else index
-    yield from (other for other in there if other > start)
-    yield from (other for other in there if other < start)
+    return [other for other in there if other > index] + [other for other in there if other < index]
 
 
 def _nodes() -> list[int]:

@@ -54,7 +54,7 @@ def run_headless(
                     few, every = looked_ahead(wanted, config.tracker.confirm_after + 1)
                     shots = (Shot(frame, time.monotonic(), 0) for frame in every)
                 else:
-                    newest = _newest_frames(request, config, outputs, progress, interrupts)
+                    newest = _newest_frames(outputs, watch, progress, interrupts)
                     shots = stack.enter_context(contextlib.closing(newest))
                 line = Line(models, watch, within_s, few, is_live=clip is None)
                 for shot in shots:
@@ -101,15 +101,12 @@ def _before(frames: Iterable[Frame], request: Request) -> Iterator[Frame]:
 
 
 def _newest_frames(
-    request: Request,
-    config: Config,
-    outputs: Outputs,
-    progress: Progress,
-    interrupts: Sequence[int],
+    outputs: Outputs, watch: Stopwatch, progress: Progress, interrupts: Sequence[int]
 ) -> Generator[Shot, None, None]:
     """Of a camera or stream, for `duration_s` from its first picture or until `interrupts`."""
-    end_s = float("inf")
-    with Capture(request.source, config.camera) as capture:
+    request = outputs.request
+    end_s = math.inf
+    with Capture(request.source, outputs.config.camera) as capture:
         tell = Teller(capture, progress.note)
         try:
             while time.monotonic() < end_s and not capture.is_over and not interrupts:
@@ -117,10 +114,10 @@ def _newest_frames(
                 tell()
                 if shot is None:
                     continue
-                if request.duration_s is not None and end_s == float("inf"):
-                    end_s = time.monotonic() + request.duration_s
+                if request.duration_s is not None:
+                    end_s = min(end_s, time.monotonic() + request.duration_s)
                 yield shot
         finally:
-            outputs.summary.captured, outputs.summary.dropped = capture.captured, capture.dropped
+            outputs.count(capture, watch)
         if capture.state.phase == "failed":
             raise LivecamError(capture.state.why)

@@ -24,6 +24,7 @@ from livecam.drawing import (
     text_px,
     text_width,
 )
+from livecam.progress import counted
 
 DIM_OPACITY = 0.8  # of what darkens the whole picture: grey text is legible on white then
 BACKGROUND = (38, 33, 29)
@@ -147,8 +148,9 @@ def face_panel(
     height, width = canvas.shape[:2]
     labels = scheme.labels
     title = f"{face.age:.0f} years, 80 % within {face.age_low}\N{EN DASH}{face.age_high}"
-    views = "1 view" if face.samples == 1 else f"{face.samples} views"
-    about = "   ".join(word for word in (f"number {face.track_id}", gender, views) if word)
+    about = "   ".join(
+        word for word in (f"number {face.track_id}", gender, counted(face.samples, "view")) if word
+    )
     texts = (title, about)
     px = text_px(canvas, scale)
     while px > 8 and (

@@ -115,7 +115,7 @@ def _change_least_face(viewer: Viewer, step: float) -> None:
         viewer.message("the networks are still loading")
         return
     px = round(min(max(line.min_face_px * step, MIN_FACE_PX), MAX_FACE_PX))
-    line.min_face_px = px
+    line.look_for(px)
     viewer.message(f"smallest face {px} px", square_px=px)
 
 

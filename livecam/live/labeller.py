@@ -28,7 +28,7 @@ STEP = 2.0  # …and by no more at once
 class Labels:
     """What the line says about a shot: its confirmed tracks, and where any face may be.
 
-    `is_searched`: all of the picture, not only where faces were before.
+    `is_searched`: all of the picture, not only where faces were before, and for all sizes wanted.
     """
 
     shot: Shot
@@ -43,8 +43,9 @@ class Line:
 
     `min_face_px` is the smallest face that a person wants to be looked for. Where a search takes
     longer than `search_within_s`, the smallest ones are left out: labels that come a second late
-    are about another picture. `searched_px` is what is looked for then. `frames` is how many will
-    come, where that is known.
+    are about another picture. `searched_px` is what is looked for then. While `is_hiding`, every
+    frame is searched, for small faces too: one that is not found is seen. `frames` is how many
+    will come, where that is known.
     """
 
     def __init__(
@@ -57,65 +58,55 @@ class Line:
     ) -> None:
         self._models, self._watch = models, watch
         self._within_s = search_within_s
-        self._line: Pipeline = models.pipeline(frames, watch)
-        self._detect_every = models.config.detector.detect_every
+        self._pipeline: Pipeline = models.pipeline(frames, watch)
         longest_s = max(models.config.tracker.max_coast_s, LONG_GAP_S)
         self._forget_after_s = longest_s if is_live else math.inf
-        self._is_hiding = models.config.overlay.blur
         self._source = 0
         self._last_s = 0.0
         self._searches = 0
-        self._min_face_px = float(models.detector.min_face_px)
+        self.min_face_px = self.searched_px = float(models.detector.min_face_px)
+        self.is_hiding = models.config.overlay.blur
 
     def __call__(self, shot: Shot) -> Labels:
         time_s = shot.frame.time_s
         is_gap = time_s - self._last_s > self._forget_after_s
         if shot.source != self._source or is_gap:
-            self._line.tracker.forget()  # whoever is in the same place now may be somebody else
+            self._pipeline.tracker.forget()  # whoever is in the same place now may be another
         self._source, self._last_s = shot.source, time_s
-        faces = self._line(shot.frame)
+        smallest_px = self.min_face_px
+        if self.is_hiding:
+            self.searched_px = smallest_px
+        self._pipeline.detect_every = (
+            1 if self.is_hiding else self._models.config.detector.detect_every
+        )
+        self._models.detector.min_face_px = searched_px = self.searched_px
+        faces = self._pipeline(shot.frame)
+        is_searched = self._pipeline.is_searched and searched_px <= smallest_px
         self._adapt()
-        return Labels(shot, faces, self._line.boxes(time_s), self._line.is_searched)
+        return Labels(shot, faces, self._pipeline.boxes(time_s), is_searched)
 
     @property
     def provider(self) -> str:
         """What the networks run on."""
         return self._models.classifier.provider
 
-    @property
-    def min_face_px(self) -> float:
-        return self._min_face_px
-
-    @min_face_px.setter
-    def min_face_px(self, px: float) -> None:
-        self._min_face_px = self._models.detector.min_face_px = px
-
-    @property
-    def searched_px(self) -> float:
-        return self._models.detector.min_face_px
-
-    def hide(self, is_hiding: bool) -> None:
-        """Where faces are hidden, every frame is searched, for small ones too: one that is not
-        found is seen."""
-        self._line.detect_every = 1 if is_hiding else self._detect_every
-        self._is_hiding = is_hiding
-        if is_hiding:  # each time: the labels' thread may just have set another
-            self._models.detector.min_face_px = self._min_face_px
+    def look_for(self, px: float) -> None:
+        """From the next frame on, faces of this size and larger."""
+        self.min_face_px = self.searched_px = px
 
     def _adapt(self) -> None:
         """After a search, the smallest face for the next: its time goes with the number of
         pixels searched, and that with the inverse square of the size."""
         count, last_s = self._watch.last(SEARCH)
-        if self._within_s is None or self._is_hiding or count == self._searches:
+        if self._within_s is None or self.is_hiding or count == self._searches:
             return
         self._searches = count
         if count == 1:
             return  # the first one of a network takes longer
-        wanted_px = self.searched_px * math.sqrt(last_s / self._within_s)
-        detector = self._models.detector
-        if wanted_px > SLOWER * self.searched_px or wanted_px < self.searched_px / FASTER:
-            step = min(max(wanted_px / self.searched_px, 1 / STEP), STEP)
-            detector.min_face_px = max(self.searched_px * step, self._min_face_px)
+        step = math.sqrt(last_s / self._within_s)  # to the size that would take just as long
+        if step > SLOWER or step < 1 / FASTER:
+            step = min(max(step, 1 / STEP), STEP)
+            self.searched_px = max(self.searched_px * step, self.min_face_px)
 
 
 class Labeller:

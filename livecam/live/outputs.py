@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING
 from livecam.config import Config, OverlayConfig
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, UsageError
+from livecam.files import check_output
 from livecam.live.capture import Capture
 from livecam.live.labeller import Labels
 from livecam.live.readers import LiveSource
 from livecam.live.recorder import Recorder
-from livecam.sinks import TrackTable
+from livecam.progress import counted
+from livecam.sinks import TABLES, VIDEOS, TrackTable
 from livecam.stopwatch import Stopwatch
 from livecam.store import check
 
@@ -40,31 +41,16 @@ class Request:
 
     def check(self) -> None:
         """Refuse clashes before anything is opened. Raises UsageError or LivecamError."""
-        wanted = {"--record": (self.record, (".mp4", ".gif"))}
-        wanted["--tracks"] = (self.tracks, (".csv", ".jsonl"))
-        for flag, (path, suffixes) in wanted.items():
+        source = [] if self.source.path is None else [self.source.path]
+        wanted = (("--record", self.record, VIDEOS), ("--tracks", self.tracks, TABLES))
+        for flag, path, suffixes in wanted:
             if path is not None:
-                self._check_path(flag, path, suffixes)
+                check_output(flag, path, suffixes, source, self.overwrite)
         if self.visits is not None:
             others = [self.source.path, self.record, self.tracks]
             if self.visits.resolve() in [path.resolve() for path in others if path is not None]:
                 raise UsageError(f"--visits {self.visits}: is another file of this command")
             check(self.visits)
-
-    def _check_path(self, flag: str, path: Path, suffixes: tuple[str, str]) -> None:
-        if path.suffix.lower() not in suffixes:
-            ends = " or ".join(suffixes)
-            raise UsageError(f"{flag} {path}: expected a name that ends in {ends}")
-        if path.is_dir():
-            raise UsageError(f"{flag} {path}: is a folder; expected a file")
-        if self.source.path is not None and path.resolve() == self.source.path.resolve():
-            raise UsageError(f"{flag} {path}: is what is to be labelled; give it another name")
-        if path.exists() and not self.overwrite:
-            raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
-        if not path.parent.is_dir():
-            raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
-        if not os.access(path.parent, os.W_OK):
-            raise LivecamError(f"{path}: cannot be written: the folder may not be written to")
 
 
 @dataclass(slots=True)
@@ -87,21 +73,17 @@ class Summary:
 
     def line(self) -> str:
         words = [
-            f"{_counted(self.captured, 'frame')} in {self.seconds:.1f} s",
+            f"{counted(self.captured, 'frame')} in {self.seconds:.1f} s",
             f"{self.labelled} labelled ({self.label_rate:.1f} fps)",
             f"{self.dropped} dropped",
-            _counted(self.tracks, "track"),
+            counted(self.tracks, "track"),
         ]
         if self.visits is not None:
-            words.append(_counted(self.visits, "visit"))
+            words.append(counted(self.visits, "visit"))
         if self.latency_ms is not None:
             p50, p95 = self.latency_ms
             words.append(f"camera to screen {p50:.0f} ms (95 % within {p95:.0f} ms)")
         return f"{self.name}: {', '.join(words)}"
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 class Outputs:
@@ -206,7 +188,7 @@ class Outputs:
         if labels.shot.frame.index <= self._last_index:
             return  # a second look at the same picture
         self._last_index = labels.shot.frame.index
-        self._count()
+        self._count_frame()
         numbers = (face.track_id for face in labels.faces)  # ids are given in order
         self.summary.tracks = max(self.summary.tracks, *numbers, 0)
         self._write_row(labels)
@@ -231,7 +213,7 @@ class Outputs:
             self._fail(str(error))
             self._close_visits()
 
-    def _count(self) -> None:
+    def _count_frame(self) -> None:
         now_s = time.monotonic()
         self.summary.labelled += 1
         if self.summary.labelled == 1:

@@ -20,7 +20,7 @@ import av
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
-from livecam.live.cameras import MOST, CameraFormat, open_camera
+from livecam.live.cameras import MOST, open_camera
 from livecam.source import LEAST_STEP_S, PICTURE_SUFFIXES, Clip, Input, Opened, Upright, reason
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
@@ -108,8 +108,7 @@ class DeviceReader:
     is_paced = False
 
     def __init__(self, index: int, config: CameraConfig) -> None:
-        wanted = CameraFormat(config.width_px, config.height_px, config.fps)
-        self._camera = open_camera(index, wanted)
+        self._camera = open_camera(index, config)
         self._stall_after_s = config.stall_after_s
         self.detail = self._camera.detail
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,10 +14,6 @@ from livecam.config import OverlayConfig
 from livecam.datatypes import Array, Image, TrackedFace
 from livecam.live import hud
 from livecam.overlay import SHOWN_COASTING_S, Overlay
-
-SCREEN_WH = (960, 540)  # of the window before there is a picture
-LEAST_WIDTH_PX, MOST_WIDTH_PX, MOST_HEIGHT_PX = 640, 1280, 800  # of a window never sized before
-TALLER = 1.3  # than it was, a window may become for frames of another shape
 
 
 @dataclass(slots=True)
@@ -90,22 +85,6 @@ class View:
             _, _, face, box = min(hit)
             gender = self._overlay.gender(face)
             hud.face_panel(canvas, face, box, self.scheme, gender, look.overlay.scale)
-
-
-def window_size(
-    frame_wh: tuple[int, int], remembered_wh: tuple[int, int] | None
-) -> tuple[int, int]:
-    """Of a window for frames of that size: the shape of the frame, as large as the window was the
-    last time, else near the frame's own size."""
-    width, height = frame_wh
-    if remembered_wh is not None:
-        area = remembered_wh[0] * remembered_wh[1]
-        scale = math.sqrt(area / (width * height))
-        scale = min(scale, TALLER * remembered_wh[1] / height)  # the screen has an end
-    else:
-        most = min(MOST_WIDTH_PX / width, MOST_HEIGHT_PX / height)
-        scale = min(max(1.0, LEAST_WIDTH_PX / width), most)
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _resized(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:

@@ -15,16 +15,16 @@ from livecam.live import hud
 from livecam.live.capture import Capture, Shot, Teller
 from livecam.live.labeller import Labeller, Labels, Line
 from livecam.live.outputs import LATENCY, Outputs, Request, Summary
-from livecam.live.view import SCREEN_WH, Look, View, window_size
+from livecam.live.view import Look, View
+from livecam.live.window_size import SCREEN_WH, WindowSize
 from livecam.motion import Motion
 from livecam.overlay import NOBODY
-from livecam.progress import clock_time
+from livecam.progress import clock_time, counted
 from livecam.stopwatch import Stopwatch
 
 TICK_S = 0.03  # keys are looked for at least this often…
 REDRAW_S = 0.1  # …and the window is drawn at least this often
 MESSAGE_S = 2.0
-SETTLED_S = 0.5  # a window's size that stands for so long is meant
 FIGURES_S = 0.5  # figures that change faster cannot be read
 LABELS_LAST_S = 1.0  # labels are not drawn on pictures that are newer by more
 HIDING_WAIT_S = 2.0  # where faces are hidden, no picture is shown without its own labels
@@ -52,15 +52,13 @@ class Viewer:
         self.labels: Labels | None = None  # the newest
         self.shown = 0
         self._newest = -1  # index of the newest picture shown
-        self.window_wh = remembered_wh  # as large as a person made it
+        self.size = WindowSize(remembered_wh)
         self._view = View(config.overlay, config.scheme)
         self._motion = Motion()
         self._is_new = False  # the shot is not in the window yet
         self._drawn_s = self._message_s = self._figures_s = 0.0
         self._begin_s = math.inf  # when the first picture was there
         self._titled = -1  # the source that the window has the name and the shape of
-        self._asked_wh = self._seen_wh = (0, 0)  # the window's size: wanted, and as it was last
-        self._seen_s = 0.0
 
     def run(
         self, actions: Mapping[str, Callable[[Viewer], None]], interrupts: Sequence[int] = ()
@@ -76,7 +74,9 @@ class Viewer:
                     if key in actions:
                         actions[key](self)
                         self._drawn_s = 0.0
-                    self._remember_size()
+                    size_wh = self.window.size_wh
+                    if size_wh and self._titled >= 0 and not self.window.is_full_screen:
+                        self.size.see(size_wh, time.monotonic())
                 if self.capture.state.phase == "failed":
                     raise LivecamError(self.capture.state.why)
         except LivecamError as error:
@@ -86,17 +86,6 @@ class Viewer:
         summary.is_interrupted = bool(interrupts)
         self.outputs.count(self.capture, self.watch)
         return summary
-
-    def _remember_size(self) -> None:
-        """The window's size, if a person gave it another than this asked for."""
-        size_wh, now_s = self.window.size_wh, time.monotonic()
-        if size_wh is None or self.window.is_full_screen or self._titled < 0:
-            return
-        if size_wh != self._seen_wh:
-            self._seen_wh, self._seen_s = size_wh, now_s
-        is_asked = max(abs(a - b) for a, b in zip(size_wh, self._asked_wh, strict=True)) <= 2
-        if not is_asked and now_s - self._seen_s >= SETTLED_S:
-            self.window_wh = self._asked_wh = size_wh
 
     def _is_done(self) -> bool:
         most, lasts_s = self.request.max_frames, self.request.duration_s
@@ -134,7 +123,7 @@ class Viewer:
         is_hiding = self.look.overlay.blur
         line = self.labeller.line
         if line is not None:
-            line.hide(is_hiding)
+            line.is_hiding = is_hiding
         self.labeller.offer(shot)
         if line is not None:
             with self.watch("labels"):
@@ -200,7 +189,7 @@ class Viewer:
     def hide_faces(self) -> None:
         """From now on only what is searched is shown: the picture in the window first."""
         if self.labeller.line is not None:
-            self.labeller.line.hide(True)
+            self.labeller.line.is_hiding = True
         if self.shot is not None:
             self.labeller.offer(self.shot)
         self.shot = None
@@ -211,14 +200,13 @@ class Viewer:
     def _picture(self, now_s: float) -> Image:
         name = self.capture.source.name
         if self.shot is None:
-            size_wh = self.window.size_wh or self.window_wh or SCREEN_WH
+            size_wh = self.window.size_wh or self.size.chosen_wh or SCREEN_WH
             return hud.screen(size_wh, *self._opening(name), self.look.overlay.scale)
         bgr = self.shot.frame.bgr
         if self._titled != self.shot.source:
             self._titled = self.shot.source
             self.window.set_title(f"livecam: {name}")
-            self._asked_wh = window_size((bgr.shape[1], bgr.shape[0]), self.window_wh)
-            self.window.resize(self._asked_wh)
+            self.window.resize(self.size.ask((bgr.shape[1], bgr.shape[0])))
         self._describe(now_s)
         return self._view.picture(bgr, self.faces(), self.hidden(), self.look, self.window.size_wh)
 
@@ -247,20 +235,17 @@ class Viewer:
         capture = self.capture
         line, late_s = self.labeller.line, self.watch.percentile_s(LATENCY, 50)
         faces = sum(not face.coasting_s for face in self.faces())
+        visits = self.outputs.summary.visits
         words = [
             f"{capture.rate.at(now_s):.0f} fps",
             f"labels {self.labeller.rate.at(now_s):.0f}",
             f"{1000 * late_s:.0f} ms" if late_s is not None else "",
             f"dropped {capture.dropped}",
-            f"{faces} {'face' if faces == 1 else 'faces'}",
-            self._visits(),
+            counted(faces, "face"),
+            "" if visits is None else counted(visits, "visit"),
             *self._about(line),
         ]
         return [word for word in words if word]
-
-    def _visits(self) -> str:
-        visits = self.outputs.summary.visits
-        return "" if visits is None else f"{visits} {'visit' if visits == 1 else 'visits'}"
 
     @staticmethod
     def _about(line: Line | None) -> list[str]:

@@ -1,0 +1,179 @@
+"""MTCNN's three networks as ONNX graphs, with the weights of the `mtcnn` package's files.
+
+The package itself is not imported, because that would import TensorFlow. Each graph takes uint8 BGR
+pictures (n, h, w, 3); the normalisation (x - 127.5) / 128 and the order of the channels are folded
+into the first convolution's weights. The answer is one array (…, k + 1): k regressions, and the
+logit of a face, because a softmax over two classes is the sigmoid of their difference.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from livecam.errors import LivecamError
+
+
+def weights_dir() -> Path:
+    """The folder of the mtcnn package's weight files, found without importing the package."""
+    spec = importlib.util.find_spec("mtcnn")
+    if spec is None or not spec.submodule_search_locations:
+        raise LivecamError("the package mtcnn is not installed; install it: pip install mtcnn")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "assets" / "weights"
+    if not (folder / "pnet.lz4").is_file():
+        raise LivecamError(
+            f"{folder}: no pnet.lz4 in the installed mtcnn package; install version 1.0 of it"
+        )
+    return folder
+
+
+def graphs() -> Iterator[bytes]:
+    """P-Net, R-Net and O-Net as serialised ONNX models."""
+    folder = weights_dir()
+    for layers in (pnet, rnet, onet):
+        graph = _Graph(joblib.load(folder / f"{layers.__name__}.lz4"))
+        layers(graph)
+        yield graph.model(layers.__name__)
+
+
+def pnet(graph: _Graph) -> None:
+    graph.first(pool_px=2)
+    graph.conv()
+    graph.conv()
+    graph.heads("boxes", "face")
+
+
+def rnet(graph: _Graph) -> None:
+    graph.first(pool_px=3)
+    graph.conv()
+    graph.pool(3, padding="VALID")
+    graph.conv()
+    graph.flat()
+    graph.dense()
+    graph.heads("boxes", "face")
+
+
+def onet(graph: _Graph) -> None:
+    graph.first(pool_px=3)
+    graph.conv()
+    graph.pool(3, padding="VALID")
+    graph.conv()
+    graph.pool(2)
+    graph.conv()
+    graph.flat()
+    graph.dense()
+    graph.heads("boxes", "landmarks", "face")
+
+
+class _Graph:
+    """Turns a flat list of Keras weights, in layer order, into an ONNX model."""
+
+    def __init__(self, weights: list[np.ndarray]) -> None:
+        self.weights = iter(weights)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.x = "bgr"
+        self.order: np.ndarray | slice = slice(None)  # of the channels of `x`
+        self.is_flat = False
+
+    def model(self, name: str) -> bytes:
+        """All that was added, serialised."""
+        picture = helper.make_tensor_value_info("bgr", TensorProto.UINT8, ["n", "h", "w", 3])
+        answer = helper.make_tensor_value_info(self.x, TensorProto.FLOAT, None)
+        graph = helper.make_graph(self.nodes, name, [picture], [answer], self.constants)
+        opset = [helper.make_opsetid("", 17)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        return model.SerializeToString()
+
+    def conv(self) -> None:
+        kernel, bias = next(self.weights).transpose(3, 2, 0, 1), next(self.weights)
+        self._add("Conv", self.x, self._constant(kernel[:, self.order]), self._constant(bias))
+        self.order = slice(None)
+        self._prelu(next(self.weights).reshape(-1))
+
+    def dense(self) -> None:
+        self._gemm(next(self.weights), next(self.weights))
+        self._prelu(next(self.weights).reshape(-1))
+
+    def flat(self) -> None:
+        """The package flattens in the order width, height, channel."""
+        self._add("Transpose", self.x, perm=[0, 3, 2, 1])
+        self._add("Flatten", self.x)
+        self.is_flat = True
+
+    def first(self, pool_px: int) -> None:
+        """A convolution of raw pixels, a PReLU and a pool, which comes before the PReLU: there is
+        a quarter to activate then. Where a slope is 0 or more, PReLU rises, so that the largest
+        number stays the largest; where it is less, PReLU is max(x, slope * x), and the pool takes
+        the largest of both."""
+        self._add("Cast", "bgr", to=TensorProto.FLOAT)
+        self._add("Transpose", self.x, perm=[0, 3, 1, 2])
+        kernel, bias, slope = (next(self.weights) for _ in range(3))
+        slope = slope.reshape(-1)
+        bias = bias - kernel.sum(axis=(0, 1, 2)) * (127.5 / 128)
+        kernel = kernel[:, :, ::-1].transpose(3, 2, 0, 1) / 128
+        self.order = np.argsort(slope >= 0, kind="stable")
+        kernel, bias, slope = kernel[self.order], bias[self.order], slope[self.order]
+        falling, rising = slope[slope < 0], slope[slope >= 0]
+        n = len(falling)
+        both = np.concatenate([kernel, falling[:, None, None, None] * kernel[:n]])
+        biases = np.concatenate([bias, falling * bias[:n]])
+        self._add("Conv", self.x, self._constant(both), self._constant(biases))
+        self.pool(pool_px)
+        parts = self._constant(np.array([n, len(rising), n]))
+        below, above, scaled = self._add("Split", self.x, parts, outputs=3, axis=1)
+        (below,) = self._add("Max", below, scaled)
+        (above,) = self._add("PRelu", above, self._constant(rising[:, None, None]))
+        self._add("Concat", below, above, axis=1)
+
+    def _prelu(self, slope: np.ndarray) -> None:
+        """As max(x, slope * x), which ONNX Runtime computes faster."""
+        if slope.max() > 1:
+            raise LivecamError("the mtcnn package has other weights; install version 1.0 of it")
+        x, factor = self.x, self._constant(slope if self.is_flat else slope[:, None, None])
+        (scaled,) = self._add("Mul", x, factor)
+        self._add("Max", x, scaled)
+
+    def pool(self, side: int, padding: str = "SAME_UPPER") -> None:
+        self._add("MaxPool", self.x, kernel_shape=[side, side], strides=[2, 2], auto_pad=padding)
+
+    def heads(self, *names: str) -> None:
+        """The last layers, as one; of two classes the difference of their logits."""
+        heads = []
+        for name in names:
+            kernel, bias = next(self.weights), next(self.weights)
+            if name == "face":
+                kernel, bias = kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
+            heads.append((kernel, bias))
+        kernels, biases = zip(*heads, strict=True)
+        kernel, bias = np.concatenate(kernels, axis=-1), np.concatenate(biases)
+        if self.is_flat:
+            self._gemm(kernel, bias)
+            return
+        kernel = kernel.transpose(3, 2, 0, 1)
+        self._add("Conv", self.x, self._constant(kernel), self._constant(bias))
+        self._add("Transpose", self.x, perm=[0, 2, 3, 1])
+
+    def _gemm(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        self._add("Gemm", self.x, self._constant(kernel), self._constant(bias))
+
+    def _constant(self, value: np.ndarray) -> str:
+        if value.dtype.kind == "f":
+            value = value.astype(np.float32)
+        name = f"w{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
+        return name
+
+    def _add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
+        """A node; its first output is what the next one takes, as `x`."""
+        names = [f"{op}_{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+        self.x = names[0]
+        return names
