@@ -538,7 +538,7 @@ def test_a_folder_is_no_csv(livecam: clips.Command, album: Path, overwrite: list
     Path("a.csv").mkdir()
     answer = livecam("predict", "album/one.png", "--csv", "a.csv", *overwrite)
     assert answer.code in (1, 2)
-    assert answer.complaint().startswith("livecam: a.csv: ")
+    assert answer.complaint().startswith("livecam: --csv a.csv: is a folder")
     assert sorted(path.name for path in Path().iterdir()) == ["a.csv", "album"]
 
 
