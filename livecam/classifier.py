@@ -68,6 +68,11 @@ class AgeGenderClassifier:
         return age_probs, female_prob
 
 
+def runtime_of(model: str | Path) -> str:
+    """What runs a file of that name; the shipped model, of an empty one, is an ONNX file."""
+    return "keras" if str(model).endswith(".keras") else "onnx"
+
+
 def age_prior(model: str | Path, runtime: str) -> Array | None:
     """(101,): how often the model answers each age on faces like those it learnt from; None if
     nothing beside it says so."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from livecam.ages import SCHEMES, AgeScheme
-from livecam.classifier import AgeGenderClassifier, age_prior
+from livecam.classifier import AgeGenderClassifier, age_prior, runtime_of
 from livecam.datatypes import Array
 from livecam.errors import LivecamError, UsageError
 from livecam.prevalence import Z_80, counts
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _audiences(args: argparse.Namespace) -> None:
-    runtime = "keras" if args.model.endswith(".keras") else "onnx"
+    runtime = runtime_of(args.model)
     prior = age_prior(args.model, runtime)
     if prior is None:
         raise UsageError(f"{args.model}: no age_prior beside it; python -m train.export writes it")

@@ -21,7 +21,7 @@ import numpy as np
 
 from livecam import views
 from livecam.ages import CENTRAL_RANGE, median_age
-from livecam.classifier import AgeGenderClassifier
+from livecam.classifier import AgeGenderClassifier, runtime_of
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
 from livecam.extras import require
@@ -119,8 +119,7 @@ class _Evaluation:
     def __init__(
         self, model: Path | None, data: Path, split: str, datasets: Sequence[str], count: int
     ) -> None:
-        runtime = "keras" if model is not None and model.suffix == ".keras" else "onnx"
-        self.classifier = AgeGenderClassifier(model or "", runtime)
+        self.classifier = AgeGenderClassifier(model or "", runtime_of(model or ""))
         self.data = faces.load(data, split, datasets)
         train_ages = faces.ages(data, "train", datasets)
         self.labels = labels_of(self.data)
