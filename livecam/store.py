@@ -2,7 +2,8 @@
 
 Table `watched`, a row for each stretch of time that a source was looked at without a gap: `id`,
 `source`, `begin`, `end`, `age_prior` (101 little-endian float32, or NULL: what the model answers on
-average). Table `visits`: `run` (the id of its first stretch), `number` (from 1), `begin`, `end`,
+average). Table `visits`: `run` (the id of the first stretch of its source in that run of the
+program, which names the source), `number` (from 1), `begin`, `end`,
 `age`, `age_low`, `age_high`, `female_prob` (NULL without gender), `samples`, `age_probs` (as
 `age_prior`). Times are Unix seconds.
 """
@@ -57,9 +58,10 @@ class VisitStore:
     Raises LivecamError if the file cannot be written, UsageError if it is another program's.
     """
 
-    def __init__(self, path: Path, source: str, age_prior: Array | None, gender: bool) -> None:
-        self.path, self.source, self.age_prior, self.gender = path, source, age_prior, gender
-        self._run: int | None = None  # id of this run's first stretch…
+    def __init__(self, path: Path, age_prior: Array | None, gender: bool) -> None:
+        self.path, self.age_prior, self.gender = path, age_prior, gender
+        self._source = ""  # what is looked at
+        self._run: int | None = None  # id of the first stretch of that source…
         self._watched: int | None = None  # …and of that which goes on
         self._seen = 0.0  # Unix time up to which that is so
 
@@ -75,20 +77,21 @@ class VisitStore:
             if self._is_new and self._run is None:  # a run without a picture leaves nothing
                 self.path.resolve().unlink(missing_ok=True)
 
-    def watch(self, now: float) -> None:
-        """The source was looked at, at this Unix time."""
-        is_on = self._watched is not None and 0 <= now - self._seen <= GAP_S
+    def watch(self, source: str, now: float) -> None:
+        """The source of this name was looked at, at this Unix time."""
+        is_same = source == self._source and self._run is not None
+        is_on = is_same and 0 <= now - self._seen <= GAP_S
         with self._errors(), self._db:
             if is_on:
                 self._db.execute("UPDATE watched SET end = ? WHERE id = ?", (now, self._watched))
             else:
                 row = self._db.execute(
                     "INSERT INTO watched (source, begin, end, age_prior) VALUES (?, ?, ?, ?)",
-                    (self.source, now, now, _blob(self.age_prior)),
+                    (source, now, now, _blob(self.age_prior)),
                 )
                 self._watched = row.lastrowid
-                self._run = self._run or self._watched
-        self._seen = now
+                self._run = self._run if is_same else self._watched
+        self._source, self._seen = source, now
 
     def put(self, visits: Sequence[Visit], epoch: float) -> None:
         """Add these, or what is new of them. `epoch`: Unix time at 0 s of the frames' clock."""

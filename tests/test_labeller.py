@@ -12,6 +12,7 @@ from livecam.config import Config, load_config
 from livecam.datatypes import Frame
 from livecam.live.capture import Shot
 from livecam.live.labeller import SEARCH, Labels, Line
+from livecam.live.readers import LiveSource
 from livecam.pipeline import Models
 from livecam.shipped import shipped_file
 from livecam.stopwatch import Stopwatch
@@ -30,10 +31,10 @@ def people(astronaut: np.ndarray) -> list[np.ndarray]:
 
 
 def see(
-    line: Line, people: list[np.ndarray], begin_s: float = 0.0, source: int = 0, first: int = 0
+    line: Line, people: list[np.ndarray], begin_s: float = 0.0, source: str = "0", first: int = 0
 ) -> list[Labels]:
     return [
-        line(Shot(Frame(first + i, begin_s + i * STEP_S, bgr), 0.0, source))
+        line(Shot(Frame(first + i, begin_s + i * STEP_S, bgr), 0.0, LiveSource.parse(source)))
         for i, bgr in enumerate(people)
     ]
 
@@ -60,7 +61,7 @@ def test_of_a_file_frames_may_be_far_apart(people: list[np.ndarray]) -> None:
 def test_another_camera_shows_somebody_else(people: list[np.ndarray]) -> None:
     line = Line(Models(config()), Stopwatch())
     see(line, people)
-    assert ids(see(line, people, begin_s=0.5, source=1, first=12)[-1]) == [2]
+    assert ids(see(line, people, begin_s=0.5, source="1", first=12)[-1]) == [2]
 
 
 def test_every_picture_is_searched_while_faces_are_hidden(people: list[np.ndarray]) -> None:

@@ -41,11 +41,11 @@ def made(
     """A file of visits (begin, seconds, age), all looked at from the first one on."""
     with (
         mock.patch.object(store, "GAP_S", np.inf),
-        VisitStore(path, "camera 0", None, gender) as kept,
+        VisitStore(path, None, gender) as kept,
     ):
         begin = at(visits[0][0])
         for moment in (begin, begin + 3600 * hours):
-            kept.watch(moment)
+            kept.watch("camera 0", moment)
         for number, (when, dwell_s, age) in enumerate(visits, 1):
             probs = np.zeros(AGES, np.float32)
             probs[age] = 1

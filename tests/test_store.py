@@ -31,8 +31,8 @@ def visit(number: int = 1, begin_s: float = 1.0, end_s: float = 4.0, age: int = 
 def added(
     path: Path, *visits: Visit, prior: np.ndarray | None = PRIOR, gender: bool = True
 ) -> None:
-    with VisitStore(path, "camera 0", prior, gender) as kept:
-        kept.watch(NOW)
+    with VisitStore(path, prior, gender) as kept:
+        kept.watch("camera 0", NOW)
         kept.put(visits, NOW)
 
 
@@ -69,38 +69,38 @@ def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
 
 
 def test_everything_is_in_the_file_at_once(tmp_path: Path) -> None:
-    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
-        kept.watch(NOW)
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        kept.watch("camera 0", NOW)
         kept.put([visit()], NOW)
         assert len(everything(tmp_path / "a.db")) == 1  # as after a kill
 
 
 def test_a_run_without_a_picture_leaves_nothing(tmp_path: Path) -> None:
-    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True):
+    with VisitStore(tmp_path / "a.db", PRIOR, True):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_watching_with_a_gap_is_two_stretches(tmp_path: Path) -> None:
-    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
         for moment in (0, 10, 20, 20 + GAP_S + 1, 90, 40):  # the last: the clock was set back
-            kept.watch(NOW + moment)
+            kept.watch("camera 0", NOW + moment)
     spans = everything(tmp_path / "a.db").watched - NOW
     assert spans.tolist() == [[0, 20], [40, 40], [81, 90]]
 
 
 def test_a_visit_across_a_gap_is_one(tmp_path: Path) -> None:
-    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
         for moment in (0, 2 * GAP_S):
-            kept.watch(NOW + moment)
+            kept.watch("camera 0", NOW + moment)
             kept.put([visit(end_s=moment + 5)], NOW)
     assert everything(tmp_path / "a.db").end.tolist() == [NOW + 2 * GAP_S + 5]
 
 
 def test_a_visit_keeps_its_beginning_though_the_computer_slept(tmp_path: Path) -> None:
-    with VisitStore(tmp_path / "a.db", "camera 0", PRIOR, True) as kept:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
         for epoch in (NOW, NOW + 3600):  # Unix time at 0 s of a clock that stood still meanwhile
-            kept.watch(epoch + 5)
+            kept.watch("camera 0", epoch + 5)
             kept.put([visit()], epoch)
     assert everything(tmp_path / "a.db").begin.tolist() == [NOW + 1]
     assert everything(tmp_path / "a.db").end.tolist() == [NOW + 3604]
@@ -159,9 +159,9 @@ def test_only_what_began_in_the_time_is_read(tmp_path: Path) -> None:
 
 def test_two_cameras_write_into_one_file(tmp_path: Path) -> None:
     def write() -> None:
-        with VisitStore(tmp_path / "a.db", "camera", PRIOR, True) as kept:
+        with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
             for i in range(20):
-                kept.watch(NOW + i)
+                kept.watch("camera 0", NOW + i)
                 kept.put([visit(i + 1)], NOW)
 
     threads = [threading.Thread(target=write) for _ in range(3)]
@@ -227,10 +227,10 @@ def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
             pytest.raises(
                 LivecamError, match=r"a\.db: cannot be written: database or disk is full"
             ),
-            VisitStore(disk / "a.db", "camera 0", PRIOR, True) as kept,
+            VisitStore(disk / "a.db", PRIOR, True) as kept,
         ):
             for i in range(200):
-                kept.watch(NOW)
+                kept.watch("camera 0", NOW)
                 kept.put([visit(i + 1)], NOW)
         assert len(everything(disk / "a.db")) >= 1
 

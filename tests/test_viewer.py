@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,16 +15,16 @@ from livecam.datatypes import Frame
 from livecam.live.capture import Shot
 from livecam.live.keys import blur
 from livecam.live.labeller import Labels
-from livecam.live.outputs import Request
+from livecam.live.outputs import Outputs, Request
 from livecam.live.readers import LiveSource
 from livecam.live.viewer import Viewer
 from livecam.shipped import shipped_file
 from livecam.stopwatch import Stopwatch
 
 
-def shot(index: int, source: int = 0) -> Shot:
+def shot(index: int, camera: int = 0) -> Shot:
     bgr = np.full((120, 160, 3), 40 + index, np.uint8)
-    return Shot(Frame(index, index / 30, bgr), 0.0, source)
+    return Shot(Frame(index, index / 30, bgr), 0.0, LiveSource.camera(camera))
 
 
 def labels(of: Shot, left: float = 50, is_searched: bool = True) -> Labels:
@@ -85,7 +87,7 @@ def test_a_hidden_face_is_never_shown_with_the_labels_of_another_picture(viewer:
 
 def test_a_picture_of_another_camera_waits_too(viewer: Viewer) -> None:
     hide(viewer)
-    for new in (shot(0), shot(1, source=1)):
+    for new in (shot(0), shot(1, camera=1)):
         viewer._take(new)
         viewer.labeller.done.append(labels(new))  # type: ignore[attr-defined]
         viewer._collect()
@@ -141,7 +143,7 @@ def test_a_picture_that_is_hidden_afterwards_is_neither_counted_nor_filmed_twice
 
 
 def test_labels_of_another_camera_are_not_drawn(viewer: Viewer) -> None:
-    old, new = shot(0), shot(1, source=1)
+    old, new = shot(0), shot(1, camera=1)
     viewer._take(old)
     viewer.labeller.done.append(labels(old))  # type: ignore[attr-defined]
     viewer._take(new)
@@ -155,3 +157,13 @@ def test_the_first_picture_after_an_outage_has_its_faces(viewer: Viewer) -> None
     viewer.labeller.done.append(labels(new))  # type: ignore[attr-defined]
     viewer._take(new)
     assert len(viewer.faces()) == 1
+
+
+def test_rows_name_the_camera_that_saw_the_face(viewer: Viewer, tmp_path: Path) -> None:
+    table = tmp_path / "t.jsonl"
+    request = dataclasses.replace(viewer.request, tracks=table)
+    with Outputs(request, viewer.config, is_complete=False) as outputs:
+        for index, camera in enumerate((0, 2)):
+            outputs.label(labels(shot(index, camera)))
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    assert [row["file"] for row in rows] == ["camera 0", "camera 2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,13 +168,27 @@ def test_a_picture_and_a_film_are_saved_by_keys(display: str, folder: Path) -> N
 
 
 def test_the_next_camera_is_the_next_that_opens(display: str, folder: Path) -> None:
-    with started(display, folder) as program:
+    with started(display, folder, "--visits", "v.db") as program:
+        until(lambda: visits(folder / "v.db"), "a visit")
         program.press("c", "camera 2")
         program.wait_for("camera 2: camera 2, 640x360")
         until(lambda: program.title.endswith("camera 2"), "the title of camera 2")
         until(lambda: not has_label(program.look()), "nobody in camera 2")
         program.press("c", "camera 0: camera 0, 640x360")
         until(lambda: has_label(program.look()), "a face in camera 0")
+        program.press("q")
+        assert program.finish() == 0
+    with contextlib.closing(sqlite3.connect(folder / "v.db")) as db:
+        watched = [source for (source,) in db.execute("SELECT source FROM watched")]
+    assert watched == ["camera 0", "camera 2", "camera 0"]
+    assert set(visits(folder / "v.db")) == {"camera 0"}
+
+
+def visits(path: Path) -> list[str]:
+    """Where each was seen."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT source FROM visits JOIN watched ON watched.id = visits.run")
+        return [source for (source,) in rows]
 
 
 def test_a_camera_that_is_lost_is_said_and_comes_back(display: str, folder: Path) -> None:

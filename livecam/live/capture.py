@@ -30,12 +30,11 @@ Phase = Literal["opening", "live", "lost", "failed", "ended"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A frame with the moment it was taken (`time.monotonic`) and a number for its source, which
-    changes with the camera."""
+    """A frame with the moment it was taken (`time.monotonic`) and where it comes from."""
 
     frame: Frame
     taken_s: float
-    source: int
+    source: LiveSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,6 @@ class Capture:
         self.same_since_s: float | None = None  # since when every picture was the same
         self.is_paused = False
         self._last_s = 0.0  # when the last picture was taken
-        self._switch = 0
         self._wants_next = False
         self._shot: Shot | None = None
         self._error: BaseException | None = None
@@ -228,7 +226,7 @@ class Capture:
         with self._news:
             if self._shot is not None and not self.is_paused:
                 self.dropped += 1
-            self._shot = Shot(Frame(self.captured, time_s, bgr), now_s, self._switch)
+            self._shot = Shot(Frame(self.captured, time_s, bgr), now_s, self.source)
             self.captured += 1
             self._news.notify_all()
         self.rate.count(now_s)
@@ -254,7 +252,6 @@ class Capture:
             with contextlib.suppress(LivecamError):
                 reader = open_reader(other, self.config)
                 self.source = other
-                self._switch += 1
                 self.notices.append(f"camera {index}")
                 return reader
         self._set(before.phase, before.why, before.retry_s)

@@ -52,7 +52,7 @@ def run_headless(
                     frames = stack.enter_context(clip.frames_ahead())
                     wanted = itertools.islice(_before(frames, request), request.max_frames)
                     few, every = looked_ahead(wanted, config.tracker.confirm_after + 1)
-                    shots = (Shot(frame, time.monotonic(), 0) for frame in every)
+                    shots = (Shot(frame, time.monotonic(), request.source) for frame in every)
                 else:
                     newest = _newest_frames(outputs, watch, progress, interrupts)
                     shots = stack.enter_context(contextlib.closing(newest))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from livecam.config import Config
 from livecam.datatypes import Array, TrackedFace
 from livecam.live.capture import Rate, Shot
+from livecam.live.readers import LiveSource
 from livecam.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Line:
         self._pipeline: Pipeline = models.pipeline(frames, watch)
         longest_s = max(models.config.tracker.max_coast_s, LONG_GAP_S)
         self._forget_after_s = longest_s if is_live else math.inf
-        self._source = 0
+        self._source: LiveSource | None = None
         self._last_s = 0.0
         self._searches = 0
         self.min_face_px = self.searched_px = float(models.detector.min_face_px)

@@ -117,7 +117,7 @@ class Outputs:
         if self.request.visits is not None:
             from livecam.live.visits import VisitLog  # with the model's file: nobody else waits
 
-            log = VisitLog(self.request.visits, self.summary.name, self.config, self.is_complete)
+            log = VisitLog(self.request.visits, self.config, self.is_complete)
             self._visits = log.__enter__()
             self.summary.visits = 0
         if self.request.record is not None:
@@ -198,7 +198,7 @@ class Outputs:
         if self._table is None:
             return
         try:
-            self._table.write(self.summary.name, labels.shot.frame, labels.faces)
+            self._table.write(labels.shot.source.name, labels.shot.frame, labels.faces)
         except LivecamError as error:
             self._fail(str(error))
             self._close_table()

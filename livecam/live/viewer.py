@@ -15,6 +15,7 @@ from livecam.live import hud
 from livecam.live.capture import Capture, Shot, Teller
 from livecam.live.labeller import Labeller, Labels, Line
 from livecam.live.outputs import LATENCY, Outputs, Request, Summary
+from livecam.live.readers import LiveSource
 from livecam.live.view import Look, View
 from livecam.live.window_size import SCREEN_WH, WindowSize
 from livecam.motion import Motion
@@ -58,7 +59,7 @@ class Viewer:
         self._is_new = False  # the shot is not in the window yet
         self._drawn_s = self._message_s = self._figures_s = 0.0
         self._begin_s = math.inf  # when the first picture was there
-        self._titled = -1  # the source that the window has the name and the shape of
+        self._titled: LiveSource | None = None  # whose name and shape the window has
 
     def run(
         self, actions: Mapping[str, Callable[[Viewer], None]], interrupts: Sequence[int] = ()
@@ -75,7 +76,7 @@ class Viewer:
                         actions[key](self)
                         self._drawn_s = 0.0
                     size_wh = self.window.size_wh
-                    if size_wh and self._titled >= 0 and not self.window.is_full_screen:
+                    if size_wh and self._titled is not None and not self.window.is_full_screen:
                         self.size.see(size_wh, time.monotonic())
                 if self.capture.state.phase == "failed":
                     raise LivecamError(self.capture.state.why)
@@ -205,7 +206,7 @@ class Viewer:
         bgr = self.shot.frame.bgr
         if self._titled != self.shot.source:
             self._titled = self.shot.source
-            self.window.set_title(f"livecam: {name}")
+            self.window.set_title(f"livecam: {self.shot.source.name}")
             self.window.resize(self.size.ask((bgr.shape[1], bgr.shape[0])))
         self._describe(now_s)
         return self._view.picture(bgr, self.faces(), self.hidden(), self.look, self.window.size_wh)

@@ -10,6 +10,7 @@ from livecam.audience import Audience
 from livecam.classifier import age_prior
 from livecam.config import Config
 from livecam.live.labeller import Labels
+from livecam.live.readers import LiveSource
 from livecam.store import VisitStore
 
 WATCHED_EVERY_S = 10.0  # the file is told so often that somebody looks
@@ -21,15 +22,15 @@ class VisitLog:
     The visits of a file (`is_file`) are dated as if it had begun to play at the first frame.
     """
 
-    def __init__(self, path: Path, name: str, config: Config, is_file: bool) -> None:
+    def __init__(self, path: Path, config: Config, is_file: bool) -> None:
         self.path, self.is_file = path, is_file
         prior = age_prior(config.classifier.model, config.classifier.runtime)
-        self._store = VisitStore(path, name, prior, config.overlay.gender)
+        self._store = VisitStore(path, prior, config.overlay.gender)
         self._audience = Audience(config.audience)
         self._epoch: float | None = None  # Unix time at 0 s of the frames' clock
         self._time_s = 0.0  # of the newest frame
         self._watched_s = -math.inf  # what the file was told last
-        self._source = 0
+        self._source: LiveSource | None = None
 
     @property
     def counted(self) -> int:
@@ -41,25 +42,33 @@ class VisitLog:
 
     def __exit__(self, *exc: object) -> None:
         try:
-            if self._epoch is not None:
-                self._store.watch(self._epoch + self._time_s)
-                self._store.put(self._audience.leave(), self._epoch)
+            self._leave()
         finally:
             self._store.__exit__()
 
     def __call__(self, labels: Labels) -> None:
+        if labels.shot.source != self._source:  # another camera
+            self._leave()
+            self._source = labels.shot.source
         self._time_s = labels.shot.frame.time_s
         if self._epoch is None or not self.is_file:
             # each time: the frames' clock may stand still while a computer sleeps
             ago_s = time.monotonic() - labels.shot.taken_s
             self._epoch = time.time() - ago_s - self._time_s
         if not 0 <= self._time_s - self._watched_s < WATCHED_EVERY_S:
-            self._store.watch(self._epoch + self._time_s)
-            self._watched_s = self._time_s
-        visits = []
-        if labels.shot.source != self._source:  # another camera
-            self._source = labels.shot.source
-            visits = self._audience.leave()
-        visits += self._audience(self._time_s, labels.faces)
+            self._watch()
+        visits = self._audience(self._time_s, labels.faces)
         if visits:
             self._store.put(visits, self._epoch)
+
+    def _watch(self) -> None:
+        assert self._source is not None and self._epoch is not None
+        self._store.watch(self._source.name, self._epoch + self._time_s)
+        self._watched_s = self._time_s
+
+    def _leave(self) -> None:
+        """Whoever is seen leaves: no more is seen from there."""
+        if self._epoch is not None:
+            self._watch()
+            self._store.put(self._audience.leave(), self._epoch)
+        self._watched_s = -math.inf
