@@ -15,8 +15,8 @@ from benchmarks.naive import MIN_FACE_PX
 from benchmarks.table import Row
 from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError
+from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pipeline import Models
-from livecam.source import PICTURE_SUFFIXES
 
 SAME_FACE_IOU = 0.7  # of a face that both find
 FOLLOWED_IOU = 0.5  # of a face that is not missed between two searches

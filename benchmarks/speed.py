@@ -14,11 +14,11 @@ from benchmarks.commands import annotate_fps
 from benchmarks.naive import LEAST_FACE_PX, MIN_FACE_PX, shrunk
 from benchmarks.rounds import in_turns, ms_each
 from benchmarks.table import Row, compared
+from livecam.clip import Clip
 from livecam.config import VideoConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 from livecam.sinks import VideoSink
-from livecam.source import Clip
 
 VGA_WH = (640, 480)
 SEARCHES = 20  # frames of a clip on which detectors are timed

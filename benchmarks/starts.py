@@ -19,7 +19,7 @@ from benchmarks.table import Row, compared
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 from livecam.extras import require
-from livecam.source import PICTURE_SUFFIXES
+from livecam.pictures import PICTURE_SUFFIXES
 
 SIDE_PX = 200  # of the made pictures
 FACE_XY = (224.0, 122.0)  # the middle of the portrait's face, px

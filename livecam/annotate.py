@@ -9,27 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from livecam.clip import CLIP_SUFFIXES, Clip, looked_ahead
 from livecam.config import Config
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError, UsageError
 from livecam.files import check_output
 from livecam.filming import film, film_sink
+from livecam.inputs import OWN_SUFFIX, Input, Kind, Opened
 from livecam.motion import Motion
 from livecam.overlay import Overlay
+from livecam.pictures import PICTURE_SUFFIXES, read_picture
 from livecam.pipeline import Models
 from livecam.progress import Progress
 from livecam.sinks import TABLES, VIDEOS, AudioSource, GifSink, TrackTable, VideoSink, write_picture
-from livecam.source import (
-    CLIP_SUFFIXES,
-    OWN_SUFFIX,
-    PICTURE_SUFFIXES,
-    Clip,
-    Input,
-    Kind,
-    Opened,
-    looked_ahead,
-    read_picture,
-)
 from livecam.threads import Behind
 
 ClipFormat = Literal["mp4", "gif"]

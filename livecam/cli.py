@@ -196,9 +196,11 @@ def _annotate(args: argparse.Namespace) -> int:
     import cv2
 
     from livecam.annotate import Done, Outputs, Request, annotate
+    from livecam.clip import CLIP_SUFFIXES
+    from livecam.inputs import expand
+    from livecam.pictures import PICTURE_SUFFIXES
     from livecam.pipeline import Models
     from livecam.sinks import TrackTable
-    from livecam.source import CLIP_SUFFIXES, PICTURE_SUFFIXES, expand
 
     inputs = expand(args.input, PICTURE_SUFFIXES | CLIP_SUFFIXES)
     request = Request(
@@ -273,11 +275,12 @@ def _track_table(done: Done, config: Config) -> str:
 def _predict(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam.files import check_output
+    from livecam.inputs import expand
+    from livecam.pictures import PICTURE_SUFFIXES
     from livecam.pipeline import Models
     from livecam.prediction import Options, answers
     from livecam.progress import Progress
     from livecam.rows import CsvRows, as_json, as_lines
-    from livecam.source import PICTURE_SUFFIXES, expand
 
     inputs = expand(args.input, PICTURE_SUFFIXES)
     if args.csv is not None:

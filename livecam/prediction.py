@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from livecam.ages import at_least, median_age
+from livecam.clip import CLIP_SUFFIXES
 from livecam.config import load_config
 from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
 from livecam.errors import LivecamError
+from livecam.inputs import Input, Opened, is_url
+from livecam.pictures import MAX_PIXELS, read_picture
 from livecam.pipeline import Models
-from livecam.source import CLIP_SUFFIXES, MAX_PIXELS, Input, Opened, is_url, read_picture
 
 Row = dict[str, Any]
 T = TypeVar("T")

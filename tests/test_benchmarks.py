@@ -23,9 +23,9 @@ from benchmarks.flicker import Shown
 from benchmarks.naive import NaiveLoop, Package
 from benchmarks.rounds import in_turns
 from benchmarks.table import Row, compared, markdown, number
+from livecam.clip import Clip
 from livecam.errors import LivecamError
 from livecam.pipeline import Models
-from livecam.source import Clip
 
 
 def boxes(*xyxy: tuple[float, ...]) -> np.ndarray:

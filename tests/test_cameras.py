@@ -413,7 +413,7 @@ def test_a_camera_that_is_not_there_is_one_line(capfd: pytest.CaptureFixture[str
 
 def test_opencv_is_told_in_time_not_to_count_otherwise() -> None:
     code = """
-        import cv2, livecam.source, livecam.live.cameras
+        import cv2, livecam.pictures, livecam.live.cameras
         registry = cv2.videoio_registry
         print(*map(registry.getBackendName, registry.getCameraBackends()))
     """

@@ -22,7 +22,7 @@ from patience import ENDS
 
 from livecam import annotate
 from livecam.errors import LivecamError
-from livecam.source import PICTURE_SUFFIXES
+from livecam.pictures import PICTURE_SUFFIXES
 from livecam.threads import WAITING
 
 FIELDS = (

@@ -14,9 +14,9 @@ from livecam.config import load_config
 from livecam.crops import CANONICAL_PX, TEMPLATE, aligned_crops, assumed_landmarks, resized
 from livecam.datatypes import AGES, AgeGender
 from livecam.detector import Mtcnn
+from livecam.pictures import read_picture
 from livecam.prediction import Options, faces_of
 from livecam.shipped import shipped_file
-from livecam.source import read_picture
 
 CROP = (CANONICAL_PX, CANONICAL_PX, 3)
 

@@ -25,8 +25,8 @@ from livecam.crops import CANONICAL_PX, aligned_crops, assumed_landmarks
 from livecam.datatypes import Image
 from livecam.detector import Mtcnn
 from livecam.errors import LivecamError, UsageError
+from livecam.pictures import decode_picture
 from livecam.progress import Progress
-from livecam.source import decode_picture
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
 from train.cli import require_folder, run

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
+from livecam.clip import looked_ahead
 from livecam.config import Config
 from livecam.datatypes import Frame
 from livecam.errors import LivecamError
@@ -19,7 +20,6 @@ from livecam.live.readers import open_clip
 from livecam.motion import Motion
 from livecam.pipeline import Models
 from livecam.progress import Progress
-from livecam.source import looked_ahead
 from livecam.stopwatch import Stopwatch
 
 WAIT_S = 0.1

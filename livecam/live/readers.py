@@ -17,11 +17,13 @@ from typing import Protocol
 
 import av
 
+from livecam.clip import LEAST_STEP_S, Clip, Upright, reason
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
+from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
-from livecam.source import LEAST_STEP_S, PICTURE_SUFFIXES, Clip, Input, Opened, Upright, reason
+from livecam.pictures import PICTURE_SUFFIXES
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost

@@ -1,288 +1,35 @@
-"""Where frames come from: pictures, clips and URLs; and what a command's inputs expand to.
-
-Everything here yields upright pictures: EXIF orientation and the rotation of phone clips are
-applied first.
-"""
+"""The frames of a clip on disk, upright and at their times: the rotation of phone clips is applied
+first."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
-import http.client
 import io
 import itertools
 import math
-import sys
-import tempfile
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import TypeVar
 
 import av
-import cv2
 import numpy as np
-from imutils.paths import image_types
 
 from livecam.clock import OneClock
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError
 from livecam.threads import ahead
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
-
-MAX_PIXELS = 200_000_000  # livecam/__init__.py says so to OpenCV too
-PICTURE_SUFFIXES = frozenset({*image_types, ".webp"})
 CLIP_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts"]
     + [".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".gif"]
 )
-OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
-DOWNLOAD_TIMEOUT_S = 20.0
-CHUNK_BYTES = 1 << 14  # of a download, between two looks at whether it is still wanted
 LEAST_STEP_S = 0.001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
 MOST_SPARED_S = 1.0  # but never more than this
 
-Kind = Literal["picture", "clip"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One thing to label: `name` as the user knows it; `path` where its bytes are, None for a URL
-    and for stdin. `is_member`: one of a folder's or a glob's. `problem`: why there is nothing."""
-
-    name: str
-    path: Path | None
-    is_member: bool = False
-    problem: str | None = None
-
-    @property
-    def is_url(self) -> bool:
-        return is_url(self.name)
-
-    @property
-    def is_stream(self) -> bool:
-        """stdin, or a named pipe: there is nothing to read until somebody writes it."""
-        return self.name == "-" or (self.path is not None and _is_pipe(self.path))
-
-    @property
-    def stem(self) -> str:
-        """What its outputs are named after."""
-        if self.name == "-":
-            return "stdin"
-        if self.is_url:
-            letters = urllib.parse.unquote(_url_path(self.name)).replace("\\", "/")
-            return Path("".join(filter(str.isprintable, letters))).stem or "url"
-        return Path(self.name).stem
-
-    @property
-    def suffix(self) -> str:
-        name = _url_path(self.name) if self.is_url else self.name
-        return Path(name).suffix.lower()
-
-
-def is_url(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
-
-
-def _url_path(url: str) -> str:
-    try:
-        return urllib.parse.urlsplit(url).path
-    except ValueError:  # no such URL can be; fetching it will say so
-        return ""
-
-
-def expand(arguments: Sequence[str], suffixes: frozenset[str]) -> list[Input]:
-    """Files, folders, globs, URLs and `-` as inputs, in order.
-
-    A folder gives its files with one of `suffixes`, sorted by name, not those in folders below
-    nor what livecam wrote. A folder or glob that gives nothing is an input with a `problem`, so
-    that it fails as a missing file does: by itself, when its turn comes.
-    """
-    inputs: list[Input] = []
-    for argument in arguments:
-        if argument == "-" or is_url(argument):
-            inputs.append(Input(argument, None))
-        elif Path(argument).is_dir():
-            inputs += _folder(argument, suffixes)
-        elif not Path(argument).exists() and glob.has_magic(argument):
-            inputs += _matches(argument, suffixes)
-        else:
-            inputs.append(Input(argument, Path(argument)))
-    return inputs
-
-
-def _folder(argument: str, suffixes: frozenset[str]) -> list[Input]:
-    try:
-        files = sorted(file for file in Path(argument).iterdir() if _usable(file, suffixes))
-    except OSError as error:
-        problem = f"{argument}: cannot read the folder: {error.strerror}"
-        return [Input(argument, None, True, problem)]
-    if not files:
-        problem = (
-            f"{argument}: nothing usable in this folder; expected files that end in "
-            f"{', '.join(sorted(suffixes))}"
-        )
-        return [Input(argument, None, True, problem)]
-    name = Path(argument).name or Path(argument).resolve().name
-    return [Input(f"{name}/{file.name}", file, True) for file in files]
-
-
-def _matches(argument: str, suffixes: frozenset[str]) -> list[Input]:
-    files = sorted(Path(match) for match in glob.glob(argument, recursive=True))
-    usable = [file for file in files if _usable(file, suffixes)]
-    if not usable:
-        return [Input(argument, None, True, f"{argument}: no picture or clip matches")]
-    return [Input(str(file), file, True) for file in usable]
-
-
-def _usable(file: Path, suffixes: frozenset[str]) -> bool:
-    return (
-        file.suffix.lower() in suffixes
-        and not file.stem.endswith(OWN_SUFFIX)
-        and not file.name.startswith(".")
-        and file.is_file()
-    )
-
-
-class Opened:
-    """An input whose bytes are on disk; a download or stdin is a temporary file until `close`.
-
-    A context manager. Raises LivecamError if the input is missing, empty or out of reach, and,
-    while it is fetched, as soon as it has more than `most_bytes` or `stop` is set.
-    """
-
-    def __init__(
-        self, source: Input, most_bytes: float = math.inf, stop: threading.Event | None = None
-    ) -> None:
-        if source.problem is not None:
-            raise LivecamError(source.problem)
-        self.input = source
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        try:
-            if source.path is not None and not source.is_stream:
-                self.path = source.path
-            else:
-                self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
-                self.path = Path(self._folder.name) / f"input{source.suffix}"
-                _fetch(source, self.path, most_bytes, stop or threading.Event())
-            _require_bytes(source.name, self.path)
-            self.kind = _kind(source, self.path)
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Opened:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
-
-
-def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) -> None:
-    """The bytes of stdin, of a named pipe or of a URL, which may never end, into a file."""
-    try:
-        with _stream(source) as stream, path.open("wb") as file:
-            while chunk := stream.read1(CHUNK_BYTES):  # what is there: a camera may give it slowly
-                if stop.is_set():
-                    raise LivecamError(f"{source.name}: interrupted")
-                file.write(chunk)
-                if file.tell() > most_bytes:
-                    raise LivecamError(
-                        f"{source.name}: more than {most_bytes / 1e6:.0f} MB; expected a picture"
-                    )
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise LivecamError(
-            f"{source.name}: the server answers {error.code} {error.reason}"
-        ) from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise LivecamError(f"{source.name}: cannot be fetched: {reason}") from error
-
-
-def _stream(source: Input) -> contextlib.AbstractContextManager[io.BufferedIOBase]:
-    if source.path is not None:
-        return source.path.open("rb")
-    if source.name == "-":
-        if sys.stdin is None or sys.stdin.closed:
-            raise LivecamError("-: nothing on stdin; expected a picture")
-        return contextlib.nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
-    request = urllib.request.Request(source.name, headers={"User-Agent": "livecam"})
-    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT_S)
-    return answer
-
-
-def _is_pipe(path: Path) -> bool:
-    try:
-        return path.is_fifo()
-    except OSError:  # opening it will say why
-        return False
-
-
-def _require_bytes(name: str, path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            is_empty = not file.read(1)
-    except FileNotFoundError as error:
-        raise LivecamError(f"{name}: no such file") from error
-    except OSError as error:
-        raise LivecamError(f"{name}: cannot be read: {error.strerror}") from error
-    if is_empty:
-        raise LivecamError(f"{name}: empty; expected a picture or a clip")
-
-
-def _kind(source: Input, path: Path) -> Kind:
-    """By the name where it says so, else by looking into the file."""
-    if source.suffix in PICTURE_SUFFIXES:
-        return "picture"
-    if source.suffix in CLIP_SUFFIXES:
-        return "clip"
-    return "picture" if cv2.haveImageReader(str(path)) else "clip"
-
-
-def read_picture(name: str, path: Path) -> Image:
-    """The upright picture in a file, as BGR. Raises LivecamError if it is none or too large."""
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise LivecamError(f"{name}: cannot be read: {error.strerror}") from error
-    return decode_picture(name, data)
-
-
-def decode_picture(name: str, data: np.ndarray) -> Image:
-    """Encoded bytes (n,) uint8 -> (H, W, 3) BGR. Grey, alpha and 16 bit become 8-bit colour."""
-    if not data.size:
-        raise LivecamError(f"{name}: empty; expected a picture")
-    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data.tobytes():
-        raise LivecamError(f"{name}: not a readable picture; its end is missing")
-    try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        if "MAX_IMAGE" in str(error):
-            raise LivecamError(_too_large(name)) from error
-        raise LivecamError(f"{name}: not a readable picture ({error.err})") from error
-    if bgr is None:
-        raise LivecamError(f"{name}: not a readable picture; expected JPEG, PNG, BMP, TIFF or WebP")
-    if bgr.shape[0] * bgr.shape[1] > MAX_PIXELS:
-        raise LivecamError(_too_large(name))
-    return bgr
-
-
-def _too_large(name: str) -> str:
-    return f"{name}: larger than {MAX_PIXELS // 1_000_000} megapixels; make it smaller first"
 
 
 class Clip:

@@ -1,0 +1,125 @@
+"""Pictures of every kind, and what is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import clips
+import cv2
+import numpy as np
+import pytest
+
+from livecam.errors import LivecamError
+from livecam.pictures import PICTURE_SUFFIXES, decode_picture, read_picture
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return decode_picture("a", np.frombuffer(data, np.uint8))
+
+
+QUARTERS = np.zeros((40, 60, 3), np.uint8)  # told apart whichever way it is turned
+QUARTERS[:20, :30] = (250, 0, 0)
+QUARTERS[:20, 30:] = (0, 250, 0)
+QUARTERS[20:, :30] = (0, 0, 250)
+
+
+def test_colour_stays() -> None:
+    np.testing.assert_array_equal(decoded(clips.png(QUARTERS)), QUARTERS)
+
+
+@pytest.mark.parametrize(
+    ("what", "stored"),
+    [
+        ("grey", QUARTERS[..., 0]),
+        ("16 bit", QUARTERS.astype(np.uint16) * 257),
+        ("16 bit grey", QUARTERS[..., 0].astype(np.uint16) * 257),
+        ("alpha", np.dstack([QUARTERS, np.full((40, 60), 255, np.uint8)])),
+        ("16 bit alpha", np.dstack([QUARTERS, np.full((40, 60), 255)]).astype(np.uint16) * 257),
+        ("transparent", np.dstack([QUARTERS, np.zeros((40, 60), np.uint8)])),
+    ],
+)
+def test_every_depth_and_number_of_channels_becomes_8_bit_colour(
+    what: str, stored: np.ndarray
+) -> None:
+    bgr = decoded(clips.png(stored))
+    assert bgr.dtype == np.uint8
+    expected = np.dstack([QUARTERS[..., 0]] * 3) if "grey" in what else QUARTERS
+    np.testing.assert_allclose(bgr.astype(int), expected.astype(int), atol=1)
+
+
+# How a viewer turns a picture with each of EXIF's orientations
+UPRIGHT = {
+    1: lambda p: p,
+    2: np.fliplr,
+    3: lambda p: np.rot90(p, 2),
+    4: np.flipud,
+    5: lambda p: np.swapaxes(p, 0, 1),
+    6: lambda p: np.rot90(p, -1),
+    7: lambda p: np.rot90(np.swapaxes(p, 0, 1), 2),
+    8: lambda p: np.rot90(p, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    bgr = decoded(clips.turned_jpeg(QUARTERS, orientation))
+    expected = UPRIGHT[orientation](QUARTERS)
+    assert bgr.shape == expected.shape
+    for row in (8, -8):
+        for column in (8, -8):
+            near = np.abs(bgr[row, column].astype(int) - expected[row, column])
+            assert near.max() < 12, (orientation, row, column)
+
+
+@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
+def test_every_suffix_is_read(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(cv2.imencode(suffix, QUARTERS)[1].tobytes())
+    assert read_picture("a", file).shape == (40, 60, 3)
+
+
+def test_one_pixel_is_a_picture() -> None:
+    assert decoded(clips.png(np.full((1, 1, 3), 7, np.uint8))).tolist() == [[[7, 7, 7]]]
+
+
+@pytest.mark.parametrize("n", [0, 64, 100_000])
+def test_a_png_may_have_more_behind_its_end(n: int, capfd: pytest.CaptureFixture[str]) -> None:
+    assert decoded(clips.png(QUARTERS) + bytes(n)).tolist() == QUARTERS.tolist()
+    assert capfd.readouterr().err == ""
+
+
+JPEG = clips.turned_jpeg(QUARTERS, 1)
+
+
+def half_of(suffix: str) -> bytes:
+    data = cv2.imencode(suffix, clips.noise(1, (64, 48))[0])[1].tobytes()
+    return data[: len(data) // 2]
+
+
+NO_PICTURES = {
+    "empty": b"",
+    "text": b"This is no picture, it only says so.\n",
+    "zeros": bytes(2000),
+    "JPEG, first bytes": JPEG[:20],
+    "JPEG, header": JPEG[:300],
+    "PNG, first bytes": clips.png(QUARTERS)[:8],
+    "PNG, header": clips.png(QUARTERS)[:40],
+    **{f"half of {suffix}": half_of(suffix) for suffix in sorted(PICTURE_SUFFIXES)},
+}
+
+
+@pytest.mark.parametrize("what", NO_PICTURES)
+def test_what_is_no_picture_is_refused_in_one_quiet_line(
+    what: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(LivecamError, match=r"^a: (not a readable picture|empty)") as seen:
+        decoded(NO_PICTURES[what])
+    assert "\n" not in str(seen.value)
+    assert capfd.readouterr().err == "", "the decoder's own words reach the user"
+
+
+def test_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusal before decoding is a matter of the process: see test_cli_predict.py."""
+    monkeypatch.setattr("livecam.pictures.MAX_PIXELS", 40 * 60 - 1)
+    with pytest.raises(LivecamError, match=r"a: larger than 0 megapixels; make it smaller"):
+        decoded(clips.png(QUARTERS))
