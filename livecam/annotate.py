@@ -258,18 +258,17 @@ def _annotate_clip(
                 progress.step()
                 if sink is not None and frame.time_s >= sink.end_s and table is None:
                     break
-    except LivecamError as error:
+    except (LivecamError, KeyboardInterrupt) as error:
         if sink is not None:
             done.frames = behind.done  # what is labelled and not filmed is of no use
-        if not done.frames:
+        done.is_interrupted = isinstance(error, KeyboardInterrupt)
+        if not done.frames and not done.is_interrupted:
             raise
         is_told = isinstance(error, StoppedError)
-        done.error = str(error) if is_told else _stopped(done, total, str(error))
-    except KeyboardInterrupt:
-        done.error = _stopped(done, total, "interrupted")
-        done.is_interrupted = True
+        why = "interrupted" if done.is_interrupted else str(error)
+        done.error = str(error) if is_told else _stopped(done, total, why)
     if not done.frames and not done.is_interrupted:
-        raise LivecamError(f"{done.name}: no frame in it from --start to --end")
+        raise LivecamError(f"{done.name}: no frame in it {_stretch(request)}")
     if path is not None and sink is not None and sink.is_kept:
         done.outputs.append(path)
         done.is_cut_short = sink.is_full
@@ -287,6 +286,11 @@ def _film(
 ) -> None:
     motion.update(frame.time_s, faces)
     film(sink, overlay, frame, motion.at(frame.time_s), hidden, sound)
+
+
+def _stretch(request: Request) -> str:
+    end = "on" if request.end_s is None else f"to {request.end_s:g} s"
+    return f"from {request.start_s:g} s {end}; give --start and --end times within the clip"
 
 
 def _stopped(done: Done, total: int | None, why: str) -> str:

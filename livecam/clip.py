@@ -112,14 +112,18 @@ class Clip:
         """Of the pictures alone; None if the file does not say it."""
         if self.stream.frames and self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
-        tag = self.stream.metadata.get("DURATION")  # of Matroska
-        if tag is not None:
-            with contextlib.suppress(ValueError):
-                hours, minutes, seconds = tag.split(":")
-                return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        # other formats guess it, from the last time stamp or the size of the file
-        is_said = "matroska" in self._container.format.name
-        if is_said and len(self._container.streams) == 1 and self._container.duration:
+        if "matroska" not in self._container.format.name:
+            return None  # guessed, from the last time stamp or the size of the file
+        end_s = self._matroska_end_s()
+        return None if end_s is None else end_s - max(self._origin_s, 0.0)
+
+    def _matroska_end_s(self) -> float | None:
+        """When the pictures end, in the file's time, if it says so."""
+        tag = self.stream.metadata.get("DURATION", "")
+        with contextlib.suppress(ValueError):
+            hours, minutes, seconds = tag.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        if len(self._container.streams) == 1 and self._container.duration:
             return self._container.duration / av.time_base
         return None
 

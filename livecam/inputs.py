@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import collections
 import contextlib
 import glob
 import http.client
@@ -23,6 +25,7 @@ import cv2
 from livecam.clip import CLIP_SUFFIXES
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
+from livecam.urls import has_split_login, is_url, without_login, without_secrets
 
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
@@ -34,12 +37,28 @@ Kind = Literal["picture", "clip"]
 @dataclass(frozen=True, slots=True)
 class Input:
     """One thing to label: `name` as the user knows it; `path` where its bytes are, None for a URL
-    and for stdin. `is_member`: one of a folder's or a glob's. `problem`: why there is nothing."""
+    and for stdin. `is_member`: one of a folder's or a glob's. `problem`: why there is nothing.
+    `login`: the `user:password` of a URL, which its name does not show."""
 
     name: str
     path: Path | None
     is_member: bool = False
     problem: str | None = None
+    login: str = ""
+
+    @classmethod
+    def typed(cls, text: str) -> Input:
+        """A file, a URL, or `-`."""
+        if text == "-":
+            return cls(text, None)
+        if not is_url(text):
+            return cls(text, Path(text))
+        if has_split_login(text):
+            name = without_secrets(text)
+            problem = f"{name}: / ? and # in a password are written %2F, %3F and %23"
+            return cls(name, None, problem=problem)
+        name, login = without_login(text)
+        return cls(name, None, login=login)
 
     @property
     def is_url(self) -> bool:
@@ -66,10 +85,6 @@ class Input:
         return Path(name).suffix.lower()
 
 
-def is_url(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
-
-
 def _url_path(url: str) -> str:
     try:
         return urllib.parse.urlsplit(url).path
@@ -85,19 +100,28 @@ def expand(arguments: Sequence[str], suffixes: frozenset[str]) -> list[Input]:
     that it fails as a missing file does: by itself, when its turn comes.
     """
     inputs: list[Input] = []
+    folders = collections.Counter(_last_name(text) for text in arguments if Path(text).is_dir())
     for argument in arguments:
-        if argument == "-" or is_url(argument):
-            inputs.append(Input(argument, None))
-        elif Path(argument).is_dir():
-            inputs += _folder(argument, suffixes)
-        elif not Path(argument).exists() and glob.has_magic(argument):
+        source = Input.typed(argument)
+        if source.path is None:
+            inputs.append(source)
+        elif source.path.is_dir():
+            name = _last_name(argument)
+            # rows of two folders of one name are told apart by where these are
+            inputs += _folder(argument, suffixes, name if folders[name] == 1 else argument)
+        elif not source.path.exists() and glob.has_magic(argument):
             inputs += _matches(argument, suffixes)
         else:
-            inputs.append(Input(argument, Path(argument)))
+            inputs.append(source)
     return inputs
 
 
-def _folder(argument: str, suffixes: frozenset[str]) -> list[Input]:
+def _last_name(folder: str) -> str:
+    return Path(folder).name or Path(folder).resolve().name
+
+
+def _folder(argument: str, suffixes: frozenset[str], name: str) -> list[Input]:
+    """The usable files of a folder, as `name/file`."""
     try:
         files = sorted(file for file in Path(argument).iterdir() if _usable(file, suffixes))
     except OSError as error:
@@ -109,8 +133,7 @@ def _folder(argument: str, suffixes: frozenset[str]) -> list[Input]:
             f"{', '.join(sorted(suffixes))}"
         )
         return [Input(argument, None, True, problem)]
-    name = Path(argument).name or Path(argument).resolve().name
-    return [Input(f"{name}/{file.name}", file, True) for file in files]
+    return [Input(f"{name.rstrip('/')}/{file.name}", file, True) for file in files]
 
 
 def _matches(argument: str, suffixes: frozenset[str]) -> list[Input]:
@@ -198,6 +221,9 @@ def _stream(source: Input) -> contextlib.AbstractContextManager[io.BufferedIOBas
             raise LivecamError("-: nothing on stdin; expected a picture")
         return contextlib.nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
     request = urllib.request.Request(source.name, headers={"User-Agent": "livecam"})
+    if source.login:
+        letters = base64.b64encode(urllib.parse.unquote(source.login).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {letters}")
     answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT_S)
     return answer
 

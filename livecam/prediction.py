@@ -5,6 +5,7 @@ A row is a dict with the keys of `livecam predict --json`; README lists them.
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from livecam.config import load_config
 from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
 from livecam.errors import LivecamError
-from livecam.inputs import Input, Opened, is_url
+from livecam.inputs import Input, Opened
 from livecam.pictures import MAX_PIXELS, read_picture
 from livecam.pipeline import Models
 
@@ -83,16 +84,15 @@ def _models(scheme: str | None) -> Models:
 def _as_bgr(source: str | Path | np.ndarray) -> Image:
     if isinstance(source, np.ndarray):
         return _array_as_bgr(source)
-    name = str(source)
-    path = None if is_url(name) or name == "-" else Path(name)
-    with Opened(Input(name, path), FETCHED_BYTES) as opened:
+    with Opened(Input.typed(str(source)), FETCHED_BYTES) as opened:
         return _picture(opened)
 
 
 def _picture(opened: Opened) -> Image:
     name = opened.input.name
     if opened.input.suffix in CLIP_SUFFIXES:
-        raise LivecamError(f"{name}: not a picture; label clips with: livecam annotate {name}")
+        hint = f"label clips with: livecam annotate {shlex.quote(name)}"
+        raise LivecamError(f"{name}: not a picture; {hint}")
     return read_picture(name, opened.path)
 
 

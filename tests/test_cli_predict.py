@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import base64
 import csv
 import http.server
 import io
@@ -605,6 +606,49 @@ def test_a_url_that_is_no_picture(
     assert said in answer.complaint()
     assert answer.err.count("\n") == 1
     assert [row["face"] for row in answer.rows] == [1]
+
+
+def test_a_url_may_have_a_user_and_a_password_which_are_not_shown(
+    livecam: clips.Command, album: Path
+) -> None:
+    files = clips.files_in(album)
+    right = base64.b64encode(b"me:p@ss").decode()
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        if request.headers["Authorization"] == f"Basic {right}":
+            files(request)
+        else:
+            request.send_error(401)
+
+    with clips.served(answer) as address:
+        host = address.removeprefix("http://")
+        known = livecam("predict", f"http://me:p%40ss@{host}/one.png", "--json")
+        stranger = livecam("predict", f"http://me:secret@{host}/one.png")
+    assert [row["file"] for row in known.rows] == [f"{address}/one.png"]
+    assert stranger.failure(1).startswith(f"livecam: {address}/one.png: the server answers 401")
+    odd = livecam("predict", f"http://me:sec/ret@{host}/one.png").failure(1)
+    assert "%2F" in odd and "ret" not in odd
+
+
+def test_a_password_does_not_go_on_to_another_server(livecam: clips.Command, album: Path) -> None:
+    seen = []
+    files = clips.files_in(album)
+
+    def other(request: http.server.BaseHTTPRequestHandler) -> None:
+        seen.append(request.headers["Authorization"])
+        files(request)
+
+    with clips.served(other) as there:
+
+        def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+            request.send_response(302)
+            request.send_header("Location", f"{there}/one.png")
+            request.end_headers()
+
+        with clips.served(answer) as address:
+            url = address.replace("http://", "http://me:secret@")
+            assert livecam("predict", f"{url}/one.png", "--json").code == 0
+    assert seen == [None]
 
 
 def test_nobody_answers(livecam: clips.Command) -> None:

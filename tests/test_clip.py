@@ -169,6 +169,16 @@ def test_a_last_frame_that_stands_for_long_is_no_damage(
     assert len(read(path, start_s)) == 20 - 10 * start_s
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4", "a.ts"])
+def test_pictures_that_begin_after_the_sound_are_whole(tmp_path: Path, name: str) -> None:
+    codec = "libvpx" if name == "a.webm" else "libx264"
+    late_s = [5 + i / 10 for i in range(20)]
+    path = clips.write_clip(tmp_path / name, clips.greys(20), times_s=late_s, codec=codec)
+    with Clip("a", path) as clip:
+        assert len(list(clip)) == 20
+        assert clip.total in (20, None) or name == "a.ts"
+
+
 @pytest.mark.parametrize("end_s", [None, 60.0])
 def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path, end_s: float | None) -> None:
     whole = clips.write_clip(tmp_path / "a.mkv", clips.noise(20, (160, 120)), last_stands_s=5.0)

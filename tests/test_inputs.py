@@ -61,6 +61,14 @@ def test_the_current_folder_has_a_name_too(album: Path, monkeypatch: pytest.Monk
     assert names(expand(["."], PICTURE_SUFFIXES)) == ["album/a.png", "album/b.JPG"]
 
 
+def test_folders_of_one_name_are_told_apart(album: Path) -> None:
+    other = album.parent / "more" / "album"
+    other.mkdir(parents=True)
+    (other / "a.png").write_bytes(b"x")
+    found = names(expand(["album/", "more/album/"], frozenset([".png"])))
+    assert found == ["album/a.png", "more/album/a.png"]
+
+
 def complaint(argument: str, suffixes: frozenset[str]) -> str:
     """What is said about an argument that gives nothing, at once or when its turn comes."""
     with pytest.raises(LivecamError) as seen:

@@ -78,6 +78,11 @@ def test_a_number_that_no_camera_has(text: str) -> None:
     assert str(error.value) == f"--camera {text}: expected a number from 0 to 99"
 
 
+def test_nothing_is_no_camera() -> None:
+    with pytest.raises(UsageError, match="nothing given"):
+        LiveSource.parse("")
+
+
 @pytest.mark.parametrize("name", ["7", "700", "-1"])
 def test_a_file_whose_name_is_a_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -144,7 +149,7 @@ def test_a_scheme_may_be_in_capitals(text: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a.mp4", "/x/y/a.mp4", "folder", "a b.mp4", "", "1.5", "video2", "/dev/video", "/dev/null",
+    ["a.mp4", "/x/y/a.mp4", "folder", "a b.mp4", "1.5", "video2", "/dev/video", "/dev/null",
      "C:\\clips\\a.mp4", "a:b.mp4", "http:/host", "://host", "0.mp4", "0 "],
 )  # fmt: skip
 def test_all_else_is_a_file(text: str) -> None:
@@ -473,6 +478,8 @@ def website(files: Path) -> Iterator[str]:
         ("empty.mp4", "cannot be opened: Invalid data found when processing input"),
         ("s.m4a", "no picture in it; expected a video stream"),
         ("new.mp4", "its pictures are of a kind that FFmpeg does not know"),
+        ("p.jpg", "a single picture; livecam annotate labels pictures"),
+        ("p.PNG", "a single picture; livecam annotate labels pictures"),
     ],
 )
 def test_what_is_no_stream(website: str, name: str, why: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import re
 import time
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from livecam.errors import LivecamError, UsageError
 from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
 from livecam.pictures import PICTURE_SUFFIXES
+from livecam.urls import without_secrets
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
@@ -46,6 +46,8 @@ class LiveSource:
 
     @classmethod
     def parse(cls, text: str) -> LiveSource:
+        if not text:
+            raise UsageError("--camera: nothing given; expected a number, a URL or a file")
         device = re.fullmatch(r"(?:/dev/video)?(-?\d+)", text)
         if device and not Path(text).is_file():
             if not 0 <= int(device[1]) < MOST:
@@ -53,35 +55,12 @@ class LiveSource:
             return cls.camera(int(device[1]))
         if scheme := re.match(r"[a-z][a-z0-9+]*://", text, re.IGNORECASE):
             url = scheme[0].lower() + text[scheme.end() :]  # FFmpeg knows small letters alone
-            return cls(_without_secrets(url), url=url)
+            return cls(without_secrets(url), url=url)
         return cls(text, path=Path(text))
 
     @classmethod
     def camera(cls, index: int) -> LiveSource:
         return cls(f"camera {index}", index=index)
-
-
-def _without_secrets(url: str) -> str:
-    """Neither user and password nor the query, which may hold a token; nor what is in the path
-    from a part like `user=admin&password=…` on."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        # a password with / ? or # in it would be taken for host, port and path
-        rest = parts.path + parts.query + parts.fragment
-        is_odd = (":" in parts.netloc and "@" in rest) or (parts.port or 0) < 0
-    except ValueError:  # no such URL can be; opening it will say so
-        is_odd = True
-    if is_odd:
-        hidden, _, rest = url.rpartition("@")
-        if re.search("[=;]", hidden):  # the @ may be in a password in the path
-            return url[: url.index("//") + 2]
-        return _without_settings(re.split("[?#]", rest)[0])
-    host, path = parts.netloc.rpartition("@")[2], _without_settings(parts.path)
-    return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))
-
-
-def _without_settings(path: str) -> str:
-    return re.split("/[^/]*[=;]", path)[0]
 
 
 class Reader(Protocol):
@@ -147,6 +126,9 @@ class StreamReader:
         if not self._container.streams.video:
             self.close()
             raise LivecamError(f"{name}: no picture in it; expected a video stream")
+        if _is_picture(self._container):
+            self.close()
+            raise LivecamError(f"{name}: a single picture; livecam annotate labels pictures")
         self._url, self._wait_s = url, wait_s
         self._stream = self._container.streams.video[0]
         if self._stream.codec_context is None:
@@ -191,6 +173,12 @@ class StreamReader:
 
     def close(self) -> None:
         self._container.close()
+
+
+def _is_picture(container: av.container.InputContainer) -> bool:
+    """One of a length that the server tells; a camera may send JPEGs without an end."""
+    kind = container.format.name
+    return (kind == "image2" or kind.endswith("_pipe")) and container.size > 0
 
 
 def _why(error: Exception, url: str, wait_s: float, took_s: float = 0.0) -> str:

@@ -1,0 +1,50 @@
+"""URLs: what to fetch, and what of them may be shown."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+
+
+def is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
+
+
+def without_login(url: str) -> tuple[str, str]:
+    """The URL, and the `user:password` that stood in it."""
+    begin = url.index("//") + 2
+    authority = re.split("[/?#]", url[begin:], maxsplit=1)[0]
+    login, at, _ = authority.rpartition("@")
+    return url[:begin] + url[begin + len(login + at) :], login
+
+
+def has_split_login(url: str) -> bool:
+    """Whether a password with / ? or # in it is taken for port and path."""
+    try:
+        urllib.parse.urlsplit(url).port  # noqa: B018  it raises
+    except ValueError:  # no number
+        return "@" in url
+    return False
+
+
+def without_secrets(url: str) -> str:
+    """Neither user and password nor the query, which may hold a token; nor what is in the path
+    from a part like `user=admin&password=…` on."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        # a password with / ? or # in it would be taken for host, port and path
+        rest = parts.path + parts.query + parts.fragment
+        is_odd = (":" in parts.netloc and "@" in rest) or (parts.port or 0) < 0
+    except ValueError:  # no such URL can be; opening it will say so
+        is_odd = True
+    if is_odd:
+        hidden, _, rest = url.rpartition("@")
+        if re.search("[=;]", hidden):  # the @ may be in a password in the path
+            return url[: url.index("//") + 2]
+        return _without_settings(re.split("[?#]", rest)[0])
+    host, path = parts.netloc.rpartition("@")[2], _without_settings(parts.path)
+    return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))
+
+
+def _without_settings(path: str) -> str:
+    return re.split("/[^/]*[=;]", path)[0]
