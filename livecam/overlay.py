@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -30,7 +31,15 @@ BLUR_CELLS = 6  # what is left of a hidden face, across and down
 
 RADIUS, ARM = 0.12, 0.26  # of a corner, in sizes of the box
 
+LEAST_TEXT_PX = 8  # of a label on a picture too narrow for it
+
 NOBODY = np.zeros((0, 4), np.float32)
+
+
+class _Label(NamedTuple):
+    face: TrackedFace
+    text: str
+    px: int  # height of the text
 
 
 class Overlay:
@@ -63,29 +72,31 @@ class Overlay:
             return canvas
         px = text_px(canvas, self.config.scale)
         boxes = np.stack([face.xyxy for face in faces]) * factor
-        places = self._places(canvas, faces, boxes, px)
-        for face, box, place in zip(faces, boxes, places, strict=True):
-            if face.coasting_s:
-                self._draw_fading(canvas, face, box, place, px)
-        seen = [not face.coasting_s for face in faces]
-        for face, box in _where(seen, faces, boxes):
-            _draw_box(canvas, box, face, px)
-        for face, place in _where(seen, faces, places):
-            self._draw_label(canvas, face, place, px)
+        drawn = list(zip(*self._labels(canvas, faces, boxes, px), boxes, strict=True))
+        seen = [each for each in drawn if not each[0].face.coasting_s]
+        for label, place, box in drawn:
+            if label.face.coasting_s:
+                self._draw_fading(canvas, label, box, place, px)
+        for label, _, box in seen:
+            _draw_box(canvas, box, label.face, px)
+        for label, place, _ in seen:
+            self._draw_label(canvas, label, place)
         return canvas
 
-    def label(self, face: TrackedFace) -> str:
+    def text(self, face: TrackedFace) -> str:
         """`25-34 (24–39)  ♀ 93%`: the age as `overlay.age` wants it, and the gender if it may be
         shown."""
+        return "  ".join(filter(None, (self._age(face), self.gender(face))))
+
+    def _age(self, face: TrackedFace) -> str:
         years = f"{face.age_low}\N{EN DASH}{face.age_high}"
-        age = {
+        return {
             "full": f"{face.age_bin} ({years})",
             "range": years,
             "bin": face.age_bin,
             "exact": f"{face.age:.0f}",
             "curve": f"{face.age:.0f}",
         }[self.config.age]
-        return "  ".join(filter(None, (age, self.gender(face))))
 
     def gender(self, face: TrackedFace) -> str:
         """`♀ 93%`, or nothing where it is not to be shown."""
@@ -95,54 +106,66 @@ class Overlay:
         sign = "\N{FEMALE SIGN}" if face.female_prob >= 0.5 else "\N{MALE SIGN}"
         return f"{sign} {min(round(100 * prob), 99)}%"
 
-    def _places(
+    def _labels(
         self, canvas: Image, faces: Sequence[TrackedFace], boxes: Array, px: int
-    ) -> list[Array]:
-        sizes = [self._label_size(face, px) for face in faces]
+    ) -> tuple[list[_Label], list[Array]]:
+        """The labels of faces, and where they go."""
+        labels = [self._fitted(face, px, canvas.shape[1]) for face in faces]
+        sizes = [self._size_wh(label) for label in labels]
         before = [self._sides.get(face.track_id) for face in faces]
         places, sides = label_places(boxes, sizes, canvas, max(2, px // 6), before)
         self._sides = {face.track_id: side for face, side in zip(faces, sides, strict=True)}
-        return places
+        return labels, places
 
-    def _label_size(self, face: TrackedFace, px: int) -> tuple[int, int]:
-        """Width and height of the label with its margins."""
-        width = self._stripe(face, px) + text_width(self.label(face), px) + px
+    def _fitted(self, face: TrackedFace, px: int, width: int) -> _Label:
+        """What fits a picture of that width: smaller text, then less of it."""
+        age = self._age(face)
+        for text in (self.text(face), age, min(age, face.age_bin, key=len)):
+            for smaller in range(px, min(px, LEAST_TEXT_PX) - 1, -1):
+                label = _Label(face, text, smaller)
+                if self._size_wh(label)[0] <= width:
+                    return label
+        return label
+
+    def _size_wh(self, label: _Label) -> tuple[int, int]:
+        """With its margins, in px."""
+        px = label.px
+        width = self._stripe(label) + text_width(label.text, px) + px
         if self.config.age == "curve":
             return max(width, 8 * px), 4 * px
         return width, int(px * 1.5)
 
-    def _stripe(self, face: TrackedFace, px: int) -> int:
+    def _stripe(self, label: _Label) -> int:
         """Width of the coloured end of a label, which holds the id if that is to be shown."""
         if not self.config.ids:
-            return max(2, px // 5)
-        return text_width(str(face.track_id), px) + round(0.7 * px)
+            return max(2, label.px // 5)
+        return text_width(str(label.face.track_id), label.px) + round(0.7 * label.px)
 
-    def _draw_label(self, canvas: Image, face: TrackedFace, place: Array, px: int) -> None:
+    def _draw_label(self, canvas: Image, label: _Label, place: Array) -> None:
+        face, text, px = label
         x0, y0, x1, _ = place
         colour = colour_of(face.track_id)
         shade(canvas, place)
-        stripe = self._stripe(face, px)
+        stripe = self._stripe(label)
         part(canvas, (x0, y0, min(x0 + stripe, x1), place[3]))[:] = colour
         baseline = y0 + px * 1.12
         if self.config.ids:
             put_text(canvas, str(face.track_id), x0 + 0.35 * px, baseline, px, DARK)
-        put_text(canvas, self.label(face), x0 + stripe + px // 2, baseline, px)
+        put_text(canvas, text, x0 + stripe + px // 2, baseline, px)
         if self.config.age == "curve":
             box = (x0 + stripe + 0.5 * px, y0 + 1.5 * px, x1 - 0.5 * px, y0 + 3.6 * px)
             curve(canvas, box, face.age_probs, face.age_low, face.age_high, colour)
 
-    def _draw_fading(
-        self, canvas: Image, face: TrackedFace, box: Array, place: Array, px: int
-    ) -> None:
+    def _draw_fading(self, canvas: Image, label: _Label, box: Array, place: Array, px: int) -> None:
         """A face out of sight: its corners alone, weaker with every frame."""
         both = np.concatenate([np.minimum(box, place)[:2] - px, np.maximum(box, place)[2:] + px])
         below = part(canvas, both)
         if not below.size:
             return
         before = below.copy()
-        _draw_box(canvas, box, face, px)
-        self._draw_label(canvas, face, place, px)
-        opacity = 1 - face.coasting_s / SHOWN_COASTING_S
+        _draw_box(canvas, box, label.face, px)
+        self._draw_label(canvas, label, place)
+        opacity = 1 - label.face.coasting_s / SHOWN_COASTING_S
         cv2.addWeighted(before, 1 - opacity, below, opacity, 0, dst=below)
 
 
@@ -156,13 +179,6 @@ def _corner() -> np.ndarray:
 
 _CORNER = _corner()
 _INWARD = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
-
-
-def _where(
-    wanted: Sequence[bool], faces: Sequence[TrackedFace], places: Sequence[Array] | Array
-) -> list[tuple[TrackedFace, Array]]:
-    rows = zip(wanted, faces, places, strict=True)
-    return [(face, place) for is_wanted, face, place in rows if is_wanted]
 
 
 def _draw_box(canvas: Image, box: Array, face: TrackedFace, px: int) -> None:

@@ -30,7 +30,8 @@ def picture(size_wh: tuple[int, int] = (640, 480)) -> np.ndarray:
 def places_of(drawer: Overlay, bgr: np.ndarray, faces: list[TrackedFace]) -> np.ndarray:
     """(n, 4) where the labels go."""
     boxes = np.stack([one.xyxy for one in faces])
-    return np.stack(drawer._places(bgr, faces, boxes, text_px(bgr, drawer.config.scale)))
+    _, places = drawer._labels(bgr, faces, boxes, text_px(bgr, drawer.config.scale))
+    return np.stack(places)
 
 
 def is_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -199,7 +200,7 @@ def test_any_box_on_any_picture(size_wh: tuple[int, int], xyxy: tuple) -> None:
     ],
 )
 def test_labels(changes: dict, label: str) -> None:
-    assert overlay().label(face(**changes)) == label
+    assert overlay().text(face(**changes)) == label
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_labels(changes: dict, label: str) -> None:
     ],
 )
 def test_styles_of_age(style: str, changes: dict, label: str) -> None:
-    assert overlay(age=style).label(face(**changes)) == label
+    assert overlay(age=style).text(face(**changes)) == label
 
 
 def test_the_curve_is_drawn_where_it_is_asked_for() -> None:
@@ -301,7 +302,7 @@ def test_labels_of_faces_at_borders_and_corners_are_in_the_picture(
     bgr = picture(size_wh)
     for one in spread(size_wh, 3, 3, share):
         ((x0, y0, x1, y1),) = places_of(overlay(), bgr, [one])
-        assert (x1 - x0, y1 - y0) == pytest.approx(overlay()._label_size(one, text_px(bgr)))
+        assert y1 - y0 == int(1.5 * text_px(bgr))
         assert 0 <= x0 < x1 <= size_wh[0]
         assert 0 <= y0 < y1 <= size_wh[1]
 
@@ -340,7 +341,7 @@ def test_a_label_gives_way_to_a_face_above() -> None:
 def test_a_label_does_not_flap_while_its_face_is_there() -> None:
     """The upper edge of the face trembles where the label just fits above it."""
     bgr, drawer = picture(), overlay()
-    _, room = overlay()._label_size(face(), text_px(bgr))
+    room = int(1.5 * text_px(bgr))
     tops = [room - 2, room + 1] * 5
     faces = [face((100, y0, 200, y0 + 120)) for y0 in tops]
     alone = [places_of(overlay(), bgr, [one])[0, 1] for one in faces]
@@ -349,6 +350,19 @@ def test_a_label_does_not_flap_while_its_face_is_there() -> None:
     assert min(followed) > 100
     drawer(bgr, [face(track_id=2)])  # the first one is gone, and its place forgotten
     assert places_of(drawer, bgr, [faces[1]])[0, 1] < 100
+
+
+@pytest.mark.parametrize("width", [64, 96, 128, 180])
+@pytest.mark.parametrize("age", ["full", "range", "bin", "exact"])
+def test_a_label_is_whole_on_a_narrow_picture(width: int, age: str) -> None:
+    bgr, drawer = picture((width, 120)), overlay(age=age)
+    one = face((8, 30, 56, 90))
+    (label,), (place,) = drawer._labels(bgr, [one], one.xyxy[None], text_px(bgr))
+    x0, y0, x1, y1 = place
+    assert 0 <= x0 < x1 <= width
+    assert 0 <= y0 < y1 <= 120
+    assert label.text in drawer.text(one)
+    assert label.px >= 8
 
 
 def test_more_labels_than_room() -> None:
