@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 
 import cv2
 
@@ -15,6 +16,7 @@ from livecam.x11 import tell_mapped_soon
 QT_NEEDS = ("libX11.so.6", "libSM.so.6", "libXext.so.6")  # by OpenCV's windows, not in its wheel
 NAME = "livecam"  # of the one window, for OpenCV, which cannot find other than ASCII
 QUIT_KEYS = frozenset("q\x1b")
+MOUSE_LASTS_S = 10.0
 
 
 def problem() -> str | None:
@@ -41,8 +43,7 @@ def problem() -> str | None:
 class Window:
     """A window that shows pictures. A context manager; raises LivecamError without a display.
 
-    It opens at `size_wh`, or at the size of its first picture. `mouse` is where the pointer was
-    last, in pixels of the picture shown.
+    It opens at `size_wh`, or at the size of its first picture.
     """
 
     def __init__(self, title: str, size_wh: tuple[int, int] | None = None) -> None:
@@ -56,12 +57,14 @@ class Window:
         self.title = title
         self.is_open = True
         self.is_full_screen = False
-        self.mouse: tuple[int, int] | None = None
+        self._mouse: tuple[int, int] | None = None
+        self._moved_s = 0.0  # when the pointer was moved last
         self._size_wh = size_wh
         self._is_shown = False
 
     def __enter__(self) -> Window:
-        cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+        # pictures come in the window's own size: around others OpenCV would leave white bars
+        cv2.namedWindow(NAME, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.waitKey(1)  # Qt's turn: a size changed before it may leave the window black…
         tell_mapped_soon()  # …and so may a notice that it missed
         cv2.setWindowTitle(NAME, self.title)
@@ -71,7 +74,14 @@ class Window:
         return self
 
     def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
-        self.mouse = (x, y)
+        self._mouse, self._moved_s = (x, y), time.monotonic()
+
+    @property
+    def mouse(self) -> tuple[int, int] | None:
+        """Where the pointer is, in pixels of the picture shown. None if it has not moved for some
+        time: nothing tells that it left the window."""
+        is_there = time.monotonic() - self._moved_s < MOUSE_LASTS_S
+        return self._mouse if is_there else None
 
     def show(self, bgr: Image) -> None:
         """Give it a picture; it is on the screen after the next `key`."""
@@ -110,7 +120,7 @@ class Window:
 
     @property
     def size_wh(self) -> tuple[int, int] | None:
-        """Of the picture in the window; None before there is one."""
+        """Of what is in the window; None before there is a picture."""
         if not self.is_open or not self._is_shown:
             return None
         _, _, width, height = cv2.getWindowImageRect(NAME)

@@ -89,11 +89,13 @@ def test_the_picture_is_as_large_as_it_can_be_in_the_window(
     frame_wh: tuple[int, int], size_wh: tuple[int, int]
 ) -> None:
     drawn = view()(picture(frame_wh), size_wh=size_wh)
-    height, width = drawn.shape[:2]
-    assert width <= size_wh[0] and height <= size_wh[1]
+    assert drawn.shape == (size_wh[1], size_wh[0], 3)
+    left, top, right, bottom = extent((drawn != hud.BACKGROUND).any(axis=2))
+    width, height = right - left, bottom - top
     assert width == size_wh[0] or height == size_wh[1]
     factor = min(size_wh[0] / frame_wh[0], size_wh[1] / frame_wh[1])
     assert (width, height) == pytest.approx([max(1, side * factor) for side in frame_wh], abs=0.51)
+    assert abs(left - (size_wh[0] - right)) <= 1 and abs(top - (size_wh[1] - bottom)) <= 1
 
 
 @pytest.mark.parametrize("level", [0, 255])
@@ -223,6 +225,10 @@ def test_the_panel_is_of_the_smallest_face_under_the_mouse(
         (True, None, (640 - 200, 200), True),
         (True, None, (200, 200), False),
         (True, (1280, 960), (1280 - 400, 400), True),
+        (False, (840, 480), (100 + 90, 110), False),  # 100 px are on either side
+        (False, (840, 480), (100 + 110, 110), True),
+        (False, (640, 680), (110, 100 + 90), False),
+        (False, (640, 680), (110, 100 + 110), True),
     ],
 )
 def test_the_mouse_is_in_the_picture_of_the_window(

@@ -48,15 +48,18 @@ class View:
         look: Look,
         size_wh: tuple[int, int] | None,
     ) -> Image:
-        """The frame with everything on it, as large as it can be in `size_wh`."""
-        canvas, factor = _resized(bgr, size_wh or (bgr.shape[1], bgr.shape[0]))
+        """The frame with everything on it, as large as it can be in `size_wh` and in its middle."""
+        size_wh = size_wh or (bgr.shape[1], bgr.shape[0])
+        canvas, factor = _resized(bgr, size_wh)
+        left, top = (size_wh[0] - canvas.shape[1]) // 2, (size_wh[1] - canvas.shape[0]) // 2
         if look.is_mirrored:
             canvas = cv2.flip(canvas, 1)
             faces = [_mirrored(face, bgr.shape[1]) for face in faces]
             hidden = _mirrored_boxes(hidden, bgr.shape[1])
         self._overlay.config = look.overlay
         canvas = self._overlay(canvas, faces, factor, hidden)
-        self._hover(canvas, faces, factor, look)
+        if look.mouse is not None:
+            self._hover(canvas, faces, factor, (look.mouse[0] - left, look.mouse[1] - top), look)
         scale = look.overlay.scale
         if look.square_px:
             hud.square(canvas, look.square_px * factor)
@@ -67,15 +70,18 @@ class View:
             hud.table(canvas, look.help, scale)
         if look.message:
             hud.message(canvas, look.message, scale)
-        return canvas
+        return _framed(canvas, size_wh, left, top)
 
     def _hover(
-        self, canvas: Image, faces: Sequence[TrackedFace], factor: float, look: Look
+        self,
+        canvas: Image,
+        faces: Sequence[TrackedFace],
+        factor: float,
+        mouse: tuple[int, int],
+        look: Look,
     ) -> None:
         """All that is known of the face under the mouse; of the smallest, if they overlap."""
-        if look.mouse is None:
-            return
-        x, y = look.mouse
+        x, y = mouse
         hit = []
         for face in faces:
             x0, y0, x1, y1 = box = face.xyxy * factor
@@ -97,6 +103,17 @@ def _resized(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:
     # averaging costs time, and pays where many pixels become one
     method = cv2.INTER_AREA if factor < 0.6 else cv2.INTER_LINEAR
     return cv2.resize(bgr, wanted, interpolation=method), factor
+
+
+def _framed(canvas: Image, size_wh: tuple[int, int], left: int, top: int) -> Image:
+    """In a dark picture of that size, from (left, top) on."""
+    height, width = canvas.shape[:2]
+    if (width, height) == size_wh:
+        return canvas
+    right, below = size_wh[0] - width - left, size_wh[1] - height - top
+    return cv2.copyMakeBorder(
+        canvas, top, below, left, right, cv2.BORDER_CONSTANT, value=hud.BACKGROUND
+    )
 
 
 def _mirrored(face: TrackedFace, width: int) -> TrackedFace:
