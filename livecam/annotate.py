@@ -9,20 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from livecam.clip import CLIP_SUFFIXES, Clip, looked_ahead
+from livecam.clip import Clip, looked_ahead
 from livecam.config import Config
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError, UsageError
 from livecam.files import check_output
 from livecam.filming import film, film_sink
-from livecam.inputs import OWN_SUFFIX, Input, Kind, Opened
+from livecam.inputs import CLIP_SUFFIXES, OWN_SUFFIX, Input, Kind, Opened
 from livecam.motion import Motion
 from livecam.overlay import Overlay
-from livecam.pictures import PICTURE_SUFFIXES, read_picture
+from livecam.pictures import PICTURE_SUFFIXES, read_picture, write_picture
 from livecam.pipeline import Models
 from livecam.progress import Progress
-from livecam.sinks import TABLES, VIDEOS, AudioSource, GifSink, TrackTable, VideoSink, write_picture
+from livecam.sinks import VIDEOS, GifSink, VideoSink
+from livecam.sound import AudioSource
 from livecam.threads import Behind
+from livecam.track_table import TABLES, TrackTable
 
 ClipFormat = Literal["mp4", "gif"]
 

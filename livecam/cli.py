@@ -196,11 +196,10 @@ def _annotate(args: argparse.Namespace) -> int:
     import cv2
 
     from livecam.annotate import Done, Outputs, Request, annotate
-    from livecam.clip import CLIP_SUFFIXES
-    from livecam.inputs import expand
+    from livecam.inputs import CLIP_SUFFIXES, expand
     from livecam.pictures import PICTURE_SUFFIXES
     from livecam.pipeline import Models
-    from livecam.sinks import TrackTable
+    from livecam.track_table import TrackTable
 
     inputs = expand(args.input, PICTURE_SUFFIXES | CLIP_SUFFIXES)
     request = Request(

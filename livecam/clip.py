@@ -20,10 +20,6 @@ from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError
 from livecam.threads import ahead
 
-CLIP_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts"]
-    + [".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".gif"]
-)
 LEAST_STEP_S = 0.001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,

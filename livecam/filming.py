@@ -11,7 +11,8 @@ import cv2
 from livecam.config import VideoConfig
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.overlay import Overlay
-from livecam.sinks import AudioSource, GifSink, VideoSink
+from livecam.sinks import GifSink, VideoSink
+from livecam.sound import AudioSource
 
 
 def film_sink(path: Path, config: VideoConfig, rate: Fraction) -> VideoSink | GifSink:

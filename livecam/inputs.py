@@ -22,11 +22,14 @@ from typing import Literal, cast
 
 import cv2
 
-from livecam.clip import CLIP_SUFFIXES
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.urls import has_split_login, is_url, without_login, without_secrets
 
+CLIP_SUFFIXES = frozenset(
+    [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts"]
+    + [".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".gif"]
+)
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
 CHUNK_BYTES = 1 << 14  # of a download, between two looks at whether it is still wanted

@@ -10,6 +10,8 @@ from imutils.paths import image_types
 
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from livecam.files import PartialFile, unwritable
+from livecam.interrupts import held
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 
@@ -47,3 +49,24 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
 
 def _too_large(name: str) -> str:
     return f"{name}: larger than {MAX_PIXELS // 1_000_000} megapixels; make it smaller first"
+
+
+@held()
+def write_picture(path: Path, bgr: Image) -> None:
+    """A picture file in the format of its suffix. Raises LivecamError if it cannot be written."""
+    file = PartialFile(path)
+    try:
+        done, encoded = cv2.imencode(path.suffix, bgr, _picture_quality(path.suffix))
+        if not done:
+            raise LivecamError(f"{path}: OpenCV cannot encode {path.suffix}; use .jpg or .png")
+        file.path.write_bytes(encoded.tobytes())
+        file.keep()
+    except cv2.error as error:
+        raise LivecamError(f"{path}: cannot be encoded: {error.err}") from error
+    except OSError as error:
+        file.discard()
+        raise unwritable(path, error) from error
+
+
+def _picture_quality(suffix: str) -> list[int]:
+    return [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix.lower() in (".jpg", ".jpeg") else []

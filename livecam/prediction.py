@@ -18,12 +18,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from livecam.ages import at_least, median_age
-from livecam.clip import CLIP_SUFFIXES
 from livecam.config import load_config
 from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
 from livecam.errors import LivecamError
-from livecam.inputs import Input, Opened
+from livecam.inputs import CLIP_SUFFIXES, Input, Opened
 from livecam.pictures import MAX_PIXELS, read_picture
 from livecam.pipeline import Models
 

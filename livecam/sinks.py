@@ -1,14 +1,12 @@
-"""Where labelled frames go: video, GIF, picture, table.
+"""Films of labelled frames: H.264 in mp4, and GIF.
 
 A failure before the first frame leaves nothing, a later one a whole file that ends there.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,18 +15,14 @@ import av
 import cv2
 import numpy as np
 
-from livecam.clock import OneClock
 from livecam.config import VideoConfig
-from livecam.datatypes import Frame, Image, TrackedFace
-from livecam.errors import LivecamError
-from livecam.files import PartialFile, RowFile, csv_line, unwritable
+from livecam.datatypes import Frame, Image
+from livecam.files import PartialFile, unwritable
 from livecam.interrupts import held
+from livecam.sound import AudioCopy, AudioSource
 
-VIDEOS, TABLES = (".mp4", ".gif"), (".csv", ".jsonl")  # what names end in
+VIDEOS = (".mp4", ".gif")  # what names end in
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
-AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
-# audio that an mp4 file holds as it is; other kinds are encoded again
-MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 
 
 class VideoSink:
@@ -46,7 +40,7 @@ class VideoSink:
         self._file = PartialFile(path)
         self._container: av.container.OutputContainer | None = None
         self._stream: av.VideoStream | None = None
-        self._audio: _AudioCopy | None = None
+        self._audio: AudioCopy | None = None
         self._reformatter = av.video.reformatter.VideoReformatter()  # slow to make
         self._failed = False
         self._frames = 0
@@ -104,7 +98,7 @@ class VideoSink:
         stream.codec_context.color_range = int(av.video.reformatter.ColorRange.MPEG)
         self._stream = stream
         if audio is not None:
-            self._audio = _AudioCopy.into(self._container, audio)
+            self._audio = AudioCopy.into(self._container, audio)
 
     def __exit__(
         self,
@@ -165,136 +159,6 @@ def _colours(bgr: Image) -> dict[str, av.video.reformatter.Colorspace]:
     """The matrix that players assume: BT.709 for high definition, BT.601 below."""
     spaces = av.video.reformatter.Colorspace
     return {"dst_colorspace": spaces.ITU709 if bgr.shape[0] >= 720 else spaces.ITU601}
-
-
-class AudioSource:
-    """The sound of a clip from `start_s` to `end_s` (the file's own time). Holds the file open."""
-
-    def __init__(self, path: Path, start_s: float, end_s: float = math.inf) -> None:
-        self.container = av.open(str(path.absolute()))
-        self.start_s, self.end_s = start_s, end_s
-
-    @classmethod
-    def of(cls, path: Path, start_s: float, end_s: float = math.inf) -> AudioSource | None:
-        """None where the clip has no sound that can be kept."""
-        try:
-            source = cls(path, start_s, end_s)
-        except (av.error.FFmpegError, OSError):  # the pictures say what is wrong with the file
-            return None
-        if source.container.streams.audio and source.is_usable():
-            return source
-        source.container.close()
-        return None
-
-    def is_mp4_kind(self) -> bool:
-        """Whether an mp4 file holds it as it is. AAC of a broadcast has its header in every
-        packet, and not where mp4 has it."""
-        given = self.container.streams.audio[0].codec_context
-        if given is None or given.name not in MP4_AUDIO:
-            return False
-        return given.name != "aac" or bool(given.extradata)
-
-    def is_usable(self) -> bool:
-        """Whether mp4 takes it as it is, or AAC can be made of it."""
-        if self.is_mp4_kind():
-            return True
-        given = self.container.streams.audio[0].codec_context
-        if given is None:  # of a kind that FFmpeg does not know
-            return False
-        encoder = av.CodecContext.create("aac", "w")
-        assert isinstance(encoder, av.AudioCodecContext)
-        try:
-            _set_aac(encoder, given)
-            encoder.open()
-        except (av.error.FFmpegError, ValueError):
-            return False
-        return True
-
-
-def _set_aac(encoder: av.AudioCodecContext, given: av.AudioCodecContext) -> None:
-    """The given rate where AAC has it; mono or stereo, whatever more there was."""
-    has_rate = given.sample_rate in AAC_RATES
-    encoder.sample_rate = given.sample_rate if has_rate else 48_000
-    encoder.format = "fltp"
-    encoder.layout = "mono" if given.channels == 1 else "stereo"
-
-
-class _AudioCopy:
-    """Moves the packets of a clip's sound into a video as the pictures advance."""
-
-    def __init__(
-        self, output: av.container.OutputContainer, source: AudioSource, stream: av.AudioStream
-    ) -> None:
-        self._output, self._source, self._stream = output, source, stream
-        self._length_s = source.end_s - source.start_s
-        self._packets = self._moved()
-        self._waiting: tuple[float, av.Packet] | None = None
-
-    @classmethod
-    def into(cls, output: av.container.OutputContainer, source: AudioSource) -> _AudioCopy:
-        given = source.container.streams.audio[0]
-        if source.is_mp4_kind():
-            stream = output.add_stream_from_template(given)
-        else:
-            stream = output.add_stream("aac")
-            _set_aac(stream.codec_context, given.codec_context)
-        return cls(output, source, stream)
-
-    def copy_until(self, time_s: float, interrupts: Sequence[int] = ()) -> None:
-        """To this time of the video, or until there is an interrupt."""
-        while not interrupts:
-            if self._waiting is None:
-                self._waiting = next(self._packets, None)
-            if self._waiting is None or self._waiting[0] > time_s:
-                return
-            try:
-                self._output.mux(self._waiting[1])
-            except (av.error.InvalidDataError, av.error.ArgumentError):
-                self._packets = iter(())  # a damaged sound ends, and the video goes on
-            self._waiting = None
-
-    def close(self) -> None:
-        self._source.container.close()
-
-    def _moved(self) -> Iterator[tuple[float, av.Packet]]:
-        """(time of the video, packet) from the start on. A damaged end only ends the sound."""
-        given = self._source.container.streams.audio[0]
-        if self._source.start_s > 0:
-            self._source.container.seek(int(self._source.start_s * av.time_base))
-        with contextlib.suppress(av.error.FFmpegError):
-            yield from self._copied(given) if self._source.is_mp4_kind() else self._encoded(given)
-
-    def _copied(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
-        clock = OneClock()
-        for packet in self._source.container.demux(given):
-            if packet.pts is None or packet.time_base is None:
-                continue
-            step_s = float((packet.duration or 0) * packet.time_base)
-            stamp_s = float(packet.pts * packet.time_base) - self._source.start_s
-            time_s = clock(stamp_s, step_s)
-            if time_s < 0:
-                continue
-            if time_s >= self._length_s:
-                return
-            packet.pts = packet.dts = round(time_s / packet.time_base)
-            packet.stream = self._stream
-            yield time_s, packet
-
-    def _encoded(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
-        clock = OneClock()
-        for sound in self._source.container.decode(given):
-            if sound.time is None or sound.time_base is None:
-                continue
-            time_s = clock(sound.time - self._source.start_s, sound.samples / sound.sample_rate)
-            if time_s < 0:
-                continue
-            if time_s >= self._length_s:
-                break
-            sound.pts = round(time_s / sound.time_base)
-            for packet in self._stream.encode(sound):
-                yield time_s, packet
-        for packet in self._stream.encode():
-            yield float("inf"), packet
 
 
 class GifSink:
@@ -390,57 +254,3 @@ def _palette_graph(bgr: Image) -> av.filter.Graph:
     use.link_to(sink)
     graph.configure()
     return graph
-
-
-@held()
-def write_picture(path: Path, bgr: Image) -> None:
-    """A picture file in the format of its suffix. Raises LivecamError if it cannot be written."""
-    file = PartialFile(path)
-    try:
-        done, encoded = cv2.imencode(path.suffix, bgr, _picture_quality(path.suffix))
-        if not done:
-            raise LivecamError(f"{path}: OpenCV cannot encode {path.suffix}; use .jpg or .png")
-        file.path.write_bytes(encoded.tobytes())
-        file.keep()
-    except cv2.error as error:
-        raise LivecamError(f"{path}: cannot be encoded: {error.err}") from error
-    except OSError as error:
-        file.discard()
-        raise unwritable(path, error) from error
-
-
-def _picture_quality(suffix: str) -> list[int]:
-    return [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix.lower() in (".jpg", ".jpeg") else []
-
-
-TRACK_FIELDS = (
-    "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
-    "age", "age_low", "age_high", "age_bin", "female_prob",
-)  # fmt: skip
-
-
-class TrackTable(RowFile):
-    """The tracks table, CSV or JSON lines: a row for each confirmed face measured in a frame."""
-
-    def __init__(self, path: Path, show_gender: bool = True) -> None:
-        super().__init__(path)
-        self.is_csv = path.suffix.lower() == ".csv"
-        self.header = csv_line(TRACK_FIELDS) if self.is_csv else ""
-        self.show_gender = show_gender
-
-    def write(self, name: str, frame: Frame, faces: Sequence[TrackedFace]) -> None:
-        """The rows of one frame, which may be none."""
-        rows = [self._row(name, frame, face) for face in faces if not face.coasting_s]
-        self.append("".join(rows))
-
-    def _row(self, name: str, frame: Frame, face: TrackedFace) -> str:
-        box = [round(float(v), 1) for v in face.xyxy]
-        female = round(face.female_prob, 4) if self.show_gender else None
-        values = (
-            name, frame.index, round(frame.time_s, 4), face.track_id, *box,
-            round(face.confidence, 4), round(face.age, 2), face.age_low, face.age_high,
-            face.age_bin, female,
-        )  # fmt: skip
-        if self.is_csv:
-            return csv_line(values)
-        return json.dumps(dict(zip(TRACK_FIELDS, values, strict=True))) + "\n"

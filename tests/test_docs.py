@@ -15,7 +15,7 @@ from livecam import cli
 from livecam.ages import SCHEMES
 from livecam.live.keys import KEYS as WINDOW_KEYS
 from livecam.prediction import KEYS
-from livecam.sinks import TRACK_FIELDS
+from livecam.track_table import TRACK_FIELDS
 from train import evaluate
 
 ROOT = Path(__file__).parent.parent

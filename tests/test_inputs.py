@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from livecam.clip import CLIP_SUFFIXES
 from livecam.errors import LivecamError
-from livecam.inputs import Input, Opened, expand
+from livecam.inputs import CLIP_SUFFIXES, Input, Opened, expand
 from livecam.pictures import PICTURE_SUFFIXES
 
 USABLE = PICTURE_SUFFIXES | CLIP_SUFFIXES

@@ -24,17 +24,12 @@ import pytest
 from livecam.config import load_config
 from livecam.datatypes import Frame, TrackedFace
 from livecam.errors import LivecamError
+from livecam.files import PartialFile, RowFile
 from livecam.filming import film_sink
-from livecam.sinks import (
-    TRACK_FIELDS,
-    AudioSource,
-    GifSink,
-    PartialFile,
-    RowFile,
-    TrackTable,
-    VideoSink,
-    write_picture,
-)
+from livecam.pictures import write_picture
+from livecam.sinks import GifSink, VideoSink
+from livecam.sound import AudioSource
+from livecam.track_table import TRACK_FIELDS, TrackTable
 
 VIDEO = load_config(environment={}).video
 RATE = Fraction(10)

@@ -10,7 +10,7 @@ from pathlib import Path
 from livecam.errors import LivecamError
 from livecam.live.viewer import Viewer
 from livecam.overlay import Overlay
-from livecam.sinks import write_picture
+from livecam.pictures import write_picture
 
 FACE_STEP = 1.25
 MIN_FACE_PX, MAX_FACE_PX = 16, 512

@@ -17,9 +17,10 @@ from livecam.live.labeller import Labels
 from livecam.live.readers import LiveSource
 from livecam.live.recorder import Recorder
 from livecam.progress import counted
-from livecam.sinks import TABLES, VIDEOS, TrackTable
+from livecam.sinks import VIDEOS
 from livecam.stopwatch import Stopwatch
 from livecam.store import check
+from livecam.track_table import TABLES, TrackTable
 
 if TYPE_CHECKING:
     from livecam.live.visits import VisitLog

@@ -13,14 +13,14 @@ from livecam.display import Window
 from livecam.errors import LivecamError, UsageError
 from livecam.live import hud
 from livecam.live.capture import Capture, Shot, Teller
-from livecam.live.labeller import Labeller, Labels, Line
+from livecam.live.labeller import Labeller, Labels
 from livecam.live.outputs import LATENCY, Outputs, Request, Summary
 from livecam.live.readers import LiveSource
+from livecam.live.status import Status
 from livecam.live.view import Look, View
 from livecam.live.window_size import SCREEN_WH, WindowSize
 from livecam.motion import Motion
 from livecam.overlay import NOBODY
-from livecam.progress import clock_time, counted
 from livecam.stopwatch import Stopwatch
 
 TICK_S = 0.03  # keys are looked for at least this often…
@@ -49,6 +49,7 @@ class Viewer:
         self.capture = Capture(request.source, config.camera)
         self.labeller = Labeller(config, watch, is_live=request.source.path is None)
         self.outputs = Outputs(request, config, is_complete=False)
+        self.status = Status(self.capture, self.labeller, self.outputs, watch)
         self.shot: Shot | None = None  # the one in the window
         self.labels: Labels | None = None  # the newest
         self.shown = 0
@@ -199,10 +200,9 @@ class Viewer:
         self.look.overlay = dataclasses.replace(self.look.overlay, **changes)  # type: ignore[arg-type]
 
     def _picture(self, now_s: float) -> Image:
-        name = self.capture.source.name
         if self.shot is None:
             size_wh = self.window.size_wh or self.size.chosen_wh or SCREEN_WH
-            return hud.screen(size_wh, *self._opening(name), self.look.overlay.scale)
+            return hud.screen(size_wh, *self.status.opening(), self.look.overlay.scale)
         bgr = self.shot.frame.bgr
         if self._titled != self.shot.source:
             self._titled = self.shot.source
@@ -211,83 +211,15 @@ class Viewer:
         self._describe(now_s)
         return self._view.picture(bgr, self.faces(), self.hidden(), self.look, self.window.size_wh)
 
-    def _opening(self, name: str) -> tuple[str, list[str]]:
-        """While there is no picture yet."""
-        if self.capture.state.phase == "opening":
-            return f"opening {name}", ["q quits"]
-        if self.labeller.line is None:
-            return "loading the networks", ["a second or two"]
-        return f"waiting for {name}", [self.capture.state.why, "q quits"]
-
     def _describe(self, now_s: float) -> None:
         """What lies on the picture besides the faces."""
         look, capture = self.look, self.capture
         if now_s - self._figures_s >= FIGURES_S:
-            self._figures_s, look.figures = now_s, self._figures(now_s)
-        look.recording = self._recording()
-        look.trouble = self._trouble(now_s)
+            self._figures_s, look.figures = now_s, self.status.figures(self.faces(), now_s)
+        look.recording = self.status.recording()
+        look.trouble = self.status.trouble(now_s)
         look.mouse = self.window.mouse
         while capture.notices:
             self.message(capture.notices.popleft())
         if now_s - self._message_s > MESSAGE_S:
-            look.message, look.square_px = self._lasting_message(now_s), 0.0
-
-    def _figures(self, now_s: float) -> list[str]:
-        capture = self.capture
-        line, late_s = self.labeller.line, self.watch.percentile_s(LATENCY, 50)
-        faces = sum(not face.coasting_s for face in self.faces())
-        visits = self.outputs.summary.visits
-        words = [
-            f"{capture.rate.at(now_s):.0f} fps",
-            f"labels {self.labeller.rate.at(now_s):.0f}",
-            f"{1000 * late_s:.0f} ms" if late_s is not None else "",
-            f"dropped {capture.dropped}",
-            counted(faces, "face"),
-            "" if visits is None else counted(visits, "visit"),
-            *self._about(line),
-        ]
-        return [word for word in words if word]
-
-    @staticmethod
-    def _about(line: Line | None) -> list[str]:
-        if line is None:
-            return []
-        is_slow = line.searched_px > line.min_face_px
-        return [f"from {line.searched_px:.0f} px", line.provider] if is_slow else [line.provider]
-
-    def _recording(self) -> str:
-        recorder = self.outputs.recorder
-        if recorder is None:
-            return ""
-        begin_s = recorder.last_s if recorder.begin_s is None else recorder.begin_s
-        return clock_time(recorder.last_s - begin_s)
-
-    def _trouble(self, now_s: float) -> tuple[str, list[str]] | None:
-        """What is wrong with the source, and what to do."""
-        capture, state = self.capture, self.capture.state
-        name = capture.source.name
-        for_s = clock_time(now_s - state.since_s)
-        if state.phase == "lost":
-            again_s = max(state.retry_s - now_s, 0.0)
-            soon = f"trying again in {again_s:.0f} s" if again_s > 0.5 else "trying again"
-            return f"{name} is lost", [state.why, f"for {for_s}; {soon}", self._advice()]
-        if capture.silent_s(now_s):
-            waited = clock_time(capture.silent_s(now_s))
-            return f"{name} sends nothing", [f"for {waited}", self._advice()]
-        return None
-
-    def _lasting_message(self, now_s: float) -> str:
-        """What is said as long as it is so."""
-        if self.labeller.line is None:
-            return "the networks are loading"
-        if self.look.is_paused:
-            return "paused \N{EN DASH} space goes on"
-        frozen_s = self.capture.frozen_s(now_s)
-        if frozen_s:
-            return f"the same picture for {clock_time(frozen_s)}: is the camera still connected?"
-        return ""
-
-    def _advice(self) -> str:
-        if self.capture.source.index is not None:
-            return "c: next camera, q: quit"
-        return "is it switched on, and the network up? q: quit"
+            look.message, look.square_px = self.status.lasting(look.is_paused, now_s), 0.0
