@@ -16,6 +16,7 @@ SCHEMES_HELP = (  # without the import that lists them
     "age scheme: marketing, decades, life-stages, megaage-7, utk-12, utk-14, utk-8, actors-3, "
     "or one of your settings"
 )
+PORT = 8350  # of the page of visits
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     _add_annotate(commands, common, labelling, drawing)
     _add_predict(commands, common, labelling)
     _add_report(commands, common)
+    _add_serve(commands, common)
     _add_config(commands, common)
     _add_doctor(commands, common)
     return parser
@@ -214,6 +216,21 @@ def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
     report.add_argument("--overwrite", action="store_true", help="replace existing outputs")
 
 
+def _add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
+    serve = commands.add_parser(
+        "serve", parents=[common], allow_abbrev=False,
+        help="show who came by on a page in the browser",
+        description="Serve the page of `livecam report`, always up to date, to browsers on this "
+        "computer; nobody else can open it.",
+    )  # fmt: skip
+    serve.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
+    serve.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
+    serve.add_argument(
+        "--port", type=_port, default=PORT, metavar="N",
+        help=f"that the page is served at ({PORT}); 0: any that is free",
+    )  # fmt: skip
+
+
 def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
     commands.add_parser(
         "config",
@@ -267,6 +284,12 @@ def _day(text: str) -> datetime.date:
 def _count_of(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
     return int(text)
 
 

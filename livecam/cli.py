@@ -315,12 +315,17 @@ def _report(args: argparse.Namespace) -> int:
     from livecam.files import check_output, write_text
     from livecam.report_page import page
 
-    begin, end = _bounds(args)
+    if args.day is not None and (args.first is not None or args.last is not None):
+        raise UsageError("--day: is one day; give it alone, or --from and --to")
+    first, last = args.day or args.first, args.day or args.last
+    if first is not None and last is not None and last < first:
+        raise UsageError(f"--to {last}: expected a day not before --from {first}")
     wanted = {"--csv": (args.csv, ".csv"), "--html": (args.html, ".html")}
     for flag, (path, suffix) in wanted.items():
         if path is not None:
             check_output(flag, path, [suffix], [args.visits], args.overwrite)
-    found = report.report(store.read(args.visits, begin, end), config.scheme, args.by)
+    visits = store.read(args.visits, *report.bounds(first, last))
+    found = report.report(visits, config.scheme, args.by)
     for line in report.as_text(found):
         print(line)
     if not found.rows:
@@ -332,23 +337,17 @@ def _report(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bounds(args: argparse.Namespace) -> tuple[float, float]:
-    """Unix times of the days that a report is about."""
-    import datetime
+def _serve(args: argparse.Namespace) -> int:
+    config = _settings(args)
+    from livecam import store
+    from livecam.web import Server, Site
 
-    if args.day is not None and (args.first is not None or args.last is not None):
-        raise UsageError("--day: is one day; give it alone, or --from and --to")
-    first, last = args.day or args.first, args.day or args.last
-    if first is not None and last is not None and last < first:
-        raise UsageError(f"--to {last}: expected a day not before --from {first}")
-    begin, end = 0.0, float("inf")
-    midnight = datetime.time()
-    if first is not None:
-        begin = datetime.datetime.combine(first, midnight).timestamp()
-    if last is not None:
-        after = last + datetime.timedelta(days=1)
-        end = datetime.datetime.combine(after, midnight).timestamp()
-    return begin, end
+    store.last_watched(args.visits)  # what is wrong with the file is said at once
+    with Server(Site(args.visits, config.schemes, config.scheme), args.port) as server:
+        print(server.url, flush=True)
+        _say("open it in a browser on this computer; Ctrl-C ends it")
+        server.serve_forever()
+    return 0
 
 
 def _config(args: argparse.Namespace) -> int:
@@ -382,6 +381,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "annotate": _annotate,
     "predict": _predict,
     "report": _report,
+    "serve": _serve,
     "config": _config,
     "doctor": _doctor,
 }

@@ -133,10 +133,15 @@ class Config:
     sources: Mapping[str, str]
 
     @property
+    def schemes(self) -> dict[str, AgeScheme]:
+        """All age schemes by name, one's own too. Raises UsageError for bad edges."""
+        own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
+        return {**SCHEMES, **own}
+
+    @property
     def scheme(self) -> AgeScheme:
         """The age scheme in force. Raises UsageError for an unknown name or bad edges."""
-        own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
-        known = {**SCHEMES, **own}
+        known = self.schemes
         if self.ages.scheme not in known:
             raise UsageError(
                 f"ages.scheme: unknown scheme {self.ages.scheme!r}"

@@ -28,18 +28,26 @@ dt { color: var(--soft); font-size: .9rem; } dd { margin: 0; font-size: 1.9rem; 
 svg { width: 100%; height: auto; } svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
 .table { overflow-x: auto; }
+nav { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin-bottom: .6rem; }
+a { color: var(--first); } a[aria-current] { color: var(--ink); font-weight: 600; }
+form { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center;
+       color: var(--soft); font-size: .9rem; margin-bottom: 1.5rem; }
+input, select, button { font: inherit; color: var(--ink); background: var(--back);
+       border: 1px solid var(--line); border-radius: 4px; padding: .15rem .4rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .45rem; font-size: 14px; text-align: right; white-space: nowrap; }
 th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; }
 tr + tr { border-top: 1px solid var(--line); } tr:last-child { font-weight: 600; }
-@media print { body { margin: 0; max-width: none; } svg, tr { break-inside: avoid; }
+@media print { nav, form { display: none; } body { margin: 0; max-width: none; }
+  svg, tr { break-inside: avoid; }
   h2 { break-after: avoid; } .table { overflow: visible; }
   th, td { padding: .1rem .25rem; font-size: 10px; } }
 """
 
 
-def page(found: Report, name: str) -> str:
-    """`name`: of the file of visits."""
+def page(found: Report, name: str, head: str = "", top: str = "") -> str:
+    """`name`: of the file of visits. `head` and `top`: more HTML for the head, and for above the
+    figures."""
     total = found.total
     figures = {"visits": f"{total.visits}", "watched": watched(total)}
     if total.visits:
@@ -53,7 +61,7 @@ def page(found: Report, name: str) -> str:
     parts = [
         "<!doctype html>", '<html lang="en">', '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">', f"<title>{title}</title>",
-        f"<style>{STYLE}</style>", f"<h1>{title}</h1>", f"<p>{_period(found)}</p>",
+        f"<style>{STYLE}</style>", head, top, f"<h1>{title}</h1>", f"<p>{_period(found)}</p>",
         f"<dl>{tiles}</dl>",
     ]  # fmt: skip
     if total.visits:

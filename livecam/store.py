@@ -130,6 +130,38 @@ class Visits:
 
 def read(path: Path, begin: float, end: float) -> Visits:
     """The visits that began between two Unix times. Raises LivecamError or UsageError."""
+    with _opened(path) as db:
+        watched = db.execute(
+            "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
+            "ORDER BY begin",
+            (begin, end, begin, end),
+        ).fetchall()
+        rows = db.execute(
+            "SELECT visits.begin, visits.end, age_probs, age_prior, female_prob FROM visits "
+            "JOIN watched ON watched.id = visits.run "
+            "WHERE visits.begin >= ? AND visits.begin < ? ORDER BY visits.begin",
+            (begin, end),
+        ).fetchall()
+    begins, ends, probs, priors, female = zip(*rows, strict=True) if rows else ((),) * 5
+    return Visits(
+        np.array(begins, float), np.array(ends, float), _distributions(probs),
+        _distributions(priors), np.array(female, float), np.array(watched, float).reshape(-1, 2),
+    )  # fmt: skip
+
+
+def last_watched(path: Path) -> dict[str, float]:
+    """Unix time up to which each source was looked at, the latest first. Raises LivecamError."""
+    with _opened(path) as db:
+        return dict(
+            db.execute(
+                "SELECT source, max(end) FROM watched GROUP BY source ORDER BY max(end) DESC"
+            ).fetchall()
+        )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A file of visits, to read in it. Raises LivecamError or UsageError."""
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; expected a file of livecam run --visits")
     if not path.is_file():
@@ -139,22 +171,7 @@ def read(path: Path, begin: float, end: float) -> Visits:
         db = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=rw", WAIT_S, uri=True)
         with contextlib.closing(db):
             _require_ours(db, path)
-            watched = db.execute(
-                "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
-                "ORDER BY begin",
-                (begin, end, begin, end),
-            ).fetchall()
-            rows = db.execute(
-                "SELECT visits.begin, visits.end, age_probs, age_prior, female_prob FROM visits "
-                "JOIN watched ON watched.id = visits.run "
-                "WHERE visits.begin >= ? AND visits.begin < ? ORDER BY visits.begin",
-                (begin, end),
-            ).fetchall()
-    begins, ends, probs, priors, female = zip(*rows, strict=True) if rows else ((),) * 5
-    return Visits(
-        np.array(begins, float), np.array(ends, float), _distributions(probs),
-        _distributions(priors), np.array(female, float), np.array(watched, float).reshape(-1, 2),
-    )  # fmt: skip
+            yield db
 
 
 def check(path: Path) -> None:

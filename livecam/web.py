@@ -1,0 +1,210 @@
+"""Visits as a page in a browser: the report, made anew each time that it is asked for.
+
+Only this computer can open the page. It has no scripts and loads nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import html
+import http.server
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from livecam import store
+from livecam.ages import AgeScheme
+from livecam.errors import LivecamError, UsageError
+from livecam.report import STEPS, Report, as_csv, bounds, report
+from livecam.report_page import page
+
+HOST = "127.0.0.1"
+# a page of another site may have led a browser here by a name of its own
+NAMES = frozenset({"127.0.0.1", "localhost"})
+REFRESH_S = 15
+WATCHING_S = 30.0  # a run tells the file three times as often that it looks
+PERIODS = {  # days ago of the first and of the last
+    "today": (0, 0),
+    "yesterday": (1, 1),
+    "7 days": (6, 0),
+    "30 days": (29, 0),
+    "everything": (None, None),
+}
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: HTTPStatus
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be shown. `period`: one of PERIODS, or nothing where days are given."""
+
+    period: str
+    first: datetime.date | None
+    last: datetime.date | None
+    by: str | None
+    scheme: AgeScheme
+
+    def query(self, **changes: str) -> str:
+        """That this is wanted, with some things changed, as the end of a URL."""
+        days = {"from": self.first, "to": self.last} if not self.period else {}
+        said = {"period": self.period, **days, "by": self.by, "scheme": self.scheme.name}
+        return "?" + urllib.parse.urlencode({k: v for k, v in {**said, **changes}.items() if v})
+
+
+class Site:
+    """What is answered to a request for a path of the page. `schemes`, by name, may be chosen;
+    `usual` is that which is shown first."""
+
+    def __init__(self, visits: Path, schemes: Mapping[str, AgeScheme], usual: AgeScheme) -> None:
+        self.visits, self.schemes, self.usual = visits, schemes, usual
+
+    def __call__(self, target: str) -> Answer:
+        parts = urllib.parse.urlsplit(target)
+        if parts.path not in ("/", "/visits.csv"):
+            return Answer(HTTPStatus.NOT_FOUND, "text/plain", "there is no such page\n")
+        try:
+            wanted = self._wanted(dict(urllib.parse.parse_qsl(parts.query)))
+            kept = store.read(self.visits, *bounds(wanted.first, wanted.last))
+            found = report(kept, wanted.scheme, wanted.by)
+            if parts.path == "/":
+                return Answer(HTTPStatus.OK, "text/html", self._page(found, wanted))
+            return Answer(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
+        except UsageError as error:
+            return Answer(HTTPStatus.BAD_REQUEST, "text/plain", f"{error}\n")
+        except LivecamError as error:
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", f"{error}\n")
+
+    def _wanted(self, given: Mapping[str, str]) -> Wanted:
+        """Raises UsageError for what cannot be wanted."""
+        by = _one_of(given, "by", STEPS)
+        scheme = _one_of(given, "scheme", self.schemes)
+        period = _one_of(given, "period", PERIODS) or "today"
+        first, last = _day(given, "from"), _day(given, "to")
+        if first is not None and last is not None and last < first:
+            raise UsageError(f"to: expected a day not before {first}, got {last}")
+        if first is not None or last is not None:
+            period = ""
+        else:
+            today = datetime.date.today()
+            first, last = (
+                None if ago is None else today - datetime.timedelta(days=ago)
+                for ago in PERIODS[period]
+            )
+        return Wanted(period, first, last, by, self.schemes[scheme] if scheme else self.usual)
+
+    def _page(self, found: Report, wanted: Wanted) -> str:
+        is_over = wanted.last is not None and wanted.last < datetime.date.today()
+        refresh = "" if is_over else f'<meta http-equiv="refresh" content="{REFRESH_S}">'
+        return page(found, self.visits.name, refresh, "\n".join(self._top(wanted)))
+
+    def _top(self, wanted: Wanted) -> Iterator[str]:
+        yield "<nav>"
+        for period in PERIODS:
+            mark = ' aria-current="page"' if period == wanted.period else ""
+            link = html.escape(wanted.query(period=period, **{"from": "", "to": ""}))
+            yield f'<a href="{link}"{mark}>{period}</a>'
+        csv = html.escape(f"visits.csv{wanted.query()}")
+        yield f'<a href="{csv}" download>CSV</a>'
+        yield "</nav>"
+        yield '<form method="get">'
+        yield f'<input type="hidden" name="period" value="{wanted.period}">'
+        for name, day in (("from", wanted.first), ("to", wanted.last)):
+            value = "" if wanted.period or day is None else f"{day}"
+            yield f'<label>{name} <input type="date" name="{name}" value="{value}"></label>'
+        yield _choice("by", ["", *STEPS], wanted.by or "")
+        yield _choice("scheme", list(self.schemes), wanted.scheme.name)
+        yield "<button>show</button></form>"
+        for source, moment in store.last_watched(self.visits).items():
+            yield f"<p>{html.escape(source)}: {_watched(moment)}</p>"
+
+
+def _one_of(given: Mapping[str, str], name: str, known: Mapping[str, object]) -> str | None:
+    value = given.get(name)
+    if value and value not in known:
+        raise UsageError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+    return value or None
+
+
+def _day(given: Mapping[str, str], name: str) -> datetime.date | None:
+    value = given.get(name)
+    if not value:
+        return None
+    try:
+        day = datetime.date.fromisoformat(value)
+    except ValueError:
+        day = datetime.date.min
+    if not 1970 < day.year < 3000:  # what clocks of computers know everywhere
+        raise UsageError(f"{name}: expected a day like 2026-05-31, got {value!r}")
+    return day
+
+
+def _choice(name: str, values: list[str], chosen: str) -> str:
+    options = "".join(
+        f'<option value="{html.escape(value)}"{" selected" * (value == chosen)}>'
+        f"{html.escape(value) or 'hour or day'}</option>"
+        for value in values
+    )
+    return f'<label>{name} <select name="{name}">{options}</select></label>'
+
+
+def _watched(moment: float) -> str:
+    """Whether a camera looks now, or until when it did."""
+    if abs(time.time() - moment) < WATCHING_S:
+        return "watching"
+    return f"watched until {datetime.datetime.fromtimestamp(moment):%A, %d %B %Y, %H:%M}"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers browsers on this computer. Raises LivecamError if the port cannot be had; 0: any."""
+
+    def __init__(self, site: Site, port: int) -> None:
+        self.site = site
+        try:
+            super().__init__((HOST, port), _Handler)
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise LivecamError(
+                f"port {port}: cannot be used: {why}; give another one with --port"
+            ) from error
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.server_port}/"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    timeout = 10.0
+    server: Server
+
+    def do_GET(self) -> None:
+        name = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
+        if name not in NAMES:
+            answer = Answer(HTTPStatus.FORBIDDEN, "text/plain", "for this computer alone\n")
+        else:
+            answer = self.server.site(self.path)
+        body = answer.text.encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", f"{answer.kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        for header, value in HEADERS.items():
+            self.send_header(header, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        """Who looks when is nobody's business."""

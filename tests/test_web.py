@@ -1,0 +1,234 @@
+"""The page of visits: what a browser on this computer gets, and nobody else."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import http.client
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from patience import PATIENCE_S
+
+from livecam.ages import SCHEMES
+from livecam.cli import main
+from livecam.datatypes import AGES, Visit
+from livecam.errors import LivecamError
+from livecam.store import VisitStore
+from livecam.web import REFRESH_S, Server, Site
+
+
+def add(path: Path, days_ago: int, ages: list[int], source: str = "camera 0") -> None:
+    """Visits at noon of a day, in a file that may be there already."""
+    day = datetime.datetime.combine(datetime.date.today(), datetime.time(12))
+    noon = (day - datetime.timedelta(days=days_ago)).timestamp()
+    with VisitStore(path, None, gender=True) as kept:
+        kept.watch(source, noon)
+        probs = np.eye(AGES, dtype=np.float32)
+        visits = [
+            Visit(i, 10.0 * i, 10.0 * i + 5, probs[age], age, age, age, 0.9, 5)
+            for i, age in enumerate(ages, 1)
+        ]
+        kept.put(visits, noon)
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.db"
+    for days_ago, ages in ((40, [70]), (3, [5, 30, 31]), (1, [30, 60]), (0, [20])):
+        add(path, days_ago, ages)
+    return path
+
+
+@pytest.fixture
+def site(visits: Path) -> Site:
+    return Site(visits, SCHEMES, SCHEMES["marketing"])
+
+
+def counted(text: str) -> int:
+    """The visits that a page tells of."""
+    found = re.search(r"<dt>visits</dt><dd>(\d+)</dd>", text)
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("", 1), ("?period=today", 1), ("?period=yesterday", 2), ("?period=7+days", 6),
+        ("?period=30+days", 6), ("?period=everything", 7), ("?from=&to=&period=yesterday", 2),
+    ],
+)  # fmt: skip
+def test_a_period_is_chosen(site: Site, query: str, number: int) -> None:
+    answer = site(f"/{query}")
+    assert (answer.status, answer.kind) == (200, "text/html")
+    assert counted(answer.text) == number
+
+
+@pytest.mark.parametrize(("first", "last", "number"), [(3, 1, 5), (3, 3, 3), (None, 3, 4)])
+def test_days_are_chosen_instead(site: Site, first: int | None, last: int, number: int) -> None:
+    days = {
+        name: "" if ago is None else f"{datetime.date.today() - datetime.timedelta(days=ago)}"
+        for name, ago in (("from", first), ("to", last))
+    }
+    answer = site(f"/?period=today&from={days['from']}&to={days['to']}")
+    assert counted(answer.text) == number
+    assert f'name="to" value="{days["to"]}"' in answer.text
+
+
+def test_it_is_made_anew_while_more_may_come(site: Site) -> None:
+    refresh = f'http-equiv="refresh" content="{REFRESH_S}"'
+    assert refresh in site("/").text
+    assert refresh in site("/?period=everything").text
+    assert refresh not in site("/?period=yesterday").text
+
+
+def test_links_keep_what_was_chosen(site: Site) -> None:
+    page = site("/?period=7+days&by=hour&scheme=decades").text
+    assert "20-29" in page
+    links = re.findall(r'href="([^"]*)"', page)
+    assert links
+    for link in links:
+        assert "by=hour" in link and "scheme=decades" in link
+    (csv,) = (link.replace("&amp;", "&") for link in links if link.startswith("visits.csv"))
+    answer = site(f"/{csv}")
+    head, *rows = answer.text.splitlines()
+    assert answer.kind == "text/csv"
+    assert ",20-29," in head
+    assert [row.split(",")[3] for row in rows] == ["3", "2", "1"]
+
+
+def test_it_says_whether_a_camera_looks(visits: Path, site: Site) -> None:
+    assert "camera 0: watched until " in site("/").text
+    with VisitStore(visits, None, gender=True) as kept:
+        kept.watch("door <1>", time.time())
+    assert "<p>door &lt;1&gt;: watching</p>" in site("/").text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("period=never", "period: expected one of today, "),
+        ("by=week", "by: expected one of hour, day, got 'week'"),
+        ("scheme=x", "scheme: expected one of marketing, "),
+        ("from=31.5.2026", "from: expected a day like 2026-05-31, got '31.5.2026'"),
+        ("to=0001-01-01", "to: expected a day like "),
+        ("from=2026-05-31&to=2026-05-30", "to: expected a day not before 2026-05-31"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(site: Site, query: str, said: str) -> None:
+    answer = site(f"/?{query}")
+    assert (answer.status, answer.kind) == (400, "text/plain")
+    assert answer.text.startswith(said)
+
+
+@pytest.mark.parametrize("path", ["/favicon.ico", "/../etc/passwd", "/shop.db", "//", "*", ""])
+def test_there_is_nothing_else(site: Site, path: str) -> None:
+    assert site(path).status == 404
+
+
+def test_a_file_that_is_gone_is_said(visits: Path, site: Site) -> None:
+    visits.unlink()
+    answer = site("/")
+    assert answer.status == 500
+    assert "no such file" in answer.text
+
+
+# The server
+
+
+@pytest.fixture
+def server(site: Site) -> Iterator[Server]:
+    with Server(site, 0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def get(server: Server, host: str | None = None) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, PATIENCE_S)
+    headers = {} if host is None else {"Host": host}
+    connection.request("GET", "/", headers=headers)
+    return connection.getresponse()
+
+
+def test_a_browser_gets_the_page_and_keeps_none(server: Server) -> None:
+    answer = get(server)
+    assert answer.status == 200
+    assert counted(answer.read().decode()) == 1
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:1", 200), ("127.0.0.1", 200), ("evil.example", 403), ("evil.example:80", 403),
+     ("127.0.0.1.evil.example:80", 403), ("", 403)],
+)  # fmt: skip
+def test_only_by_a_name_of_this_computer(server: Server, host: str, status: int) -> None:
+    assert get(server, host).status == status
+
+
+def test_only_on_this_computer(server: Server) -> None:
+    own = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
+    for address in own - {"127.0.0.1", "::1"}:
+        with (
+            pytest.raises(OSError),
+            contextlib.closing(socket.create_connection((str(address), server.server_port), 1)),
+        ):
+            pass
+    assert server.server_address[0] == "127.0.0.1"
+
+
+def test_a_port_that_is_taken(server: Server, site: Site) -> None:
+    port = server.server_port
+    with pytest.raises(LivecamError, match=f"port {port}: cannot be used: .*--port"):
+        Server(site, port)
+
+
+# The command
+
+
+def test_it_serves_until_it_is_interrupted(visits: Path) -> None:
+    command = [sys.executable, "-m", "livecam", "serve", visits, "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline()
+        host = url.strip().removeprefix("http://").rstrip("/")
+        connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
+        connection.request("GET", "/?period=everything&scheme=utk-8")
+        assert counted(connection.getresponse().read().decode()) == 7
+        connection.close()
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=PATIENCE_S)
+    assert child.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err and "GET" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("none.db", 1, "no such file"), ("other.db", 2, "not a file of livecam run --visits")],
+)
+def test_what_is_wrong_with_the_file_is_said_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, said: str
+) -> None:
+    (tmp_path / "other.db").write_text("words")
+    assert main(["serve", str(tmp_path / name)]) == code
+    out, err = capsys.readouterr()
+    assert out == "" and said in err and err.count("\n") == 1
