@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from livecam import cli
+from livecam import __version__, cli
 from livecam.ages import SCHEMES
 from livecam.live.keys import KEYS as WINDOW_KEYS
 from livecam.prediction import KEYS
@@ -28,7 +28,7 @@ DOCUMENTS = [
     for name in ("README.md", "models/README.md", "recipes/README.md", "docs/published.md",
                  "docs/experiments.md", "docs/performance.md", "docs/audience.md")
 ]  # fmt: skip
-COMMANDS = ("demo", "run", "annotate", "predict", "report", "config", "doctor")
+COMMANDS = tuple(cli.COMMANDS)
 
 
 def _help(*command: str) -> str:
@@ -141,5 +141,9 @@ def test_the_model_meets_its_bar() -> None:
     assert SCORES["gender"]["value"] >= 0.93
 
 
-def test_the_changelog_names_this_version_or_what_comes() -> None:
-    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
+def test_the_changelog_begins_with_this_version_or_what_comes_and_names_every_command() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    first = next(line for line in text.splitlines() if line.startswith("## "))
+    assert first in ("## Unreleased", f"## {__version__}")
+    for command in COMMANDS:
+        assert f"`livecam {command}" in text, command
