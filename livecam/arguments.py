@@ -211,6 +211,7 @@ def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
     report.add_argument("--from", dest="first", type=_day, metavar="DAY", help="from this day on")
     report.add_argument("--to", dest="last", type=_day, metavar="DAY", help="up to this day")
     report.add_argument("--by", choices=("hour", "day"), help="what a row is")
+    report.add_argument("--camera", metavar="NAME", help="only who this one saw: 'camera 0'")
     report.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as .csv too")
     report.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts too")
     report.add_argument("--overwrite", action="store_true", help="replace existing outputs")

@@ -12,7 +12,7 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -324,7 +324,10 @@ def _report(args: argparse.Namespace) -> int:
     for flag, (path, suffix) in wanted.items():
         if path is not None:
             check_output(flag, path, [suffix], [args.visits], args.overwrite)
-    visits = store.read(args.visits, *report.bounds(first, last))
+    cameras = store.last_watched(args.visits)
+    if args.camera is not None and args.camera not in cameras:
+        raise UsageError(f"--camera {args.camera}: not in {args.visits}; it has {_list(cameras)}")
+    visits = store.read(args.visits, *report.bounds(first, last), args.camera)
     found = report.report(visits, config.scheme, args.by)
     for line in report.as_text(found):
         print(line)
@@ -335,6 +338,10 @@ def _report(args: argparse.Namespace) -> int:
     if args.html is not None:
         write_text(args.html, page(found, args.visits.name))
     return 0
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
 
 
 def _serve(args: argparse.Namespace) -> int:

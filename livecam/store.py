@@ -128,19 +128,21 @@ class Visits:
         return len(self.begin)
 
 
-def read(path: Path, begin: float, end: float) -> Visits:
-    """The visits that began between two Unix times. Raises LivecamError or UsageError."""
+def read(path: Path, begin: float, end: float, source: str | None = None) -> Visits:
+    """The visits that began between two Unix times, of all sources or of one. Raises LivecamError
+    or UsageError."""
     with _opened(path) as db:
         watched = db.execute(
             "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
-            "ORDER BY begin",
-            (begin, end, begin, end),
+            "AND ifnull(?, source) = source ORDER BY begin",
+            (begin, end, begin, end, source),
         ).fetchall()
         rows = db.execute(
             "SELECT visits.begin, visits.end, age_probs, age_prior, female_prob FROM visits "
             "JOIN watched ON watched.id = visits.run "
-            "WHERE visits.begin >= ? AND visits.begin < ? ORDER BY visits.begin",
-            (begin, end),
+            "WHERE visits.begin >= ? AND visits.begin < ? AND ifnull(?, source) = source "
+            "ORDER BY visits.begin",
+            (begin, end, source),
         ).fetchall()
     begins, ends, probs, priors, female = zip(*rows, strict=True) if rows else ((),) * 5
     return Visits(
@@ -150,11 +152,11 @@ def read(path: Path, begin: float, end: float) -> Visits:
 
 
 def last_watched(path: Path) -> dict[str, float]:
-    """Unix time up to which each source was looked at, the latest first. Raises LivecamError."""
+    """Unix time up to which each source was looked at. Raises LivecamError or UsageError."""
     with _opened(path) as db:
         return dict(
             db.execute(
-                "SELECT source, max(end) FROM watched GROUP BY source ORDER BY max(end) DESC"
+                "SELECT source, max(end) FROM watched GROUP BY source ORDER BY source"
             ).fetchall()
         )
 

@@ -56,13 +56,15 @@ class Wanted:
     period: str
     first: datetime.date | None
     last: datetime.date | None
+    camera: str | None  # None: all
     by: str | None
     scheme: AgeScheme
 
     def query(self, **changes: str) -> str:
         """That this is wanted, with some things changed, as the end of a URL."""
         days = {"from": self.first, "to": self.last} if not self.period else {}
-        said = {"period": self.period, **days, "by": self.by, "scheme": self.scheme.name}
+        chosen = {"camera": self.camera, "by": self.by, "scheme": self.scheme.name}
+        said = {"period": self.period, **days, **chosen}
         return "?" + urllib.parse.urlencode({k: v for k, v in {**said, **changes}.items() if v})
 
 
@@ -78,19 +80,21 @@ class Site:
         if parts.path not in ("/", "/visits.csv"):
             return Answer(HTTPStatus.NOT_FOUND, "text/plain", "there is no such page\n")
         try:
-            wanted = self._wanted(dict(urllib.parse.parse_qsl(parts.query)))
-            kept = store.read(self.visits, *bounds(wanted.first, wanted.last))
+            cameras = store.last_watched(self.visits)
+            wanted = self._wanted(dict(urllib.parse.parse_qsl(parts.query)), cameras)
+            kept = store.read(self.visits, *bounds(wanted.first, wanted.last), wanted.camera)
             found = report(kept, wanted.scheme, wanted.by)
             if parts.path == "/":
-                return Answer(HTTPStatus.OK, "text/html", self._page(found, wanted))
+                return Answer(HTTPStatus.OK, "text/html", self._page(found, wanted, cameras))
             return Answer(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
         except UsageError as error:
             return Answer(HTTPStatus.BAD_REQUEST, "text/plain", f"{error}\n")
         except LivecamError as error:
             return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", f"{error}\n")
 
-    def _wanted(self, given: Mapping[str, str]) -> Wanted:
+    def _wanted(self, given: Mapping[str, str], cameras: Mapping[str, float]) -> Wanted:
         """Raises UsageError for what cannot be wanted."""
+        camera = _one_of(given, "camera", cameras)
         by = _one_of(given, "by", STEPS)
         scheme = _one_of(given, "scheme", self.schemes)
         period = _one_of(given, "period", PERIODS) or "today"
@@ -105,14 +109,16 @@ class Site:
                 None if ago is None else today - datetime.timedelta(days=ago)
                 for ago in PERIODS[period]
             )
-        return Wanted(period, first, last, by, self.schemes[scheme] if scheme else self.usual)
+        return Wanted(
+            period, first, last, camera, by, self.schemes[scheme] if scheme else self.usual
+        )
 
-    def _page(self, found: Report, wanted: Wanted) -> str:
+    def _page(self, found: Report, wanted: Wanted, cameras: Mapping[str, float]) -> str:
         is_over = wanted.last is not None and wanted.last < datetime.date.today()
         refresh = "" if is_over else f'<meta http-equiv="refresh" content="{REFRESH_S}">'
-        return page(found, self.visits.name, refresh, "\n".join(self._top(wanted)))
+        return page(found, self.visits.name, refresh, "\n".join(self._top(wanted, cameras)))
 
-    def _top(self, wanted: Wanted) -> Iterator[str]:
+    def _top(self, wanted: Wanted, cameras: Mapping[str, float]) -> Iterator[str]:
         yield "<nav>"
         for period in PERIODS:
             mark = ' aria-current="page"' if period == wanted.period else ""
@@ -126,10 +132,12 @@ class Site:
         for name, day in (("from", wanted.first), ("to", wanted.last)):
             value = "" if wanted.period or day is None else f"{day}"
             yield f'<label>{name} <input type="date" name="{name}" value="{value}"></label>'
-        yield _choice("by", ["", *STEPS], wanted.by or "")
-        yield _choice("scheme", list(self.schemes), wanted.scheme.name)
+        if len(cameras) > 1:
+            yield _choice("camera", {"": "all", **{name: name for name in cameras}}, wanted.camera)
+        yield _choice("by", {"": "hour or day", **{step: step for step in STEPS}}, wanted.by)
+        yield _choice("scheme", {name: name for name in self.schemes}, wanted.scheme.name)
         yield "<button>show</button></form>"
-        for source, moment in store.last_watched(self.visits).items():
+        for source, moment in cameras.items():
             yield f"<p>{html.escape(source)}: {_watched(moment)}</p>"
 
 
@@ -153,11 +161,12 @@ def _day(given: Mapping[str, str], name: str) -> datetime.date | None:
     return day
 
 
-def _choice(name: str, values: list[str], chosen: str) -> str:
+def _choice(name: str, values: Mapping[str, str], chosen: str | None) -> str:
+    """`values`: what is sent, and what stands there."""
     options = "".join(
-        f'<option value="{html.escape(value)}"{" selected" * (value == chosen)}>'
-        f"{html.escape(value) or 'hour or day'}</option>"
-        for value in values
+        f'<option value="{html.escape(value)}"{" selected" * (value == (chosen or ""))}>'
+        f"{html.escape(words)}</option>"
+        for value, words in values.items()
     )
     return f'<label>{name} <select name="{name}">{options}</select></label>'
 

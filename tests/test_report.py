@@ -36,7 +36,11 @@ def at(text: str) -> float:
 
 
 def made(
-    path: Path, *visits: tuple[str, float, int], hours: float = 2.0, gender: bool = True
+    path: Path,
+    *visits: tuple[str, float, int],
+    hours: float = 2.0,
+    gender: bool = True,
+    camera: str = "camera 0",
 ) -> Path:
     """A file of visits (begin, seconds, age), all looked at from the first one on."""
     with (
@@ -45,7 +49,7 @@ def made(
     ):
         begin = at(visits[0][0])
         for moment in (begin, begin + 3600 * hours):
-            kept.watch("camera 0", moment)
+            kept.watch(camera, moment)
         for number, (when, dwell_s, age) in enumerate(visits, 1):
             probs = np.zeros(AGES, np.float32)
             probs[age] = 1
@@ -179,6 +183,17 @@ def test_the_command_prints_a_table(day: Path, capsys: pytest.CaptureFixture[str
     assert head.split() == ["watched", "visits", *MARKETING.labels, "female"]
     assert rows[0].split()[:5] == ["2026-05-31", "09:00", "0:30", "h", "2"]
     assert total.split()[:4] == ["all", "2:00", "h", "3"]
+
+
+def test_a_camera_is_chosen(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made(day, ("2026-05-31 09:10", 10, 30), hours=5.0, camera="door")
+    totals = []
+    for arguments in ((), ("--camera", "camera 0"), ("--camera", "door")):
+        assert run(day, *arguments) == 0
+        totals.append(capsys.readouterr().out.splitlines()[-1].split()[1:4])
+    assert totals == [["5:00", "h", "4"], ["2:00", "h", "3"], ["5:00", "h", "1"]]
+    assert run(day, "--camera", "x") == 2
+    assert "it has 'camera 0', 'door'" in capsys.readouterr().err
 
 
 def test_days_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

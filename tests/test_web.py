@@ -107,6 +107,20 @@ def test_links_keep_what_was_chosen(site: Site) -> None:
     assert [row.split(",")[3] for row in rows] == ["3", "2", "1"]
 
 
+def test_a_camera_is_chosen_where_there_are_several(visits: Path, site: Site) -> None:
+    assert '<select name="camera">' not in site("/").text
+    add(visits, 0, [40, 41, 42], source="back door & yard")
+    everywhere = site("/").text
+    assert counted(everywhere) == 4
+    assert '<option value="back door &amp; yard">back door &amp; yard</option>' in everywhere
+    there = site("/?camera=back+door+%26+yard").text
+    assert counted(there) == 3
+    assert "camera=back+door+%26+yard" in there
+    assert site("/?camera=front").text.startswith(
+        "camera: expected one of back door & yard, camera 0, got "
+    )
+
+
 def test_it_says_whether_a_camera_looks(visits: Path, site: Site) -> None:
     assert "camera 0: watched until " in site("/").text
     with VisitStore(visits, None, gender=True) as kept:
