@@ -124,6 +124,10 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
         "--visits", type=Path, metavar="FILE",
         help="add who came by to a file for livecam report; nothing in it is replaced",
     )  # fmt: skip
+    run.add_argument(
+        "--filmed", type=_moment, metavar="TIME",
+        help="when a file was filmed, which dates its --visits: '2026-05-31 09:00' (now)",
+    )  # fmt: skip
     run.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     run.add_argument("--headless", action="store_true", help="no window; of a file, every frame")
     run.add_argument("--max-frames", type=_count_of, metavar="N", help="end after so many frames")
@@ -280,6 +284,17 @@ def _day(text: str) -> datetime.date:
             f"expected a day like {today:%Y-%m-%d}, today or yesterday, got {text!r}"
         )
     return day
+
+
+def _moment(text: str) -> float:
+    """Unix time."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.datetime.min
+    if not 1970 < moment.year < 3000:
+        raise argparse.ArgumentTypeError(f"expected a time like 2026-05-31 09:00, got {text!r}")
+    return moment.timestamp()
 
 
 def _count_of(text: str) -> int:

@@ -135,8 +135,8 @@ def _run(args: argparse.Namespace) -> int:
 
     source = LiveSource.parse(args.camera)
     request = Request(
-        source, args.record, args.tracks, args.visits, args.overwrite, args.max_frames,
-        args.duration,
+        source, args.record, args.tracks, args.visits, args.filmed, args.overwrite,
+        args.max_frames, args.duration,
     )  # fmt: skip
     request.check()
     memory = Memory.load(memory_file())

@@ -104,6 +104,24 @@ def test_visits_are_counted_and_a_second_run_adds_to_them(
     assert names() == ["a.mp4", "v.db", "w.db"]
 
 
+def test_visits_of_a_file_are_dated_by_when_it_was_filmed(
+    livecam: clips.Command, clip: Path
+) -> None:
+    for began in ("2026-05-31 09:59:59", "2026-05-31T11:00"):
+        assert run(livecam, "a.mp4", "--visits", "v.db", "--filmed", began).code == 0
+    answer = livecam("report", "v.db", "--by", "hour")
+    rows = [line.split()[:2] for line in answer.out.splitlines()[1:-1]]
+    assert rows[0] == ["2026-05-31", "09:00"]
+    assert rows[-1] == ["2026-05-31", "11:00"]
+    assert (
+        run(livecam, "a.mp4", "--filmed", "2026-05-31 09:00")
+        .failure(2)
+        .startswith("livecam: --filmed: says when a file was filmed")
+    )
+    camera = run(livecam, "0", "--visits", "v.db", "--filmed", "2026-05-31")
+    assert camera.failure(2).startswith("livecam: --filmed: ")
+
+
 @pytest.mark.parametrize(
     ("name", "code", "why"),
     [

@@ -36,6 +36,7 @@ class Request:
     record: Path | None = None
     tracks: Path | None = None
     visits: Path | None = None
+    began: float | None = None  # Unix time at which a file was filmed
     overwrite: bool = False
     max_frames: int | None = None
     duration_s: float | None = None
@@ -47,6 +48,8 @@ class Request:
         for flag, path, suffixes in wanted:
             if path is not None:
                 check_output(flag, path, suffixes, source, self.overwrite)
+        if self.began is not None and (self.source.path is None or self.visits is None):
+            raise UsageError("--filmed: says when a file was filmed, for --visits; give both")
         if self.visits is not None:
             others = [self.source.path, self.record, self.tracks]
             if self.visits.resolve() in [path.resolve() for path in others if path is not None]:
@@ -118,7 +121,7 @@ class Outputs:
         if self.request.visits is not None:
             from livecam.live.visits import VisitLog  # with the model's file: nobody else waits
 
-            log = VisitLog(self.request.visits, self.config, self.is_complete)
+            log = VisitLog(self.request.visits, self.config, self.is_complete, self.request.began)
             self._visits = log.__enter__()
             self.summary.visits = 0
         if self.request.record is not None:

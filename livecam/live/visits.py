@@ -19,15 +19,16 @@ WATCHED_EVERY_S = 10.0  # the file is told so often that somebody looks
 class VisitLog:
     """Callable: labels, in order. A context manager. Raises LivecamError.
 
-    The visits of a file (`is_file`) are dated as if it had begun to play at the first frame.
+    Visits are dated by this computer's clock. Those of a file (`is_file`) are dated as if it had
+    begun to play at the first frame, or by when it was filmed: `began`, Unix time.
     """
 
-    def __init__(self, path: Path, config: Config, is_file: bool) -> None:
-        self.path, self.is_file = path, is_file
+    def __init__(self, path: Path, config: Config, is_file: bool, began: float | None) -> None:
+        self.path, self._is_dated = path, is_file or began is not None
         prior = age_prior(config.classifier.model, config.classifier.runtime)
         self._store = VisitStore(path, prior, config.overlay.gender)
         self._audience = Audience(config.audience)
-        self._epoch: float | None = None  # Unix time at 0 s of the frames' clock
+        self._epoch = began  # Unix time at 0 s of the frames' clock
         self._time_s = 0.0  # of the newest frame
         self._watched_s = -math.inf  # what the file was told last
         self._source: LiveSource | None = None
@@ -51,7 +52,7 @@ class VisitLog:
             self._leave()
             self._source = labels.shot.source
         self._time_s = labels.shot.frame.time_s
-        if self._epoch is None or not self.is_file:
+        if self._epoch is None or not self._is_dated:
             # each time: the frames' clock may stand still while a computer sleeps
             ago_s = time.monotonic() - labels.shot.taken_s
             self._epoch = time.time() - ago_s - self._time_s
@@ -68,7 +69,7 @@ class VisitLog:
 
     def _leave(self) -> None:
         """Whoever is seen leaves: no more is seen from there."""
-        if self._epoch is not None:
+        if self._source is not None and self._epoch is not None:
             self._watch()
             self._store.put(self._audience.leave(), self._epoch)
         self._watched_s = -math.inf
