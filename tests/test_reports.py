@@ -324,6 +324,24 @@ def test_explore_shows_intervals_in_no_class_as_training_does(
     assert bars[-1] == "in several"
     assert table.sum(axis=1)[[0, -1]].tolist() == [0, (columns.age[used] < 10).sum()]
     assert table.sum() == used.sum()
+    table, bands = drawn["gender by age"]
+    assert bands[-1] == "in several"
+    assert table.sum(axis=1)[-1] == (columns.age[used] < 10).sum()
+    assert table.sum() == used.sum()
+
+
+def test_a_report_of_intervals_says_what_they_count_in(tmp_path: Path, fake_model: None) -> None:
+    data, out = write_h5(tmp_path / "faces.h5"), tmp_path / "report.html"
+    with h5py.File(data, "a") as h5:
+        h5["age_low"] = np.where(h5["age"][()] > 50, 51, 0)
+        h5["age_high"] = np.where(h5["age"][()] > 50, 100, 30)
+    assert evaluate.main([str(data), "--report", str(out), "--no-gallery", "--sample", "1"]) == 0
+    text = out.read_text()
+    assert "28 are in no band" in text
+    assert "an interval at its middle" in text
+    assert "Likeliest class of actors-3." in text  # the one scheme whose classes these are
+    assert "Likeliest class of decades." not in text
+    assert "decades: no label lies in one of its classes" in text
 
 
 def test_explore_counts_copies_and_merged_labels(data: Path) -> None:
