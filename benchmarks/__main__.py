@@ -19,6 +19,7 @@ from benchmarks import agreement, clips, flicker, latency, memory, speed, starts
 from benchmarks.bench import Bench, Measurement, say
 from benchmarks.table import Row, as_dicts, markdown
 from livecam.errors import LivecamError, UsageError
+from livecam.files import check_output, write_text
 from train.cli import run
 
 MEASUREMENTS: dict[str, Measurement] = {
@@ -94,10 +95,10 @@ def _benchmarks(args: argparse.Namespace) -> None:
                 rows.append(row)
                 say(f"{name}: {' | '.join(row.cells[:6])}")
             say(f"{name}: {time.monotonic() - begin_s:.0f} s")
+    print(markdown(rows))
     if output is not None:
         figures = {"machine": _machine(), "rows": as_dicts(rows)}
-        output.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(markdown(rows))
+        write_text(output, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 def _names(only: str | None) -> list[str]:
@@ -123,8 +124,8 @@ def _require_files(args: argparse.Namespace) -> None:
     for flag, path in (("--pictures", args.pictures), ("--faces", args.faces)):
         if path is not None and not path.is_dir():
             raise LivecamError(f"{flag} {path}: no such folder")
-    if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise LivecamError(f"--json {args.json}: there is no folder {args.json.parent}")
+    if args.json is not None:
+        check_output("--json", args.json, [".json"], args.clip, may_replace=True)
 
 
 def _machine() -> dict[str, object]:

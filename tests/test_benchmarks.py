@@ -267,6 +267,8 @@ def test_rows_are_printed_and_written(
         (["{clip}", "--yunet", "none.onnx"], 1, "--yunet none.onnx: no such file"),
         (["{clip}", "--pictures", "none"], 1, "--pictures none: no such folder"),
         (["{text}"], 1, "not a readable clip"),
+        (["{clip}", "--json", "none/a.json"], 1, "there is no folder none"),
+        (["{clip}", "--json", "{clip}"], 2, "expected a name that ends in .json"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_one_line(

@@ -199,9 +199,11 @@ def test_a_sample_is_always_the_same() -> None:
         (["faces.h5", "--sample", "-1"], 2, "--sample: expected a number of faces or 0"),
         (["faces.h5", "--views", "5"], 2, "--views: expected 1 to 4, got 5"),
         (["faces.h5", "--report", "page.pdf"], 2, "expected a name that ends in .html"),
-        (["faces.h5", "--report", "none/page.html"], 1, "no such folder none"),
+        (["faces.h5", "--report", "none/page.html"], 1, "there is no folder none"),
+        (["faces.h5", "--report", "folder.html"], 2, "--report folder.html: is a folder"),
         (["--json", "faces.h5", "faces.h5"], 2, "expected a name that ends in .json"),
-        (["faces.h5", "--json", "none/scores.json"], 1, "no such folder none"),
+        (["faces.h5", "--json", "none/scores.json"], 1, "there is no folder none"),
+        (["faces.h5", "--json", "folder.json"], 2, "--json folder.json: is a folder"),
     ],
 )
 def test_evaluate_says_what_is_wrong(
@@ -215,6 +217,8 @@ def test_evaluate_says_what_is_wrong(
     monkeypatch.chdir(data.parent)
     Path("no.h5").write_text("words")
     Path("no.onnx").write_text("words")
+    Path("folder.html").mkdir()
+    Path("folder.json").mkdir()
     with h5py.File("other.h5", "w") as h5:
         h5["something"] = [1]
     assert evaluate.main(arguments) == code
@@ -374,6 +378,36 @@ def test_explore_says_what_is_wrong(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("output", "code", "message"),
+    [
+        ("page.pdf", 2, "--output page.pdf: expected a name that ends in .html"),
+        ("none/page.html", 1, "there is no folder none"),
+        ("faces.h5", 2, "--output faces.h5: expected a name that ends in .html"),
+        ("words", 2, "words is a file; expected the name of a folder"),
+        ("words/pictures", 2, "words is a file; expected the name of a folder"),
+        ("locked/pictures", 1, "locked may not be written to"),
+    ],
+)
+def test_explore_refuses_an_output_before_it_draws(
+    output: str,
+    code: int,
+    message: str,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(data.parent)
+    Path("words").write_text("words")
+    Path("locked").mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "locked")
+    monkeypatch.setattr(explore.faces, "opened", lambda path: pytest.fail("it has begun"))
+    assert explore.main([str(data), "-o", output]) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
 # compare
 
 
@@ -468,6 +502,8 @@ def test_compare_leaves_out_a_run_without_an_epoch(
         (["torn"], 1, "log.csv: expected numbers"),
         (["good", "good"], 2, "expected different runs"),
         (["good", "-o", "x.pdf"], 2, "ends in .html or .png"),
+        (["none", "-o", "none/x.html"], 1, "there is no folder none"),
+        (["none", "-o", "folder.png"], 2, "--output folder.png: is a folder"),
     ],
 )
 def test_compare_says_what_is_wrong(
@@ -480,6 +516,7 @@ def test_compare_says_what_is_wrong(
 ) -> None:
     for name in ("good", "words", "young", "odd", "torn"):
         _run(tmp_path / name)
+    (tmp_path / "folder.png").mkdir()
     (tmp_path / "words" / "recipe.json").write_text("words")
     (tmp_path / "young" / "log.csv").unlink()
     (tmp_path / "odd" / "log.csv").write_text("epoch,loss\n1,2\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,15 @@ from pathlib import Path
 from livecam.errors import LivecamError, UsageError
 
 
-def require_folder(file: Path) -> None:
-    """Before the work, what would only fail after it. Raises LivecamError if a file to be written
-    has no folder."""
-    if not file.parent.is_dir():
-        raise LivecamError(f"{file}: no such folder {file.parent}; make it first")
+def check_folder(flag: str, folder: Path) -> None:
+    """Before the work, what would only fail after it. Raises UsageError if there is a file in the
+    place of the folder, or LivecamError if it may not be made or not be written to."""
+    place = folder.absolute()
+    nearest = next(path for path in (place, *place.parents) if path.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{flag} {folder}: {nearest} is a file; expected the name of a folder")
+    if not os.access(nearest, os.W_OK):
+        raise LivecamError(f"{folder}: cannot be written: {nearest} may not be written to")
 
 
 def run(

@@ -19,9 +19,9 @@ import numpy as np
 
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
-from livecam.files import write_text
+from livecam.files import check_output, write_text
 from livecam.progress import clock_time
-from train.cli import require_folder, run
+from train.cli import run
 from train.run_folder import RunFolder
 from train.scores import number, part, percent
 
@@ -74,9 +74,7 @@ def main(argv: list[str] | None = None) -> int:
 def _compare(args: argparse.Namespace) -> None:
     if args.output is not None:
         require("matplotlib", "train")
-        if args.output.suffix not in (".html", ".png"):
-            raise UsageError(f"--output {args.output}: expected a name that ends in .html or .png")
-        require_folder(args.output)
+        check_output("--output", args.output, [".html", ".png"], [], may_replace=True)
     runs = _ended([read_run(folder) for folder in args.runs])
     names = [entry.name for entry in runs]
     if len(set(names)) < len(names):
@@ -252,7 +250,7 @@ def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
         if any(np.isfinite(log.get(column, np.nan)).any() for log in logs.values())
     }
     figure = plots.curves(logs, panels, "epoch")
-    if output.suffix == ".png":
+    if output.suffix.lower() == ".png":
         if warning:
             figure.suptitle("These runs learnt from different data.", color=plots.RED)
         figure.savefig(output)

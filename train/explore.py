@@ -18,12 +18,12 @@ import numpy as np
 
 from livecam.ages import SCHEMES
 from livecam.datatypes import Image
-from livecam.errors import LivecamError, UsageError
+from livecam.errors import LivecamError
 from livecam.extras import require
-from livecam.files import write_text
+from livecam.files import check_output, write_text
 from livecam.progress import counted
 from train import faces, metrics
-from train.cli import require_folder, run
+from train.cli import check_folder, run
 from train.labels import ETHNICITIES
 from train.scores import GENDERS, age_bands, bins_of
 
@@ -75,15 +75,17 @@ def main(argv: list[str] | None = None) -> int:
 
 def _explore(args: argparse.Namespace) -> None:
     require("matplotlib", "train")
-    if args.output.suffix and not (args.output.suffix == ".html" or args.output.is_dir()):
-        raise UsageError(f"--output {args.output}: expected a folder or a name that ends in .html")
-    require_folder(args.output)
+    is_page = bool(args.output.suffix) and not args.output.is_dir()
+    if is_page:
+        check_output("--output", args.output, [".html"], [args.data], may_replace=True)
+    else:
+        check_folder("--output", args.output)
     with faces.opened(args.data) as h5:
         columns = read_columns(h5)
         if not len(columns):
             raise LivecamError(f"{args.data}: holds no face; see python -m train.prepare -h")
         shown = {} if args.no_gallery else sample_faces(h5, columns)
-    if args.output.suffix == ".html":
+    if is_page:
         write_text(args.output, page(args.data.name, columns, shown))
     else:
         _write_folder(args.output, columns, shown)

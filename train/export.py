@@ -29,7 +29,7 @@ from livecam.extras import import_keras, require
 from train import faces, metrics
 from train.calibrate import MIN_FACES, age_prior, range_bounds
 from train.card import card
-from train.cli import run
+from train.cli import check_folder, run
 from train.evaluate import answers, score_model
 from train.recipe import Recipe
 from train.run_folder import RunFolder
@@ -59,8 +59,7 @@ def _export(args: argparse.Namespace) -> None:
         raise UsageError(f"{out}: is the run itself; choose another --out")
     if is_taken and not args.overwrite:
         raise UsageError(f"{out}: holds a model; choose another --out or give --overwrite")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out}: is a file; expected the name of a folder")
+    check_folder("--out", out)
     for module in ("tensorflow", "tf2onnx"):
         require(module, "train")
     keras = import_keras()
