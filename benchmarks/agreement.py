@@ -16,6 +16,7 @@ from benchmarks.table import Row
 from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError
 from livecam.pipeline import Models
+from livecam.progress import counted
 from livecam.source import PICTURE_SUFFIXES
 
 SAME_FACE_IOU = 0.7  # of a face that both find
@@ -29,10 +30,12 @@ def agreement(bench: Bench) -> Iterator[Row]:
         say("agreement on pictures: left out; --pictures FOLDER brings it")
     else:
         pictures = list(_pictures(bench.pictures))
-        yield _agreement(bench, f"{len(pictures)} pictures", pictures)
+        yield _agreement(bench, counted(len(pictures), "picture"), pictures)
     for path in bench.paths:
         pictures = clips.spread(path, SAMPLE)
-        yield _agreement(bench, f"{clips.name_of(path)}, {len(pictures)} frames", pictures)
+        yield _agreement(
+            bench, f"{clips.name_of(path)}, {counted(len(pictures), 'frame')}", pictures
+        )
 
 
 def _pictures(folder: Path) -> Iterator[Image]:

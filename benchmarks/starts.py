@@ -19,6 +19,7 @@ from benchmarks.table import Row, compared
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 from livecam.extras import require
+from livecam.progress import counted
 from livecam.source import PICTURE_SUFFIXES
 
 SIDE_PX = 200  # of the made pictures
@@ -57,12 +58,12 @@ def help_(bench: Bench) -> Iterator[Row]:
 def predict(bench: Bench) -> Iterator[Row]:
     """Pictures of one face each, a process for all of them, beside the naive way."""
     if bench.faces is None:
-        name = f"{bench.face_count} made pictures of {SIDE_PX}×{SIDE_PX}"
+        name = f"{counted(bench.face_count, 'made picture')} of {SIDE_PX}×{SIDE_PX}"
         pictures = made_faces(bench.face_count)
         files = [_written(bench.folder / "faces", i, bgr) for i, bgr in enumerate(pictures)]
     else:
         files = list(_copied(bench.faces, bench.folder / "faces", bench.face_count))
-        name = f"{len(files)} pictures of {bench.faces.name}"
+        name = f"{counted(len(files), 'picture')} of {bench.faces.name}"
     one = bench.folder / "one"
     one.mkdir()
     shutil.copy(files[0], one)
@@ -147,9 +148,11 @@ def prepare(bench: Bench) -> Iterator[Row]:
     all_s = [seconds(n) for _ in range(bench.rounds)]
     n = _prepared(output)  # there may be fewer
     if n < 2:
-        raise LivecamError(f"{data}: {n} faces; expected a data set with more, to measure a rate")
+        raise LivecamError(
+            f"{data}: {counted(n, 'face')}; expected a data set with more, to measure a rate"
+        )
     rates = [(n - 1) / max(a - b, 1e-3) for a, b in zip(all_s, one_s, strict=True)]
-    name = f"{n} pictures of {data.name}"
+    name = f"{counted(n, 'picture')} of {data.name}"
     yield Row(
         "`train.prepare`, start-up excluded", name, statistics.median(rates), None, "pictures/s",
         None, "–",

@@ -128,9 +128,16 @@ def test_scores_and_report_without_a_known_gender(tmp_path: Path, fake_model: No
     assert "nan" not in re.sub(r"base64,[^\"]*", "", out.read_text())
 
 
-def test_scores_of_a_single_face(tmp_path: Path, fake_model: None) -> None:
-    data = write_h5(tmp_path / "faces.h5", n=3)
-    assert evaluate.main([str(data), "--report", str(tmp_path / "one.html")]) == 0
+def test_scores_of_a_single_face(
+    tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_h5(tmp_path / "faces.h5", n=3), tmp_path / "one.html"
+    assert evaluate.main([str(data), "--report", str(out)]) == 0
+    assert "on 1 face of the test part" in capsys.readouterr().out
+    text = out.read_text()
+    assert "The same 1 face, made worse" in text
+    assert "The 1 largest error" in text
+    assert not re.search(r"\b1 (faces|errors)", text)
 
 
 class _OnDisk:
@@ -341,7 +348,7 @@ def test_a_report_of_intervals_says_what_they_count_in(tmp_path: Path, fake_mode
         h5["age_high"] = np.where(h5["age"][()] > 50, 100, 30)
     assert evaluate.main([str(data), "--report", str(out), "--no-gallery", "--sample", "1"]) == 0
     text = out.read_text()
-    assert "28 are in no band" in text
+    assert "in no one band of ages: 28" in text
     assert "an interval at its middle" in text
     assert "Likeliest class of actors-3." in text  # the one scheme whose classes these are
     assert "Likeliest class of decades." not in text

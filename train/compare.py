@@ -20,7 +20,7 @@ import numpy as np
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
 from livecam.files import check_output, write_text
-from livecam.progress import clock_time
+from livecam.progress import clock_time, counted
 from train.cli import run
 from train.run_folder import RunFolder
 from train.scores import number, part, percent
@@ -98,7 +98,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _scored(scores: Mapping[str, Any]) -> str:
-    return f"{scores['faces']} faces of {part(scores)}" if scores.get("split") else "-"
+    return f"{counted(scores['faces'], 'face')} of {part(scores)}" if scores.get("split") else "-"
 
 
 def _ended(runs: Sequence[Run]) -> list[Run]:

@@ -120,8 +120,8 @@ def _bounds(age_probs: Array, dev: faces.FaceSet) -> dict[int, list[float]] | No
     exact = ~labels_of(dev).is_interval
     if exact.sum() < MIN_FACES:
         print(
-            f"the age range is not calibrated: {MIN_FACES} faces of the dev part with an exact age "
-            f"are needed, there are {exact.sum()}; the middle of the distribution is shown",
+            f"the age range is not calibrated: expected at least {MIN_FACES} faces of the dev part "
+            f"with an exact age, got {exact.sum()}; the middle of the distribution is shown",
             file=sys.stderr,
         )
         return None

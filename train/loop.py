@@ -18,7 +18,7 @@ from livecam.ages import SCHEMES, median_age
 from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
-from livecam.progress import Progress
+from livecam.progress import Progress, counted
 from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
 from train.recipe import YEARS, Recipe
@@ -42,7 +42,10 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
     dev = faces.load(data_path, "dev", recipe.datasets)
     _require_judges(dev, recipe)
     if len(selection.rows) < recipe.batch:
-        raise LivecamError(f"{data_path}: {len(selection.rows)} faces to train on, not one batch")
+        raise LivecamError(
+            f"{data_path}: {counted(len(selection.rows), 'face')} to train on; expected a batch of "
+            f"{recipe.batch} at least; give more data, or --set batch=…"
+        )
     if recipe.devices > 1:
         _distribute(recipe.devices)
     keras.utils.set_random_seed(recipe.seed)

@@ -10,7 +10,7 @@ import numpy as np
 from livecam.ages import RANGE_SHARE, SCHEMES, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AGES, AgeGender
-from livecam.progress import Progress
+from livecam.progress import Progress, counted
 from train import faces, metrics, plots, report
 from train.report import Section
 from train.saliency import occlusion_map
@@ -38,7 +38,7 @@ PRIVATE = (
 
 def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Section | None) -> str:
     """The whole file. `scores` are those of these labels and answers, with `robustness`."""
-    title = f"{scores['model']}: {scores['faces']} faces of {part(scores)}"
+    title = f"{scores['model']}: {counted(scores['faces'], 'face')} of {part(scores)}"
     intro = [
         report.text(
             f"Data hash {scores['data_hash']}; views of each face: {scores['views']}. Labels are "
@@ -194,7 +194,7 @@ def _robustness(robustness: dict[str, Any]) -> Section:
         "Degraded pictures",
         [
             report.text(
-                f"The same {robustness['faces']} faces, made worse; clean, their MAE is "
+                f"The same {counted(robustness['faces'], 'face')}, made worse; clean, their MAE is "
                 f"{robustness['clean_mae']:.2f} years. Orange points are the levels of the table."
             ),
             report.drawing(plots.robustness(robustness["curves"])),
@@ -239,7 +239,7 @@ def gallery(
             )
             progress.step()
     return Section(
-        f"The {len(cards)} largest errors",
+        f"The {counted(len(cards), 'largest error')}",
         [
             report.note(PRIVATE),
             report.text(

@@ -15,6 +15,7 @@ import numpy as np
 
 from livecam.ages import SCHEMES, AgeRange, AgeScheme, expected_age, median_age
 from livecam.datatypes import AgeGender
+from livecam.progress import counted
 from train import faces, metrics
 from train.labels import ETHNICITIES
 
@@ -337,7 +338,7 @@ def _views(scores: Mapping[str, Any]) -> str:
 
 def table(scores: Mapping[str, Any]) -> Iterator[str]:
     """The scores as lines of Markdown, ready for a model card."""
-    what = f"{scores['model']} on {scores['faces']} faces of {part(scores)}"
+    what = f"{scores['model']} on {counted(scores['faces'], 'face')} of {part(scores)}"
     yield what + _views(scores)
     if scores["interval_labels"]:
         yield interval_note(scores)
@@ -352,9 +353,9 @@ def table(scores: Mapping[str, Any]) -> Iterator[str]:
 def interval_note(scores: Mapping[str, Any]) -> str:
     """What labels that are intervals are counted in."""
     return (
-        f"The labels of {scores['interval_labels']} are intervals of years. Their error is the way "
-        "to the interval. They count in a band of ages, or a class of a scheme, only where all of "
-        f"the interval lies in it; {scores['in_several_bands']} are in no band."
+        f"Labels that are intervals of years: {scores['interval_labels']}; in no one band of ages: "
+        f"{scores['in_several_bands']}. The error of an interval is the way to it. It counts in a "
+        "band of ages, or a class of a scheme, only where all of it lies in it."
     )
 
 
@@ -397,7 +398,7 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             yield f"{name} ({worst['faces']} faces)", times, "", ""
     if "robustness" in scores:
         robustness = scores["robustness"]
-        name = f"error of degraded pictures ({robustness['faces']} faces)"
+        name = f"error of degraded pictures ({counted(robustness['faces'], 'face')})"
         times = number(robustness["mean_ratio"], ".2f")
         yield name, times if times == "-" else f"{times} × that of clean ones", "", ""
 
