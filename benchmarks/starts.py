@@ -64,6 +64,8 @@ def predict(bench: Bench) -> Iterator[Row]:
     else:
         files = list(_copied(bench.faces, bench.folder / "faces", bench.face_count))
         name = f"{counted(len(files), 'picture')} of {bench.faces.name}"
+    if len(files) < 2:
+        raise LivecamError(f"{name}: expected at least two, to measure a rate")
     one = bench.folder / "one"
     one.mkdir()
     shutil.copy(files[0], one)
@@ -86,8 +88,6 @@ def predict(bench: Bench) -> Iterator[Row]:
 
 def _rate(seconds: Callable[[Path], float], one: Path, many: Path, n: int) -> float:
     """Pictures a second of the `n` in a folder, without what a process for one of them takes."""
-    if n < 2:
-        raise LivecamError("predict: expected at least two pictures to take a rate of")
     alone_s = seconds(one)
     return (n - 1) / max(seconds(many) - alone_s, 1e-3)
 

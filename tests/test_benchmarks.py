@@ -251,12 +251,21 @@ def test_rows_are_printed_and_written(
     assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == [
         "boxes between searches",
         "faces missed between searches",
-        "tracks",
+        "tracks of people",
     ]
+    assert "IoU: common over joint area" in out
+    assert "flicker: face 240×180: nobody is seen for 3 s: no more rows" in err
     rows = json.loads(figures.read_text())["rows"]
     assert rows[0]["ratio"] > 0.7
     assert (rows[1]["ours"], rows[1]["other"]) == (0, 11)
     assert rows[2]["ours"] == 1
+
+
+@pytest.mark.parametrize("option", ["--frames", "--face-count", "--prepare-limit"])
+def test_a_rate_takes_two(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        program.main(["clip.mp4", option, "1"])
+    assert f"{option}: expected a whole number above 1, got '1'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
