@@ -15,8 +15,9 @@ import pytest
 from faces_data import head, jpeg, utk_name, write_utkface
 
 from livecam.crops import resized
+from livecam.source import PICTURE_SUFFIXES
 from train import prepare
-from train.archive import PICTURES
+from train.archive import is_picture
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
 from train.labels import between, exact
 from train.rows import Ages
@@ -295,7 +296,9 @@ def test_labels_of_copies_become_one(labels, expected) -> None:  # type: ignore[
 
 
 def test_every_kind_of_picture_can_be_read(astronaut) -> None:  # type: ignore[no-untyped-def]
-    for suffix in PICTURES:
+    for suffix in sorted(PICTURE_SUFFIXES):
+        assert is_picture(f"25/a{suffix}")
+        assert is_picture(f"25/A{suffix.upper()}")
         encoded = cv2.imencode(suffix, astronaut)[1].tobytes()
         decoded = prepare.decode(encoded)
         assert decoded is not None
