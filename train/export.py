@@ -174,7 +174,7 @@ _HEADER = """# Written by `python -m train.export`.
 #   people of every age; null: not calibrated
 # age_prior: mean answer on the dev part, a probability for each year from 0; from it livecam report
 #   takes how common an age was where the network learnt
-# data_hash: of the faces it was trained on
+# data_hash: of all pictures, ages and parts of the data that it was trained on, not of genders
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy
 """
