@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from faces_data import write_h5
+from matplotlib.text import Text
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES
 from livecam.datatypes import AgeGender
@@ -496,6 +497,37 @@ def test_compare_leaves_out_a_run_without_an_epoch(
     out, err = capsys.readouterr()
     assert "| kept epoch | 2 |" in out
     assert f"left out: {young}: no epoch of it has ended" in err
+
+
+def test_the_curves_of_long_names_are_told_apart_and_nothing_is_cut() -> None:
+    log = {"epoch": np.arange(3), "loss": np.ones(3), "dev_mae": np.ones(3)}
+    names = [f"{'a' * 200}{i}" for i in range(20)]
+    panels = {"loss": "long " * 9, "dev_mae": "short"}
+    figure = plots.curves(dict.fromkeys(names, log), panels, "epoch")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert len({text.get_text() for text in legend.get_texts()}) == 20
+    titles = figure.findobj(
+        lambda part: isinstance(part, Text) and part.get_text() in panels.values()
+    )
+    assert len(titles) == 2
+    for part in (legend, *titles):
+        box = part.get_window_extent()
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+
+
+def test_compare_shows_no_number_as_a_dash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = _run(tmp_path / "run")
+    (tmp_path / "run" / "log.csv").write_text(
+        "epoch,loss,dev_mae,dev_gender_accuracy,seconds\n1,nan,nan,nan,1\n"
+    )
+    assert compare.main([run, "-o", str(tmp_path / "curves.png")]) == 1
+    out, err = capsys.readouterr()
+    assert "| its dev MAE | - |" in out
+    assert "nothing to draw: the logs hold no finite number" in err
 
 
 @pytest.mark.parametrize(

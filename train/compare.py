@@ -208,7 +208,7 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
         [f"{log['epoch'][-1]:.0f} of {of}" for log, of in zip(logs, planned, strict=True)],
     )
     yield "kept epoch", [f"{log['epoch'][i]:.0f}" for log, i in zip(logs, best, strict=True)]
-    yield "its dev MAE", [f"{log['dev_mae'][i]:.3f}" for log, i in zip(logs, best, strict=True)]
+    yield "its dev MAE", [_years(log["dev_mae"][i]) for log, i in zip(logs, best, strict=True)]
     if any(CLASSES_ALONE in log for log in logs):
         yield (
             "its dev accuracy of the classes",
@@ -217,7 +217,7 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
                 for log, i in zip(logs, best, strict=True)
             ],
         )
-    yield "last dev MAE", [f"{log['dev_mae'][-1]:.3f}" for log in logs]
+    yield "last dev MAE", [_years(log["dev_mae"][-1]) for log in logs]
     genders = [float(log["dev_gender_accuracy"][-1]) for log in logs]
     yield "last dev gender", ["-" if np.isnan(share) else percent(share) for share in genders]
     yield "time", [clock_time(entry.seconds) for entry in runs]
@@ -226,6 +226,10 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
         yield "its MAE", [number(_value(entry.scores, "mae"), ".2f") for entry in runs]
         yield "its CS@5", [percent(_value(entry.scores, "cs5")) for entry in runs]
         yield "its gender", [percent(_value(entry.scores, "gender")) for entry in runs]
+
+
+def _years(mae: float) -> str:
+    return "-" if np.isnan(mae) else f"{mae:.3f}"
 
 
 def _value(scores: dict[str, Any], key: str) -> float | None:
@@ -249,6 +253,8 @@ def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
         for column, label in PANELS.items()
         if any(np.isfinite(log.get(column, np.nan)).any() for log in logs.values())
     }
+    if not panels:
+        raise LivecamError(f"{output}: nothing to draw: the logs hold no finite number")
     figure = plots.curves(logs, panels, "epoch")
     if output.suffix.lower() == ".png":
         if warning:
