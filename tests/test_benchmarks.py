@@ -17,6 +17,7 @@ from conftest import unavailable
 from benchmarks import __main__ as program
 from benchmarks import clips as bench_clips
 from benchmarks import flicker, latency, memory, speed, starts
+from benchmarks.bench import config
 from benchmarks.boxes import partner_ious
 from benchmarks.commands import annotate_fps, python
 from benchmarks.flicker import Shown
@@ -97,7 +98,7 @@ def test_rates_are_of_all_seconds_and_spreads_of_all_tracks() -> None:
 
 
 def test_the_networks_answers_lie_beside_what_is_shown(clip: Path) -> None:
-    models = Models(program.Bench([clip], clip.parent).config)
+    models = Models(config())
     smooth, raw = flicker.shown_and_raw(clip, models, 100)
     assert list(smooth) == list(raw) == [1]
     assert smooth[1].times_s == raw[1].times_s == pytest.approx(np.arange(2, 13) / 10)
@@ -199,7 +200,7 @@ def test_the_table_is_markdown() -> None:
 
 
 def test_annotate_and_copying_have_rates(clip: Path, tmp_path: Path) -> None:
-    settings = program.Bench([clip], tmp_path).config.video
+    settings = config().video
     assert annotate_fps(clip, "--no-video") > 0
     assert speed.copying_fps(clip, tmp_path / "copy.mp4", settings) > 0
     assert len(clips.play(tmp_path / "copy.mp4").pictures) == 13

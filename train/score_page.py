@@ -141,7 +141,7 @@ def _schemes(scores: dict[str, Any]) -> Section:
         figure = plots.confusion(np.array(scheme["confusion"]), labels)
         summary = f"{name}: {percent(scheme['accuracy'])} right, {len(labels)} classes"
         both = report.row(report.drawing(figure), report.table(header, rows))
-        parts.append(report.folded(summary, both, is_open=True))
+        parts.append(report.foldable(summary, both))
     return Section("Age schemes", parts)
 
 
