@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -31,9 +32,14 @@ def run(
     args = parser.parse_args(argv)
     try:
         command(args)
+        sys.stdout.flush()
     except LivecamError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except BrokenPipeError:  # the reader of stdout has enough
+        with contextlib.suppress(OSError, ValueError):  # and Python must not fail at it again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         what = error.strerror or error
         print(f"{parser.prog}: {error.filename or 'output'}: {what}", file=sys.stderr)

@@ -94,7 +94,7 @@ def range_calibration(
     axes.set_xticks(shares)
     _percent_axis(axes.xaxis)
     _percent_axis(axes.yaxis)
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
     return figure
 
 
