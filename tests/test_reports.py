@@ -321,7 +321,10 @@ def test_explore_writes_a_page(data: Path, tmp_path: Path) -> None:
 
 
 def test_explore_writes_a_folder(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "pictures"
     assert explore.main([str(data), "-o", str(out)]) == 0
@@ -333,6 +336,8 @@ def test_explore_writes_a_folder(
     bare = tmp_path / "bare"
     assert explore.main([str(data), "-o", str(bare), "--no-gallery"]) == 0
     assert not list(bare.glob("faces-*"))
+    assert explore.main([str(data), "-o", str(out), "--no-gallery"]) == 2
+    assert "faces-0-2.png is there, of an earlier run" in capsys.readouterr().err
 
 
 def test_explore_shows_intervals_in_no_class_as_training_does(

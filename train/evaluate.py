@@ -119,9 +119,9 @@ class _Evaluation:
     def __init__(
         self, model: Path | None, data: Path, split: str, datasets: Sequence[str], count: int
     ) -> None:
-        self.classifier = AgeGenderClassifier(model or "", runtime_of(model or ""))
-        self.data = faces.load(data, split, datasets)
+        self.data = faces.load(data, split, datasets)  # first: Keras takes seconds to start
         train_ages = faces.ages(data, "train", datasets)
+        self.classifier = AgeGenderClassifier(model or "", runtime_of(model or ""))
         self.labels = labels_of(self.data)
         self.classify = functools.partial(self.classifier, count=count)
         self.answer, seen = answers(self.classify, self.data.crops)

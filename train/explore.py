@@ -18,7 +18,7 @@ import numpy as np
 
 from livecam.ages import SCHEMES
 from livecam.datatypes import Image
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
 from livecam.files import check_output, write_text
 from livecam.progress import counted
@@ -80,6 +80,11 @@ def _explore(args: argparse.Namespace) -> None:
         check_output("--output", args.output, [".html"], [args.data], may_replace=True)
     else:
         check_folder("--output", args.output)
+        if args.no_gallery and (older := sorted(args.output.glob("faces-*.png"))):
+            raise UsageError(
+                f"--no-gallery: {older[0]} is there, of an earlier run; delete it and its like, or "
+                "give another folder"
+            )
     with faces.opened(args.data) as h5:
         columns = read_columns(h5)
         if not len(columns):

@@ -62,7 +62,6 @@ def _export(args: argparse.Namespace) -> None:
     check_folder("--out", out)
     for module in ("tensorflow", "tf2onnx"):
         require(module, "train")
-    keras = import_keras()
     trained = RunFolder(args.run)
     source = trained.model
     if not source.is_file():
@@ -71,7 +70,7 @@ def _export(args: argparse.Namespace) -> None:
     recipe = record["recipe"]
     dev = faces.load(args.data, "dev", recipe.datasets)
     trained.require_same_data(args.data, dev.data_hash)
-    master = keras.models.load_model(source, compile=False)
+    master = import_keras().models.load_model(source, compile=False)
     if not recipe.eight_bits:
         round_weights(master)
     out.mkdir(parents=True, exist_ok=True)

@@ -341,6 +341,7 @@ def table(scores: Mapping[str, Any]) -> Iterator[str]:
     what = f"{scores['model']} on {counted(scores['faces'], 'face')} of {part(scores)}"
     yield what + _views(scores)
     if scores["interval_labels"]:
+        yield ""
         yield interval_note(scores)
     for header, rows in tables(scores):
         yield ""
