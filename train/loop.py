@@ -236,9 +236,10 @@ class AfterEpoch(keras.callbacks.Callback):
         loss = (logs or {})["loss"]
         if not np.isfinite(loss):
             kept = f"{self.run.last} holds the epoch before" if self.run.last.exists() else ""
+            other = "" if self.recipe.precision == "float32" else "--set precision=float32, or "
             raise LivecamError(
                 f"batch {batch + 1}: the loss is {loss}; {kept or 'no epoch was finished'}. Try "
-                "--set precision=float32, or a lower learning_rate"
+                f"{other}a lower learning_rate"
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -355,9 +355,9 @@ def interval_note(scores: Mapping[str, Any]) -> str:
     """What labels that are intervals are counted in."""
     return (
         f"Labels that are intervals of years: {scores['interval_labels']}; in no one band of ages: "
-        f"{scores['in_several_bands']}. The error of an interval is the way to it, and a range holds "
-        "it where the two overlap. It counts in a band of ages, or a class of a scheme, only where all "
-        "of it lies in there."
+        f"{scores['in_several_bands']}. The error of an interval is the way to it, and a range "
+        "holds it where the two overlap. It counts in a band of ages, or a class of a scheme, only "
+        "where all of it lies in there."
     )
 
 
