@@ -19,6 +19,7 @@ from benchmarks import agreement, clips, flicker, latency, memory, speed, starts
 from benchmarks.bench import Bench, Measurement, say
 from benchmarks.table import Row, as_dicts, markdown
 from livecam.errors import LivecamError, UsageError
+from livecam.files import check_output, write_text
 from train.cli import run
 
 MEASUREMENTS: dict[str, Measurement] = {
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("clip", nargs="+", type=Path, help="a clip with faces")
     add("--only", metavar="ROW,…", help=f"some of the rows: {', '.join(MEASUREMENTS)}")
-    add("--frames", type=_count, default=1000, metavar="N",
+    add("--frames", type=_several, default=1000, metavar="N",
         help="clips are looped or cut to so many frames to measure rates (1000)")  # fmt: skip
     add("--rounds", type=_count, default=3, metavar="N", help="how often each contender runs (3)")
     add("--naive-frames", type=_count, default=20, metavar="N",
@@ -61,10 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--pictures", type=Path, metavar="FOLDER", help="photographs of groups, for agreement")
     add("--faces", type=Path, metavar="FOLDER",
         help="pictures for `predict`, in place of made ones of 200×200 pixels")  # fmt: skip
-    add("--face-count", type=_count, default=3000, metavar="N",
+    add("--face-count", type=_several, default=3000, metavar="N",
         help="pictures for `predict`, at most (3000)")  # fmt: skip
     add("--prepare", type=Path, metavar="DATA", help="a data set for `train.prepare`")
-    add("--prepare-limit", type=_count, default=2000, metavar="N",
+    add("--prepare-limit", type=_several, default=2000, metavar="N",
         help="pictures of it that are prepared (2000)")  # fmt: skip
     add("--long", action="store_true", dest="is_long",
         help=f"growth of memory over {memory.LONG_FRAMES} frames too: minutes")  # fmt: skip
@@ -75,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def _several(text: str) -> int:
+    """What a rate is measured on: it takes two."""
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 1, got {text!r}")
     return int(text)
 
 
@@ -94,10 +102,10 @@ def _benchmarks(args: argparse.Namespace) -> None:
                 rows.append(row)
                 say(f"{name}: {' | '.join(row.cells[:6])}")
             say(f"{name}: {time.monotonic() - begin_s:.0f} s")
+    print(markdown(rows))
     if output is not None:
         figures = {"machine": _machine(), "rows": as_dicts(rows)}
-        output.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(markdown(rows))
+        write_text(output, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 def _names(only: str | None) -> list[str]:
@@ -123,8 +131,8 @@ def _require_files(args: argparse.Namespace) -> None:
     for flag, path in (("--pictures", args.pictures), ("--faces", args.faces)):
         if path is not None and not path.is_dir():
             raise LivecamError(f"{flag} {path}: no such folder")
-    if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise LivecamError(f"--json {args.json}: there is no folder {args.json.parent}")
+    if args.json is not None:
+        check_output("--json", args.json, [".json"], args.clip, may_replace=True)
 
 
 def _machine() -> dict[str, object]:

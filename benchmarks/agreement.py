@@ -17,10 +17,12 @@ from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pipeline import Models
+from livecam.progress import counted
 
 SAME_FACE_IOU = 0.7  # of a face that both find
 FOLLOWED_IOU = 0.5  # of a face that is not missed between two searches
 SAMPLE = 40  # frames of each clip
+OVERLAP = "overlap (IoU: common over joint area, 1 is the same box)"
 
 
 def agreement(bench: Bench) -> Iterator[Row]:
@@ -29,10 +31,12 @@ def agreement(bench: Bench) -> Iterator[Row]:
         say("agreement on pictures: left out; --pictures FOLDER brings it")
     else:
         pictures = list(_pictures(bench.pictures))
-        yield _agreement(bench, f"{len(pictures)} pictures", pictures)
+        yield _agreement(bench, counted(len(pictures), "picture"), pictures)
     for path in bench.paths:
         pictures = clips.spread(path, SAMPLE)
-        yield _agreement(bench, f"{clips.name_of(path)}, {len(pictures)} frames", pictures)
+        yield _agreement(
+            bench, f"{clips.name_of(path)}, {counted(len(pictures), 'frame')}", pictures
+        )
 
 
 def _pictures(folder: Path) -> Iterator[Image]:
@@ -59,7 +63,8 @@ def _agreement(bench: Bench, name: str, pictures: Sequence[Image]) -> Row:
     also = int((ious >= SAME_FACE_IOU).sum())
     return Row(
         "faces found", name, also, len(ious), "faces", also / len(ious) if len(ious) else None,
-        f"share of the mtcnn package's faces that livecam finds too, IoU ≥ {SAME_FACE_IOU}",
+        f"share of the mtcnn package's faces that livecam finds too, with an {OVERLAP} of at least "
+        f"{SAME_FACE_IOU}",
     )  # fmt: skip
 
 
@@ -73,15 +78,16 @@ def between(bench: Bench) -> Iterator[Row]:
         ious = np.concatenate([partner_ious(w, u) for w, u in zip(wanted, usual, strict=True)])
         followed = ious[ious >= FOLLOWED_IOU]
         name, missed, n = clips.name_of(path), len(ious) - len(followed), len(ious)
-        searched = f"a search of every frame (livecam searches every {step}th at most)"
+        searched = f"a search of every frame, where livecam searches one in {step} at most"
         yield Row(
             "boxes between searches", name, len(followed), n, "boxes",
             float(followed.mean()) if len(followed) else None,
-            f"mean IoU with the boxes of {searched}",
+            f"mean {OVERLAP} with the boxes of {searched}",
         )  # fmt: skip
         yield Row(
             "faces missed between searches", name, missed, n, "boxes", missed / n if n else None,
-            f"share of the faces of {searched} without a box of IoU ≥ {FOLLOWED_IOU}",
+            "share of the faces of that search for which livecam has no box with an overlap of at "
+            f"least {FOLLOWED_IOU}",
         )  # fmt: skip
 
 

@@ -22,16 +22,16 @@ class Bench:
 
     paths: list[Path]
     folder: Path
-    frames: int = 1000
-    rounds: int = 3
-    naive_frames: int = 20
-    yunet: Path | None = None
-    pictures: Path | None = None
-    faces: Path | None = None
-    face_count: int = 3000
-    prepare: Path | None = None
-    prepare_limit: int = 2000
-    is_long: bool = False
+    frames: int
+    rounds: int
+    naive_frames: int
+    yunet: Path | None
+    pictures: Path | None
+    faces: Path | None
+    face_count: int
+    prepare: Path | None
+    prepare_limit: int
+    is_long: bool
     _looped: dict[Path, Path] = field(default_factory=dict)
 
     @cached_property

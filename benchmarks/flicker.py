@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import clips
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, say
 from benchmarks.table import Row
 from livecam.ages import median_age
 from livecam.crops import aligned_crops
@@ -56,13 +56,22 @@ def flicker(bench: Bench) -> Iterator[Row]:
         ids = [i for i, shown in smooth.items() if shown.seconds >= LEAST_S]
         ours, other = [smooth[i] for i in ids], [raw[i] for i in ids]
         name = clips.name_of(path)
-        seen = f"– ({len(ids)} seen for at least {LEAST_S:g} s: the next rows are of these)"
-        yield Row("tracks", name, len(smooth), None, "tracks", None, seen)
+        twice = "– (who is lost and comes back later may be two)"
+        yield Row("tracks of people", name, len(smooth), None, "tracks", None, twice)
         if not ids:
+            say(f"flicker: {name}: nobody is seen for {LEAST_S:g} s: no more rows")
             continue
-        beside = "share of that of the network's answers for the single boxes"
-        yield _row("changes of the shown bin", name, _rate(ours), _rate(other), "per s", beside)
-        yield _row("spread of the shown age", name, _spread(ours), _spread(other), "years", beside)
+        of_them = f"of the {len(ids)} seen for at least {LEAST_S:g} s"
+        yield _row(
+            "changes of the shown age bin", name, _rate(ours), _rate(other), "per s",
+            f"{of_them}: how often another bin is shown, over how often it would be if each frame "
+            "showed the network's answer for it alone",
+        )  # fmt: skip
+        yield _row(
+            "spread of the shown age", name, _spread(ours), _spread(other), "years",
+            f"{of_them}: how much a person's shown age varies (standard deviation, without the "
+            f"first {SETTLING_S:g} s), over how much those answers do",
+        )  # fmt: skip
 
 
 def shown_and_raw(

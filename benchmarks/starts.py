@@ -20,6 +20,7 @@ from livecam.datatypes import Image
 from livecam.errors import LivecamError
 from livecam.extras import require
 from livecam.pictures import PICTURE_SUFFIXES
+from livecam.progress import counted
 
 SIDE_PX = 200  # of the made pictures
 FACE_XY = (224.0, 122.0)  # the middle of the portrait's face, px
@@ -57,12 +58,14 @@ def help_(bench: Bench) -> Iterator[Row]:
 def predict(bench: Bench) -> Iterator[Row]:
     """Pictures of one face each, a process for all of them, beside the naive way."""
     if bench.faces is None:
-        name = f"{bench.face_count} made pictures of {SIDE_PX}×{SIDE_PX}"
+        name = f"{counted(bench.face_count, 'made picture')} of {SIDE_PX}×{SIDE_PX}"
         pictures = made_faces(bench.face_count)
         files = [_written(bench.folder / "faces", i, bgr) for i, bgr in enumerate(pictures)]
     else:
         files = list(_copied(bench.faces, bench.folder / "faces", bench.face_count))
-        name = f"{len(files)} pictures of {bench.faces.name}"
+        name = f"{counted(len(files), 'picture')} of {bench.faces.name}"
+    if len(files) < 2:
+        raise LivecamError(f"{name}: expected at least two, to measure a rate")
     one = bench.folder / "one"
     one.mkdir()
     shutil.copy(files[0], one)
@@ -85,20 +88,18 @@ def predict(bench: Bench) -> Iterator[Row]:
 
 def _rate(seconds: Callable[[Path], float], one: Path, many: Path, n: int) -> float:
     """Pictures a second of the `n` in a folder, without what a process for one of them takes."""
-    if n < 2:
-        raise LivecamError("predict: expected at least two pictures to take a rate of")
     alone_s = seconds(one)
     return (n - 1) / max(seconds(many) - alone_s, 1e-3)
 
 
-def made_faces(n: int, seed: int = 0) -> Iterator[Image]:
+def made_faces(n: int) -> Iterator[Image]:
     """(200, 200, 3) BGR: the face of scikit-image's portrait, shifted, scaled, turned and lit at
     random."""
     require("skimage", "demo")
     from skimage import data
 
     portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     for _ in range(n):
         zoom = SIDE_PX / random.uniform(150, 200)
         matrix = cv2.getRotationMatrix2D(FACE_XY, random.uniform(-10, 10), zoom)
@@ -147,9 +148,11 @@ def prepare(bench: Bench) -> Iterator[Row]:
     all_s = [seconds(n) for _ in range(bench.rounds)]
     n = _prepared(output)  # there may be fewer
     if n < 2:
-        raise LivecamError(f"{data}: {n} faces; expected a data set with more, to measure a rate")
+        raise LivecamError(
+            f"{data}: {counted(n, 'face')}; expected a data set with more, to measure a rate"
+        )
     rates = [(n - 1) / max(a - b, 1e-3) for a, b in zip(all_s, one_s, strict=True)]
-    name = f"{n} pictures of {data.name}"
+    name = f"{counted(n, 'picture')} of {data.name}"
     yield Row(
         "`train.prepare`, start-up excluded", name, statistics.median(rates), None, "pictures/s",
         None, "–",

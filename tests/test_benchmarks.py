@@ -17,6 +17,7 @@ from conftest import unavailable
 from benchmarks import __main__ as program
 from benchmarks import clips as bench_clips
 from benchmarks import flicker, latency, memory, speed, starts
+from benchmarks.bench import config
 from benchmarks.boxes import partner_ious
 from benchmarks.commands import annotate_fps, python
 from benchmarks.flicker import Shown
@@ -97,7 +98,7 @@ def test_rates_are_of_all_seconds_and_spreads_of_all_tracks() -> None:
 
 
 def test_the_networks_answers_lie_beside_what_is_shown(clip: Path) -> None:
-    models = Models(program.Bench([clip], clip.parent).config)
+    models = Models(config())
     smooth, raw = flicker.shown_and_raw(clip, models, 100)
     assert list(smooth) == list(raw) == [1]
     assert smooth[1].times_s == raw[1].times_s == pytest.approx(np.arange(2, 13) / 10)
@@ -199,7 +200,7 @@ def test_the_table_is_markdown() -> None:
 
 
 def test_annotate_and_copying_have_rates(clip: Path, tmp_path: Path) -> None:
-    settings = program.Bench([clip], tmp_path).config.video
+    settings = config().video
     assert annotate_fps(clip, "--no-video") > 0
     assert speed.copying_fps(clip, tmp_path / "copy.mp4", settings) > 0
     assert len(clips.play(tmp_path / "copy.mp4").pictures) == 13
@@ -251,12 +252,21 @@ def test_rows_are_printed_and_written(
     assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == [
         "boxes between searches",
         "faces missed between searches",
-        "tracks",
+        "tracks of people",
     ]
+    assert "IoU: common over joint area" in out
+    assert "flicker: face 240×180: nobody is seen for 3 s: no more rows" in err
     rows = json.loads(figures.read_text())["rows"]
     assert rows[0]["ratio"] > 0.7
     assert (rows[1]["ours"], rows[1]["other"]) == (0, 11)
     assert rows[2]["ours"] == 1
+
+
+@pytest.mark.parametrize("option", ["--frames", "--face-count", "--prepare-limit"])
+def test_a_rate_takes_two(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        program.main(["clip.mp4", option, "1"])
+    assert f"{option}: expected a whole number above 1, got '1'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -267,6 +277,8 @@ def test_rows_are_printed_and_written(
         (["{clip}", "--yunet", "none.onnx"], 1, "--yunet none.onnx: no such file"),
         (["{clip}", "--pictures", "none"], 1, "--pictures none: no such folder"),
         (["{text}"], 1, "not a readable clip"),
+        (["{clip}", "--json", "none/a.json"], 1, "there is no folder none"),
+        (["{clip}", "--json", "{clip}"], 2, "expected a name that ends in .json"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_one_line(

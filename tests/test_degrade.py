@@ -44,7 +44,7 @@ def test_rows_take_turns_in_their_direction(crops: np.ndarray) -> None:
         places.append((round(float(x.mean())), round(float(y.mean()))))
     assert places == [(96, 64), (32, 64), (64, 96), (64, 32)]
     assert not np.array_equal(turned(crops[0], 20, 0), turned(crops[0], 20, 1))
-    assert darkened(dot, 0.5).max() == 128
+    assert darkened(dot, 0.5, 0).max() == 128
 
 
 def test_the_map_is_high_where_the_age_hangs() -> None:

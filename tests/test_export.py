@@ -47,7 +47,7 @@ def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[s
     high = np.where(np.arange(100) < 19, 20, 29)
     assert export._bounds(_probs(low + 0.0), _dev(low, high)) is None
     assert (
-        "not calibrated: 20 faces of the dev part with an exact age are needed, there are 19"
+        "not calibrated: expected at least 20 faces of the dev part with an exact age, got 19"
         in (capsys.readouterr().err)
     )
 

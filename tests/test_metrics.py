@@ -43,8 +43,8 @@ def test_the_error_of_an_interval_is_the_way_to_it() -> None:
 
 
 def test_the_cs_curve_begins_with_hits_and_rises() -> None:
-    curve = metrics.cs_curve(np.array([0.0, -1, 2, 9]), most=3)
-    assert curve.tolist() == [0.25, 0.5, 0.75, 0.75]
+    curve = metrics.cs_curve(np.array([0.0, -1, 2, 9]))
+    assert curve.tolist() == [0.25, 0.5] + 7 * [0.75] + 7 * [1]
 
 
 def test_a_row_of_the_confusion_is_the_true_class() -> None:

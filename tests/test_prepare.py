@@ -15,8 +15,9 @@ import pytest
 from faces_data import head, jpeg, utk_name, write_utkface
 
 from livecam.crops import resized
+from livecam.pictures import PICTURE_SUFFIXES
 from train import prepare
-from train.archive import PICTURES
+from train.archive import is_picture
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
 from train.labels import between, exact
 from train.rows import Ages
@@ -106,7 +107,9 @@ def test_the_summary_says_what_was_left_out(tmp_path, astronaut, capsys) -> None
         ([".", "-o", "out.h5", "--limit", "0"], 2, "--limit: expected at least 1, got 0"),
         ([".", "-o", "out.h5", "--classes", "old"], 2, "--classes: expected each name once"),
         ([".", "-o", "there.h5"], 2, "there.h5: exists"),
-        ([".", "-o", ".", "--overwrite"], 2, ".: is a folder; expected the name of a file"),
+        ([".", "-o", "folder.h5", "--overwrite"], 2, "folder.h5: is a folder; expected a file"),
+        (["there.h5", "-o", "there.h5", "--overwrite"], 2, "--output there.h5: is an input"),
+        ([".", "-o", "faces.zip"], 2, "expected a name that ends in .h5 or .hdf5"),
         ([".", "-o", "out.h5", "--dev-share", "1"], 2, "expected a share between 0 and 1"),
         ([".", "-o", "out.h5", "--test-list", "none.txt"], 1, "cannot read the test list"),
         ([".", "-o", "out.h5", "--dev-list", "none.txt"], 1, "cannot read the dev list"),
@@ -118,11 +121,12 @@ def test_errors_are_one_line_and_leave_nothing(  # type: ignore[no-untyped-def]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there.h5").write_text("mine")
+    Path("folder.h5").mkdir()
     assert prepare.main(arguments) == code
     err = capsys.readouterr().err
     assert message in err
     assert len(err.splitlines()) == 1
-    assert {file.name for file in Path().iterdir()} == {"there.h5"}
+    assert {file.name for file in Path().iterdir()} == {"there.h5", "folder.h5"}
     assert Path("there.h5").read_text() == "mine"
 
 
@@ -292,7 +296,9 @@ def test_labels_of_copies_become_one(labels, expected) -> None:  # type: ignore[
 
 
 def test_every_kind_of_picture_can_be_read(astronaut) -> None:  # type: ignore[no-untyped-def]
-    for suffix in PICTURES:
+    for suffix in sorted(PICTURE_SUFFIXES):
+        assert is_picture(f"25/a{suffix}")
+        assert is_picture(f"25/A{suffix.upper()}")
         encoded = cv2.imencode(suffix, astronaut)[1].tobytes()
         decoded = prepare.decode(encoded)
         assert decoded is not None

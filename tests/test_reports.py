@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import re
@@ -12,10 +13,11 @@ import h5py
 import numpy as np
 import pytest
 from faces_data import write_h5
+from matplotlib.text import Text
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES
 from livecam.datatypes import AgeGender
-from train import compare, evaluate, explore, faces, plots, report
+from train import cli, compare, evaluate, explore, faces, plots, report
 
 
 class FakeClassifier:
@@ -111,7 +113,15 @@ def test_a_report_has_all_sections_and_needs_nothing_else(
     assert "× that of clean ones" in capsys.readouterr().out
 
 
-def test_a_report_without_faces(data: Path, tmp_path: Path, fake_model: None) -> None:
+@pytest.fixture
+def no_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what does not hang on them: they are most of the time that a report takes."""
+    monkeypatch.setattr(report, "drawing", lambda figure, caption="": "<figure></figure>")
+
+
+def test_a_report_without_faces(
+    data: Path, tmp_path: Path, fake_model: None, no_drawings: None
+) -> None:
     out = tmp_path / "report.html"
     assert evaluate.main([str(data), "--report", str(out), "--no-gallery", "--sample", "5"]) == 0
     text = out.read_text()
@@ -128,9 +138,16 @@ def test_scores_and_report_without_a_known_gender(tmp_path: Path, fake_model: No
     assert "nan" not in re.sub(r"base64,[^\"]*", "", out.read_text())
 
 
-def test_scores_of_a_single_face(tmp_path: Path, fake_model: None) -> None:
-    data = write_h5(tmp_path / "faces.h5", n=3)
-    assert evaluate.main([str(data), "--report", str(tmp_path / "one.html")]) == 0
+def test_scores_of_a_single_face(
+    tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_h5(tmp_path / "faces.h5", n=3), tmp_path / "one.html"
+    assert evaluate.main([str(data), "--report", str(out)]) == 0
+    assert "on 1 face of the test part" in capsys.readouterr().out
+    text = out.read_text()
+    assert "The same 1 face, made worse" in text
+    assert "The 1 largest error" in text
+    assert not re.search(r"\b1 (faces|errors)", text)
 
 
 class _OnDisk:
@@ -150,7 +167,11 @@ class _OnDisk:
 
 
 def test_crops_are_read_in_parts(
-    data: Path, tmp_path: Path, fake_model: None, monkeypatch: pytest.MonkeyPatch
+    data: Path,
+    tmp_path: Path,
+    fake_model: None,
+    no_drawings: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded = faces.load(data, "test")
     in_parts = dataclasses.replace(loaded, crops=_OnDisk(loaded.crops))
@@ -199,9 +220,11 @@ def test_a_sample_is_always_the_same() -> None:
         (["faces.h5", "--sample", "-1"], 2, "--sample: expected a number of faces or 0"),
         (["faces.h5", "--views", "5"], 2, "--views: expected 1 to 4, got 5"),
         (["faces.h5", "--report", "page.pdf"], 2, "expected a name that ends in .html"),
-        (["faces.h5", "--report", "none/page.html"], 1, "no such folder none"),
+        (["faces.h5", "--report", "none/page.html"], 1, "there is no folder none"),
+        (["faces.h5", "--report", "folder.html"], 2, "--report folder.html: is a folder"),
         (["--json", "faces.h5", "faces.h5"], 2, "expected a name that ends in .json"),
-        (["faces.h5", "--json", "none/scores.json"], 1, "no such folder none"),
+        (["faces.h5", "--json", "none/scores.json"], 1, "there is no folder none"),
+        (["faces.h5", "--json", "folder.json"], 2, "--json folder.json: is a folder"),
     ],
 )
 def test_evaluate_says_what_is_wrong(
@@ -215,6 +238,8 @@ def test_evaluate_says_what_is_wrong(
     monkeypatch.chdir(data.parent)
     Path("no.h5").write_text("words")
     Path("no.onnx").write_text("words")
+    Path("folder.html").mkdir()
+    Path("folder.json").mkdir()
     with h5py.File("other.h5", "w") as h5:
         h5["something"] = [1]
     assert evaluate.main(arguments) == code
@@ -295,16 +320,24 @@ def test_explore_writes_a_page(data: Path, tmp_path: Path) -> None:
     assert "Labels that merging copies changed: 1, by 2.0 years (median), at most 2." in text
 
 
-def test_explore_writes_a_folder(data: Path, tmp_path: Path) -> None:
+def test_explore_writes_a_folder(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     out = tmp_path / "pictures"
     assert explore.main([str(data), "-o", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
     assert {"ages-utkface.png", "gender-by-age.png", "ethnicity-by-age.png"} <= names
     assert {f"classes-{name}.png" for name in SCHEMES} <= names
     assert "faces-20-29.png" in names
+    monkeypatch.setattr(explore, "drawings", lambda columns: {})  # they are the same
     bare = tmp_path / "bare"
     assert explore.main([str(data), "-o", str(bare), "--no-gallery"]) == 0
     assert not list(bare.glob("faces-*"))
+    assert explore.main([str(data), "-o", str(out), "--no-gallery"]) == 2
+    assert "faces-0-2.png is there, of an earlier run" in capsys.readouterr().err
 
 
 def test_explore_shows_intervals_in_no_class_as_training_does(
@@ -324,6 +357,24 @@ def test_explore_shows_intervals_in_no_class_as_training_does(
     assert bars[-1] == "in several"
     assert table.sum(axis=1)[[0, -1]].tolist() == [0, (columns.age[used] < 10).sum()]
     assert table.sum() == used.sum()
+    table, bands = drawn["gender by age"]
+    assert bands[-1] == "in several"
+    assert table.sum(axis=1)[-1] == (columns.age[used] < 10).sum()
+    assert table.sum() == used.sum()
+
+
+def test_a_report_of_intervals_says_what_they_count_in(tmp_path: Path, fake_model: None) -> None:
+    data, out = write_h5(tmp_path / "faces.h5"), tmp_path / "report.html"
+    with h5py.File(data, "a") as h5:
+        h5["age_low"] = np.where(h5["age"][()] > 50, 51, 0)
+        h5["age_high"] = np.where(h5["age"][()] > 50, 100, 30)
+    assert evaluate.main([str(data), "--report", str(out), "--no-gallery", "--sample", "1"]) == 0
+    text = out.read_text()
+    assert "in no one band of ages: 28" in text
+    assert "an interval at its middle" in text
+    assert "Likeliest class of actors-3." in text  # the one scheme whose classes these are
+    assert "Likeliest class of decades." not in text
+    assert "decades: no label lies in one of its classes" in text
 
 
 def test_explore_counts_copies_and_merged_labels(data: Path) -> None:
@@ -354,6 +405,44 @@ def test_explore_says_what_is_wrong(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "message"),
+    [
+        ("page.pdf", 2, "--output page.pdf: expected a name that ends in .html"),
+        ("none/page.html", 1, "there is no folder none"),
+        ("faces.h5", 2, "--output faces.h5: expected a name that ends in .html"),
+        ("words", 2, "words is a file; expected the name of a folder"),
+        ("words/pictures", 2, "words is a file; expected the name of a folder"),
+        ("locked/pictures", 1, "locked may not be written to"),
+    ],
+)
+def test_explore_refuses_an_output_before_it_draws(
+    output: str,
+    code: int,
+    message: str,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(data.parent)
+    Path("words").write_text("words")
+    Path("locked").mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "locked")
+    monkeypatch.setattr(explore.faces, "opened", lambda path: pytest.fail("it has begun"))
+    assert explore.main([str(data), "-o", output]) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_reader_that_has_enough_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(args: argparse.Namespace) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    assert cli.run(command, argparse.ArgumentParser(prog="p"), []) == 1
+    assert capsys.readouterr().err == ""
 
 
 # compare
@@ -439,6 +528,37 @@ def test_compare_leaves_out_a_run_without_an_epoch(
     assert f"left out: {young}: no epoch of it has ended" in err
 
 
+def test_the_curves_of_long_names_are_told_apart_and_nothing_is_cut() -> None:
+    log = {"epoch": np.arange(3), "loss": np.ones(3), "dev_mae": np.ones(3)}
+    names = [f"{'a' * 200}{i}" for i in range(20)]
+    panels = {"loss": "long " * 9, "dev_mae": "short"}
+    figure = plots.curves(dict.fromkeys(names, log), panels, "epoch")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert len({text.get_text() for text in legend.get_texts()}) == 20
+    titles = figure.findobj(
+        lambda part: isinstance(part, Text) and part.get_text() in panels.values()
+    )
+    assert len(titles) == 2
+    for part in (legend, *titles):
+        box = part.get_window_extent()
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+
+
+def test_compare_shows_no_number_as_a_dash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = _run(tmp_path / "run")
+    (tmp_path / "run" / "log.csv").write_text(
+        "epoch,loss,dev_mae,dev_gender_accuracy,seconds\n1,nan,nan,nan,1\n"
+    )
+    assert compare.main([run, "-o", str(tmp_path / "curves.png")]) == 1
+    out, err = capsys.readouterr()
+    assert "| its dev MAE | - |" in out
+    assert "nothing to draw: the logs hold no finite number" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -450,6 +570,8 @@ def test_compare_leaves_out_a_run_without_an_epoch(
         (["torn"], 1, "log.csv: expected numbers"),
         (["good", "good"], 2, "expected different runs"),
         (["good", "-o", "x.pdf"], 2, "ends in .html or .png"),
+        (["none", "-o", "none/x.html"], 1, "there is no folder none"),
+        (["none", "-o", "folder.png"], 2, "--output folder.png: is a folder"),
     ],
 )
 def test_compare_says_what_is_wrong(
@@ -462,6 +584,7 @@ def test_compare_says_what_is_wrong(
 ) -> None:
     for name in ("good", "words", "young", "odd", "torn"):
         _run(tmp_path / name)
+    (tmp_path / "folder.png").mkdir()
     (tmp_path / "words" / "recipe.json").write_text("words")
     (tmp_path / "young" / "log.csv").unlink()
     (tmp_path / "odd" / "log.csv").write_text("epoch,loss\n1,2\n")

@@ -93,7 +93,26 @@ def test_an_interval_counts_in_a_scheme_only_within_one_bin() -> None:
     scores = _score(labels, _sure(22, 41, 50))
     assert scores["interval_labels"] == 2
     assert scores["mae"]["value"] == pytest.approx(2 / 3)
-    assert "The labels of 2 are intervals" in "\n".join(table(scores))
+    text = "\n".join(table(scores))
+    assert "Labels that are intervals of years: 2;" in text
+    assert "| decades | 3 |" in text
+    assert "| marketing | 1 |" in text
+
+
+def test_an_interval_counts_in_a_band_of_ages_only_within_it() -> None:
+    """Its middle may lie in a band that the face is not of."""
+    labels = _labels([0, 10, 13, 40, 15], [30, 19, 19, 49, 15])
+    scores = _score(labels, _sure(60, 60, 20, 52, 18))
+    assert {name: band["faces"] for name, band in scores["by_age"].items() if band["faces"]} == {
+        "13-19": 2,
+        "40-49": 1,
+    }
+    assert scores["by_age"]["13-19"]["mae"] == scores["mae_13_19"]["value"] == 2
+    assert scores["by_age_and_gender"]["40-49 female"]["faces"] == 1
+    assert scores["in_several_bands"] == 2
+    assert "in no one band of ages: 2." in "\n".join(table(scores))
+    wrong = AgeGender(_sure(60, 60, 20, 52, 18).age_probs, np.float32([0.1, 0.1, 0.9, 0.9, 0.9]))
+    assert _score(labels, wrong)["gender_13_and_over"] == 1
 
 
 def test_the_confusion_follows_a_permutation_of_the_classes() -> None:

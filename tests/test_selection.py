@@ -41,7 +41,7 @@ def test_a_scheme_leaves_out_what_it_did_not_cover_and_says_so() -> None:
     chosen = select(data, Recipe(target="actors-3"), notes.append)
     assert chosen.rows.tolist() == [1, 2, 3]
     assert chosen.classes.tolist() == [0, 1, 2]
-    assert notes == ["left out: 1 faces outside of actors-3's ages, 13 to 120"]
+    assert notes == ["left out: 1 face outside of actors-3's ages, 13 to 120"]
 
 
 def test_an_interval_over_two_classes_has_none() -> None:
@@ -49,7 +49,7 @@ def test_an_interval_over_two_classes_has_none() -> None:
     data = faces([20, 25, 45, 60], [29, 40, 50, 70])
     chosen = select(data, Recipe(target="actors-3"), notes.append)
     assert chosen.rows.tolist() == [0, 2, 3]
-    assert notes == ["left out: 1 faces whose age may be in two classes"]
+    assert notes == ["left out: 1 face whose age may be in two classes"]
 
 
 def test_an_open_interval_is_of_the_last_class_though_that_ends_somewhere() -> None:

@@ -9,8 +9,7 @@ import zlib
 from pathlib import Path
 
 from livecam.errors import LivecamError
-
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+from livecam.pictures import PICTURE_SUFFIXES
 
 
 class Unreadable(Exception):
@@ -116,4 +115,4 @@ def text(archive: Folder | ZipFile, name: str) -> str:
 
 def is_picture(name: str) -> bool:
     base = name.rpartition("/")[2]
-    return base.lower().endswith(PICTURES) and not base.startswith("._")
+    return base.lower().endswith(tuple(PICTURE_SUFFIXES)) and not base.startswith("._")

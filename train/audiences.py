@@ -19,6 +19,7 @@ from livecam.classifier import AgeGenderClassifier, age_prior, runtime_of
 from livecam.datatypes import Array
 from livecam.errors import LivecamError, UsageError
 from livecam.prevalence import Z_80, counts
+from livecam.progress import counted
 from train import faces
 from train.cli import run
 from train.evaluate import answers
@@ -51,8 +52,8 @@ def _audiences(args: argparse.Namespace) -> None:
     rows = np.flatnonzero(~labels.is_interval)
     if len(rows) < max(SIZES):
         raise LivecamError(
-            f"{args.data}: {len(rows)} faces of an exact age in its {args.split} part; expected "
-            f"at least {max(SIZES)}"
+            f"{args.data}: {counted(len(rows), 'face')} of an exact age in its {args.split} part; "
+            f"expected at least {max(SIZES)}"
         )
     answer, _ = answers(AgeGenderClassifier(args.model, runtime), data.crops)
     print("| scheme | people | likeliest bin | added up | livecam report | its ± holds |")

@@ -31,8 +31,9 @@ def _lines(
     if not recipe.learns_gender:
         yield "It has not learnt the gender: `female_prob` is 0.5 for everybody."
     yield ""
-    yield f"Trained on {run['faces']} faces (hash of the data `{run['data_hash']}`) by the code of"
-    yield f"revision `{run.get('revision') or 'unknown'}`. Its ages are what the data's labels call"
+    yield f"Trained on {run['faces']} faces (hash of all pictures, ages and parts of the data, not"
+    yield f"of genders: `{run['data_hash']}`) by the code of revision"
+    yield f"`{run.get('revision') or 'unknown'}`. Its ages are what the data's labels call"
     yield "so: in most data sets how old people look to others. Do not decide anything about a"
     yield "single person by it."
     yield ""

@@ -19,9 +19,9 @@ import numpy as np
 
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
-from livecam.files import write_text
-from livecam.progress import clock_time
-from train.cli import require_folder, run
+from livecam.files import check_output, write_text
+from livecam.progress import clock_time, counted
+from train.cli import run
 from train.run_folder import RunFolder
 from train.scores import number, part, percent
 
@@ -74,9 +74,7 @@ def main(argv: list[str] | None = None) -> int:
 def _compare(args: argparse.Namespace) -> None:
     if args.output is not None:
         require("matplotlib", "train")
-        if args.output.suffix not in (".html", ".png"):
-            raise UsageError(f"--output {args.output}: expected a name that ends in .html or .png")
-        require_folder(args.output)
+        check_output("--output", args.output, [".html", ".png"], [], may_replace=True)
     runs = _ended([read_run(folder) for folder in args.runs])
     names = [entry.name for entry in runs]
     if len(set(names)) < len(names):
@@ -100,7 +98,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _scored(scores: Mapping[str, Any]) -> str:
-    return f"{scores['faces']} faces of {part(scores)}" if scores.get("split") else "-"
+    return f"{counted(scores['faces'], 'face')} of {part(scores)}" if scores.get("split") else "-"
 
 
 def _ended(runs: Sequence[Run]) -> list[Run]:
@@ -210,7 +208,7 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
         [f"{log['epoch'][-1]:.0f} of {of}" for log, of in zip(logs, planned, strict=True)],
     )
     yield "kept epoch", [f"{log['epoch'][i]:.0f}" for log, i in zip(logs, best, strict=True)]
-    yield "its dev MAE", [f"{log['dev_mae'][i]:.3f}" for log, i in zip(logs, best, strict=True)]
+    yield "its dev MAE", [_years(log["dev_mae"][i]) for log, i in zip(logs, best, strict=True)]
     if any(CLASSES_ALONE in log for log in logs):
         yield (
             "its dev accuracy of the classes",
@@ -219,7 +217,7 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
                 for log, i in zip(logs, best, strict=True)
             ],
         )
-    yield "last dev MAE", [f"{log['dev_mae'][-1]:.3f}" for log in logs]
+    yield "last dev MAE", [_years(log["dev_mae"][-1]) for log in logs]
     genders = [float(log["dev_gender_accuracy"][-1]) for log in logs]
     yield "last dev gender", ["-" if np.isnan(share) else percent(share) for share in genders]
     yield "time", [clock_time(entry.seconds) for entry in runs]
@@ -228,6 +226,10 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
         yield "its MAE", [number(_value(entry.scores, "mae"), ".2f") for entry in runs]
         yield "its CS@5", [percent(_value(entry.scores, "cs5")) for entry in runs]
         yield "its gender", [percent(_value(entry.scores, "gender")) for entry in runs]
+
+
+def _years(mae: float) -> str:
+    return "-" if np.isnan(mae) else f"{mae:.3f}"
 
 
 def _value(scores: dict[str, Any], key: str) -> float | None:
@@ -251,8 +253,10 @@ def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
         for column, label in PANELS.items()
         if any(np.isfinite(log.get(column, np.nan)).any() for log in logs.values())
     }
+    if not panels:
+        raise LivecamError(f"{output}: nothing to draw: the logs hold no finite number")
     figure = plots.curves(logs, panels, "epoch")
-    if output.suffix == ".png":
+    if output.suffix.lower() == ".png":
         if warning:
             figure.suptitle("These runs learnt from different data.", color=plots.RED)
         figure.savefig(output)

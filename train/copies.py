@@ -65,8 +65,8 @@ class Thumbnails:
         return np.memmap(self._file, np.uint8, mode="r").reshape(-1, size)
 
 
-def near_copies(thumbnails: Image, min_correlation: float = MIN_CORRELATION) -> np.ndarray:
-    """Pairs (m, 2) of rows, first < second, whose thumbnails (n, 576) correlate more than that.
+def near_copies(thumbnails: Image) -> np.ndarray:
+    """Pairs (m, 2) of rows, first < second, whose thumbnails (n, 576) correlate by more than 0.95.
 
     Exact, though most pairs are never compared in full: with P an orthogonal projection and r
     what it loses, x·y = Px·Py + r(x)·r(y) <= Px·Py + |r(x)| |r(y)|, which is itself one product of
@@ -77,11 +77,11 @@ def near_copies(thumbnails: Image, min_correlation: float = MIN_CORRELATION) -> 
     for start in range(0, len(short), BLOCK):
         for other in range(start, len(short), BLOCK):
             bound = short[start : start + BLOCK] @ short[other : other + BLOCK].T
-            i, j = np.divmod(np.flatnonzero(bound > min_correlation - ROUNDING), bound.shape[1])
+            i, j = np.divmod(np.flatnonzero(bound > MIN_CORRELATION - ROUNDING), bound.shape[1])
             i, j = i + start, j + other
             i, j = i[i < j], j[i < j]
             if len(i):
-                alike = _correlations(thumbnails, i, j, MANY * bound.size) > min_correlation
+                alike = _correlations(thumbnails, i, j, MANY * bound.size) > MIN_CORRELATION
                 pairs.append(np.stack([i[alike], j[alike]], axis=1))
     return np.concatenate(pairs)
 

@@ -36,7 +36,7 @@ class Degradation:
         return np.stack(changed) if changed else crops.copy()
 
 
-def small(crop: Image, face_px: float, row: int = 0) -> Image:
+def small(crop: Image, face_px: float, row: int) -> Image:
     """As if the face had been `face_px` wide in its picture."""
     side = crop.shape[0]
     size = (round(face_px), round(face_px))
@@ -44,13 +44,13 @@ def small(crop: Image, face_px: float, row: int = 0) -> Image:
     return cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
-def blurred(crop: Image, sigma_px: float, row: int = 0) -> Image:
+def blurred(crop: Image, sigma_px: float, row: int) -> Image:
     """Out of focus: a Gaussian of `sigma_px` of a crop of 128 px, as much of a larger one."""
     sigma = sigma_px * crop.shape[0] / 128
     return cv2.GaussianBlur(crop, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
-def compressed(crop: Image, quality: float, row: int = 0) -> Image:
+def compressed(crop: Image, quality: float, row: int) -> Image:
     """Through a JPEG of that quality, 1..100."""
     encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
@@ -58,19 +58,19 @@ def compressed(crop: Image, quality: float, row: int = 0) -> Image:
     return decoded
 
 
-def darkened(crop: Image, light: float, row: int = 0) -> Image:
+def darkened(crop: Image, light: float, row: int) -> Image:
     """Every value times `light`, 0..1."""
     return np.rint(crop * np.float32(light)).astype(np.uint8)
 
 
-def turned(crop: Image, degrees: float, row: int = 0) -> Image:
+def turned(crop: Image, degrees: float, row: int) -> Image:
     """Turned in its plane, even rows one way and odd rows the other."""
     centre = (crop.shape[0] - 1) / 2
     angle = degrees if row % 2 == 0 else -degrees
     return _warped(crop, cv2.getRotationMatrix2D((centre, centre), angle, 1))
 
 
-def shifted(crop: Image, percent: float, row: int = 0) -> Image:
+def shifted(crop: Image, percent: float, row: int) -> Image:
     """Moved by `percent` of its side: right, left, down, up in turn of the rows."""
     step = crop.shape[0] * percent / 100
     x, y = DIRECTIONS[row % len(DIRECTIONS)]

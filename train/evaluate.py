@@ -25,10 +25,10 @@ from livecam.classifier import AgeGenderClassifier, runtime_of
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
 from livecam.extras import require
-from livecam.files import write_text
+from livecam.files import check_output, write_text
 from livecam.progress import Progress
 from train import faces, metrics
-from train.cli import require_folder, run
+from train.cli import run
 from train.degrade import DEGRADATIONS
 from train.looks import LOOKS, looks
 from train.run_folder import RunFolder
@@ -119,9 +119,9 @@ class _Evaluation:
     def __init__(
         self, model: Path | None, data: Path, split: str, datasets: Sequence[str], count: int
     ) -> None:
-        self.classifier = AgeGenderClassifier(model or "", runtime_of(model or ""))
-        self.data = faces.load(data, split, datasets)
+        self.data = faces.load(data, split, datasets)  # first: Keras takes seconds to start
         train_ages = faces.ages(data, "train", datasets)
+        self.classifier = AgeGenderClassifier(model or "", runtime_of(model or ""))
         self.labels = labels_of(self.data)
         self.classify = functools.partial(self.classifier, count=count)
         self.answer, seen = answers(self.classify, self.data.crops)
@@ -149,15 +149,9 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--sample: expected a number of faces or 0 for all, got {args.sample}")
     if args.report is not None:
         require("matplotlib", "train")
-        if args.report.suffix not in (".html", ".htm"):
-            raise UsageError(f"--report {args.report}: expected a name that ends in .html")
-    if args.json not in (None, "-") and not args.json.endswith(".json"):
-        raise UsageError(
-            f"--json {args.json}: expected a name that ends in .json; the data is first"
-        )
-    files = [args.report, Path(args.json) if args.json not in (None, "-") else None]
-    for file in filter(None, files):
-        require_folder(file)
+        check_output("--report", args.report, [".html", ".htm"], [args.data], may_replace=True)
+    if args.json not in (None, "-"):
+        check_output("--json", Path(args.json), [".json"], [args.data], may_replace=True)
 
 
 def answers(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,18 +20,19 @@ from livecam.ages import SCHEMES
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import require
-from livecam.files import write_text
+from livecam.files import check_output, write_text
 from livecam.progress import counted
 from train import faces, metrics
-from train.cli import require_folder, run
+from train.cli import check_folder, run
 from train.labels import ETHNICITIES
-from train.scores import AGE_BANDS, GENDERS, age_bands, bins_of
+from train.scores import GENDERS, age_bands, bins_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PARTS = (*faces.SPLITS, "left out")  # by their numbers
 SHOWN = 8  # faces of each age band
+SEVERAL = "in several"  # of classes or bands
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,22 @@ def main(argv: list[str] | None = None) -> int:
 
 def _explore(args: argparse.Namespace) -> None:
     require("matplotlib", "train")
-    if args.output.suffix and not (args.output.suffix == ".html" or args.output.is_dir()):
-        raise UsageError(f"--output {args.output}: expected a folder or a name that ends in .html")
-    require_folder(args.output)
+    is_page = bool(args.output.suffix) and not args.output.is_dir()
+    if is_page:
+        check_output("--output", args.output, [".html"], [args.data], may_replace=True)
+    else:
+        check_folder("--output", args.output)
+        if args.no_gallery and (older := sorted(args.output.glob("faces-*.png"))):
+            raise UsageError(
+                f"--no-gallery: {older[0]} is there, of an earlier run; delete it and its like, or "
+                "give another folder"
+            )
     with faces.opened(args.data) as h5:
         columns = read_columns(h5)
         if not len(columns):
             raise LivecamError(f"{args.data}: holds no face; see python -m train.prepare -h")
         shown = {} if args.no_gallery else sample_faces(h5, columns)
-    if args.output.suffix == ".html":
+    if is_page:
         write_text(args.output, page(args.data.name, columns, shown))
     else:
         _write_folder(args.output, columns, shown)
@@ -96,15 +105,33 @@ def read_columns(h5: h5py.File) -> Columns:
 
 
 def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:
-    """Up to eight used crops (k, px, px, 3) of each age band, by chance, always the same."""
+    """Up to eight used crops (k, px, px, 3) of each age band, by chance, always the same; the last
+    are of labels that lie in no one band."""
     rng = np.random.default_rng(0)
     shown = {}
-    for name, rows in age_bands(columns.age):
-        where = np.nonzero(rows & columns.is_used)[0]
+    band, names = bands(columns.age_low, columns.age_high)
+    for number, name in enumerate(names):
+        where = np.nonzero((band == number) & columns.is_used)[0]
         if len(where):
             chosen = np.sort(rng.choice(where, min(SHOWN, len(where)), replace=False))
             shown[name] = h5["crops"][chosen]
     return shown
+
+
+def bands(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The number of each label's age band (n,), and the bands' names."""
+    names, rows = zip(*age_bands(low, high), strict=True)
+    return with_several(np.argmax(rows, axis=0), np.any(rows, axis=0), names)
+
+
+def with_several(
+    place: np.ndarray, has_one: np.ndarray, names: Sequence[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Numbers of classes (n,) and their names, with one more class for labels that are in several,
+    if there are such."""
+    if has_one.all():
+        return place, list(names)
+    return np.where(has_one, place, len(names)), [*names, SEVERAL]
 
 
 def group_sizes(columns: Columns) -> list[tuple[int, int]]:
@@ -130,20 +157,21 @@ def drawings(columns: Columns) -> dict[str, Figure]:
         ages = {
             part: columns.age[here & (columns.split == number)] for number, part in enumerate(PARTS)
         }
-        figures[f"ages-{dataset}"] = plots.age_histogram(ages, f"ages of {dataset}")
+        middles = (
+            ", intervals at their middle"
+            if (columns.age_low < columns.age_high)[here].any()
+            else ""
+        )
+        figures[f"ages-{dataset}"] = plots.age_histogram(ages, f"ages of {dataset}{middles}")
     used = columns.is_used
-    split, ages = columns.split[used], columns.age[used]
+    split, low, high = columns.split[used], columns.age_low[used], columns.age_high[used]
     for name, scheme in SCHEMES.items():
-        place, has_one = bins_of(columns.age_low[used], columns.age_high[used], scheme)
-        bars = list(scheme.labels)
-        if not has_one.all():
-            bars, place = [*bars, "in several"], np.where(has_one, place, len(bars))
+        place, bars = with_several(*bins_of(low, high, scheme), scheme.labels)
         table = metrics.counts(place, split, (len(bars), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
             table, bars, tuple(faces.SPLITS), f"classes of {name}", "faces"
         )
-    names = [f"{low}-{high}" for low, high in AGE_BANDS]
-    band = np.argmax([rows for _, rows in age_bands(ages)], axis=0)
+    band, names = bands(low, high)
     for title, values, parts in (
         ("gender", columns.gender, GENDERS),
         ("ethnicity", columns.ethnicity, ETHNICITIES),
@@ -184,8 +212,9 @@ def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
         intro.append(report.note("It shows people: keep it to yourself, or give --no-gallery."))
         parts = []
         for band, crops in shown.items():
-            parts.append(f"<h3>{report.escape(band)} years</h3>")
-            parts.append(report.row(*(report.picture(crop, f"aged {band}") for crop in crops)))
+            title = "Labels in several bands" if band == SEVERAL else f"{band} years"
+            parts.append(f"<h3>{report.escape(title)}</h3>")
+            parts.append(report.row(*(report.picture(crop, title) for crop in crops)))
         sections.append(report.Section("Some faces", parts))
     return report.page(f"{counted(len(columns), 'face')} of {name}", intro, sections)
 
@@ -229,7 +258,9 @@ def _write_folder(folder: Path, columns: Columns, shown: dict[str, Image]) -> No
         figure.savefig(folder / f"{name}.png")
     for band, crops in shown.items():
         row = cv2.cvtColor(np.concatenate(list(crops), axis=1), cv2.COLOR_RGB2BGR)
-        (folder / f"faces-{band}.png").write_bytes(cv2.imencode(".png", row)[1].tobytes())
+        (folder / f"faces-{band.replace(' ', '-')}.png").write_bytes(
+            cv2.imencode(".png", row)[1].tobytes()
+        )
 
 
 if __name__ == "__main__":

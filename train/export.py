@@ -29,7 +29,7 @@ from livecam.extras import import_keras, require
 from train import faces, metrics
 from train.calibrate import MIN_FACES, age_prior, range_bounds
 from train.card import card
-from train.cli import run
+from train.cli import check_folder, run
 from train.evaluate import answers, score_model
 from train.recipe import Recipe
 from train.run_folder import RunFolder
@@ -59,11 +59,9 @@ def _export(args: argparse.Namespace) -> None:
         raise UsageError(f"{out}: is the run itself; choose another --out")
     if is_taken and not args.overwrite:
         raise UsageError(f"{out}: holds a model; choose another --out or give --overwrite")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out}: is a file; expected the name of a folder")
+    check_folder("--out", out)
     for module in ("tensorflow", "tf2onnx"):
         require(module, "train")
-    keras = import_keras()
     trained = RunFolder(args.run)
     source = trained.model
     if not source.is_file():
@@ -72,7 +70,7 @@ def _export(args: argparse.Namespace) -> None:
     recipe = record["recipe"]
     dev = faces.load(args.data, "dev", recipe.datasets)
     trained.require_same_data(args.data, dev.data_hash)
-    master = keras.models.load_model(source, compile=False)
+    master = import_keras().models.load_model(source, compile=False)
     if not recipe.eight_bits:
         round_weights(master)
     out.mkdir(parents=True, exist_ok=True)
@@ -121,8 +119,8 @@ def _bounds(age_probs: Array, dev: faces.FaceSet) -> dict[int, list[float]] | No
     exact = ~labels_of(dev).is_interval
     if exact.sum() < MIN_FACES:
         print(
-            f"the age range is not calibrated: {MIN_FACES} faces of the dev part with an exact age "
-            f"are needed, there are {exact.sum()}; the middle of the distribution is shown",
+            f"the age range is not calibrated: expected at least {MIN_FACES} faces of the dev part "
+            f"with an exact age, got {exact.sum()}; the middle of the distribution is shown",
             file=sys.stderr,
         )
         return None
@@ -175,7 +173,7 @@ _HEADER = """# Written by `python -m train.export`.
 #   people of every age; null: not calibrated
 # age_prior: mean answer on the dev part, a probability for each year from 0; from it livecam report
 #   takes how common an age was where the network learnt
-# data_hash: of the faces it was trained on
+# data_hash: of all pictures, ages and parts of the data that it was trained on, not of genders
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy
 """

@@ -17,7 +17,7 @@ from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras, require
 from train import faces
 from train import recipe as recipes
-from train.cli import run
+from train.cli import check_folder, run
 from train.evaluate import evaluate_run
 from train.recipe import Recipe, read_recipe
 from train.run_folder import RunFolder
@@ -91,8 +91,7 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
             raise LivecamError(f"{folder.path}: no run to resume; start one without --resume")
         recipe: Recipe = folder.record()["recipe"]
         return recipe
-    if folder.path.exists() and not folder.path.is_dir():
-        raise UsageError(f"{folder.path}: is a file; expected the name of a folder")
+    check_folder("--out", folder.path)
     if folder.record_file.exists():
         raise UsageError(
             f"{folder.path}: holds a run; give --resume to go on as it was set, or "

@@ -18,7 +18,7 @@ from livecam.ages import SCHEMES, median_age
 from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
-from livecam.progress import Progress
+from livecam.progress import Progress, counted
 from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
 from train.recipe import YEARS, Recipe
@@ -42,7 +42,10 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
     dev = faces.load(data_path, "dev", recipe.datasets)
     _require_judges(dev, recipe)
     if len(selection.rows) < recipe.batch:
-        raise LivecamError(f"{data_path}: {len(selection.rows)} faces to train on, not one batch")
+        raise LivecamError(
+            f"{data_path}: {counted(len(selection.rows), 'face')} to train on; expected a batch of "
+            f"{recipe.batch} at least; give more data, or --set batch=…"
+        )
     if recipe.devices > 1:
         _distribute(recipe.devices)
     keras.utils.set_random_seed(recipe.seed)
@@ -233,9 +236,10 @@ class AfterEpoch(keras.callbacks.Callback):
         loss = (logs or {})["loss"]
         if not np.isfinite(loss):
             kept = f"{self.run.last} holds the epoch before" if self.run.last.exists() else ""
+            other = "" if self.recipe.precision == "float32" else "--set precision=float32, or "
             raise LivecamError(
                 f"batch {batch + 1}: the loss is {loss}; {kept or 'no epoch was finished'}. Try "
-                "--set precision=float32, or a lower learning_rate"
+                f"{other}a lower learning_rate"
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 from livecam.datatypes import AGES
 
 BOOTSTRAP_ROUNDS = 2000
+INTERVAL = 0.95  # of the bootstrap
+CURVE_YEARS = 15
+TENTHS = 10  # of the probabilities from 0 to 1
 Statistic = Callable[[np.ndarray], float]
 
 
@@ -30,19 +33,17 @@ def signed_errors(answers: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.
     return np.maximum(answers - high, 0) - np.maximum(low - answers, 0)
 
 
-def cs_curve(errors: np.ndarray, most: int = 15) -> np.ndarray:
-    """The share of errors of at most 0, 1, … `most` years: (n,) -> (most + 1,)."""
-    return (np.abs(errors)[None, :] <= np.arange(most + 1)[:, None]).mean(axis=1)
+def cs_curve(errors: np.ndarray) -> np.ndarray:
+    """The share of errors of at most 0, 1, … 15 years: (n,) -> (16,)."""
+    return (np.abs(errors)[None, :] <= np.arange(CURVE_YEARS + 1)[:, None]).mean(axis=1)
 
 
-def bootstrap_interval(
-    values: np.ndarray, statistic: Statistic, share: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """The percentile bootstrap interval of a statistic (Efron 1979): (n,) -> (low, high)."""
-    rng = np.random.default_rng(seed)
+def bootstrap_interval(values: np.ndarray, statistic: Statistic) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of a statistic (Efron 1979): (n,) -> (low, high)."""
+    rng = np.random.default_rng(0)
     n = len(values)
     rounds = [statistic(values[rng.integers(0, n, n)]) for _ in range(BOOTSTRAP_ROUNDS)]
-    tail = (1 - share) / 2
+    tail = (1 - INTERVAL) / 2
     low, high = np.quantile(rounds, [tail, 1 - tail])
     return float(low), float(high)
 
@@ -98,21 +99,21 @@ def roc_auc(is_class: np.ndarray, scores: np.ndarray) -> float:
 
 
 def reliability(
-    probs: np.ndarray, is_right: np.ndarray, bins: int = 10
+    probs: np.ndarray, is_right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean probability, accuracy and faces of each tenth of 0..1 that occurs: (n,) x 2 -> (b,) x 3.
 
     The points of a reliability diagram (Niculescu-Mizil and Caruana 2005).
     """
-    place = np.minimum((probs * bins).astype(int), bins - 1)
-    faces = np.bincount(place, minlength=bins)
+    place = np.minimum((probs * TENTHS).astype(int), TENTHS - 1)
+    faces = np.bincount(place, minlength=TENTHS)
     occurs = faces > 0
-    said = np.bincount(place, probs, bins)[occurs] / faces[occurs]
-    came = np.bincount(place, is_right, bins)[occurs] / faces[occurs]
+    said = np.bincount(place, probs, TENTHS)[occurs] / faces[occurs]
+    came = np.bincount(place, is_right, TENTHS)[occurs] / faces[occurs]
     return said, came, faces[occurs]
 
 
-def calibration_error(probs: np.ndarray, is_right: np.ndarray, bins: int = 10) -> float:
+def calibration_error(probs: np.ndarray, is_right: np.ndarray) -> float:
     """Expected calibration error (Naeini et al. 2015): the mean gap of `reliability`, by faces."""
-    said, came, faces = reliability(probs, is_right, bins)
+    said, came, faces = reliability(probs, is_right)
     return float(np.average(np.abs(said - came), weights=faces))

@@ -21,6 +21,7 @@ INK = "#1f2328"
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = COLOURS = (
     "#3b82c4", "#d9822b", "#4b9e5f", "#c0504d", "#8e6bbf", "#8a9099",
 )  # fmt: skip
+NAME_CHARACTERS = 44  # of a run, for each panel that is above it
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -93,7 +94,7 @@ def range_calibration(
     axes.set_xticks(shares)
     _percent_axis(axes.xaxis)
     _percent_axis(axes.yaxis)
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
     return figure
 
 
@@ -133,9 +134,8 @@ def age_scatter(ages: np.ndarray, answers: np.ndarray) -> Figure:
 
 
 def errors_by_band(errors: np.ndarray, bands: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """The spread of signed errors (n,) in each group of rows (n,) bool."""
+    """The spread of signed errors (n,) in each group of rows (n,) bool, none of which is empty."""
     figure, axes = _figure(6.0, 4.4)
-    bands = [(name, rows) for name, rows in bands if rows.any()]
     axes.boxplot(
         [errors[rows] for _, rows in bands],
         tick_labels=[f"{name}\n({rows.sum()})" for name, rows in bands],
@@ -219,33 +219,44 @@ def robustness(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
+def _shortened(name: str, most: int) -> str:
+    """A name of at most `most` characters: its end, which tells runs apart."""
+    return name if len(name) <= most else "…" + name[1 - most :]
+
+
 def curves(
     runs: Mapping[str, Mapping[str, np.ndarray]], panels: Mapping[str, str], xlabel: str
 ) -> Figure:
-    """One panel a column of the logs (column -> label of its axis), one line a run."""
+    """One panel a column of the logs (column -> title), one line a run."""
     columns = min(len(panels), 3)
     rows = math.ceil(len(panels) / columns)
     # of long names, fewer fit side by side
     side_by_side = max(1, min(3, int(46 * columns / max(map(len, runs)))))
-    legend = 0.19 * math.ceil(len(runs) / side_by_side)
+    legend = 0.23 * math.ceil(len(runs) / side_by_side)
     figure = Figure(figsize=(4.6 * columns, 3.6 * rows + legend), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    for axes, (column, label) in zip(grid, panels.items(), strict=False):
+    for axes, (column, title) in zip(grid, panels.items(), strict=False):
         for number, (name, log) in enumerate(runs.items()):
             if column not in log:
                 continue
             style = ("-", "--", ":", "-.")[number // len(COLOURS) % 4]
             colour = COLOURS[number % len(COLOURS)]
             axes.plot(log["epoch"], log[column], style, color=colour, marker=".", label=name)
-        axes.set(xlabel=xlabel, ylabel=label)
+        axes.set_title(title, loc="left")  # along a short axis it would be cut
+        axes.set_xlabel(xlabel)
         if column.endswith("accuracy"):
             _percent_axis(axes.yaxis)
         _whole_numbers(axes.xaxis)
     lines = {line.get_label(): line for axes in grid for line in axes.get_lines()}
-    handles = [lines[name] for name in runs if name in lines]
-    figure.legend(handles=handles, loc="outside lower center", ncols=side_by_side)
+    drawn = [name for name in runs if name in lines]
+    figure.legend(
+        [lines[name] for name in drawn],
+        [_shortened(name, NAME_CHARACTERS * columns) for name in drawn],
+        loc="outside lower center",
+        ncols=side_by_side,
+    )
     return figure
 
 

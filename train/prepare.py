@@ -25,11 +25,12 @@ from livecam.crops import CANONICAL_PX, aligned_crops, assumed_landmarks
 from livecam.datatypes import Image
 from livecam.detector import Mtcnn
 from livecam.errors import LivecamError, UsageError
+from livecam.files import check_output
 from livecam.pictures import decode_picture
 from livecam.progress import Progress
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
-from train.cli import require_folder, run
+from train.cli import run
 from train.dropped import Dropped
 from train.published import Entry
 from train.rows import Rows
@@ -53,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         help="a data set's zip file or folder, or your own CSV file (file, age or class, gender); "
         f"what is understood: {datasets.UNDERSTOOD}",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the HDF5 file to write")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="the HDF5 file to write: FILE.h5"
+    )
     parser.add_argument(
         "--test-list",
         type=Path,
@@ -94,11 +97,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    if args.output.is_dir():
-        raise UsageError(f"{args.output}: is a folder; expected the name of a file")
-    require_folder(args.output)
-    if args.output.exists() and not args.overwrite:
-        raise UsageError(f"{args.output}: exists; choose another name or give --overwrite")
+    inputs = filter(None, (*args.data, args.test_list, args.dev_list))
+    check_output("--output", args.output, [".h5", ".hdf5"], inputs, args.overwrite)
     if not 0 < args.dev_share < 1:
         raise UsageError(f"--dev-share: expected a share between 0 and 1, got {args.dev_share}")
     if args.limit is not None and args.limit < 1:

@@ -101,9 +101,8 @@ def row(*parts: str) -> str:
     return f'<div class="row">{"".join(parts)}</div>'
 
 
-def folded(summary: str, *parts: str, is_open: bool = False) -> str:
-    opened = " open" if is_open else ""
-    return f"<details{opened}><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
+def foldable(summary: str, *parts: str) -> str:
+    return f"<details open><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
 def drawing(figure: Figure, caption: str = "") -> str:

@@ -116,7 +116,8 @@ class Rows:
         h5.attrs["data_hash"] = self._data_hash(split)
 
     def _data_hash(self, split: Split) -> str:
-        """Changes when a picture, its age (by a tenth of a year) or the split changes."""
+        """Changes when a picture's bytes, its age (by a tenth of a year) or the split changes. Not
+        of genders, ethnicities or names: hashes that runs and models hold would be others."""
         digest = hashlib.sha256()
         ages = split.ages
         for i in range(len(self)):

@@ -10,7 +10,7 @@ import numpy as np
 from livecam.ages import RANGE_SHARE, SCHEMES, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AGES, AgeGender
-from livecam.progress import Progress
+from livecam.progress import Progress, counted
 from train import faces, metrics, plots, report
 from train.report import Section
 from train.saliency import occlusion_map
@@ -20,8 +20,10 @@ from train.scores import (
     Labels,
     age_bands,
     age_errors,
+    bins_of,
     gender_confidence,
     group_table,
+    interval_note,
     number,
     part,
     percent,
@@ -36,7 +38,7 @@ PRIVATE = (
 
 def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Section | None) -> str:
     """The whole file. `scores` are those of these labels and answers, with `robustness`."""
-    title = f"{scores['model']}: {scores['faces']} faces of {part(scores)}"
+    title = f"{scores['model']}: {counted(scores['faces'], 'face')} of {part(scores)}"
     intro = [
         report.text(
             f"Data hash {scores['data_hash']}; views of each face: {scores['views']}. Labels are "
@@ -45,13 +47,7 @@ def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Sec
         )
     ]
     if scores["interval_labels"]:
-        intro.append(
-            report.note(
-                f"{scores['interval_labels']} labels are intervals of years. Their error is the "
-                "way to the interval, and an age scheme counts them only where the interval lies "
-                "in one of its bins."
-            )
-        )
+        intro.append(report.note(interval_note(scores)))
     sections = [
         _summary(scores),
         _calibration(scores, labels, answer),
@@ -79,14 +75,12 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
         (RANGE_SHARE, scores["range_holds"]) if scores["range_is_calibrated"] else None,
     )
     drawings = [report.drawing(figure, "Age ranges: how many labels they hold.")]
-    exact = ~labels.is_interval
-    for name in ("marketing", "decades"):
-        probs = SCHEMES[name].bin_probs(answer.age_probs[exact])
-        is_right = probs.argmax(axis=1) == SCHEMES[name].bins_of(labels.low[exact])
-        if exact.any():
-            figure = plots.reliability(
-                *metrics.reliability(probs.max(axis=1), is_right), "probability of the likeliest"
-            )
+    for name, scheme in SCHEMES.items():
+        truth, rows = bins_of(labels.low, labels.high, scheme)
+        if rows.any():
+            probs = scheme.bin_probs(answer.age_probs[rows])
+            points = metrics.reliability(probs.max(axis=1), probs.argmax(axis=1) == truth[rows])
+            figure = plots.reliability(*points, "probability of the likeliest")
             drawings.append(report.drawing(figure, f"Likeliest class of {name}."))
     known = labels.gender >= 0
     if scores["gender"] is not None:
@@ -126,6 +120,9 @@ def _schemes(scores: dict[str, Any]) -> Section:
     header = ("class", "faces", "precision", "recall", "F1", "ROC-AUC")
     parts = [report.text("A row is a labelled class, its cells say what was answered.")]
     for name, scheme in scores["schemes"].items():
+        if not scheme["faces"]:
+            parts.append(report.text(f"{name}: no label lies in one of its classes."))
+            continue
         rows = [
             (
                 c["label"],
@@ -144,7 +141,7 @@ def _schemes(scores: dict[str, Any]) -> Section:
         figure = plots.confusion(np.array(scheme["confusion"]), labels)
         summary = f"{name}: {percent(scheme['accuracy'])} right, {len(labels)} classes"
         both = report.row(report.drawing(figure), report.table(header, rows))
-        parts.append(report.folded(summary, both, is_open=True))
+        parts.append(report.foldable(summary, both))
     return Section("Age schemes", parts)
 
 
@@ -152,14 +149,15 @@ def _ages(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
     ages = median_age(answer.age_probs)
     errors = age_errors(ages, labels)
     constant = age_errors(np.full(len(labels), scores["constant"]["age"]), labels)
-    drawings = (
-        report.drawing(plots.age_scatter(labels.age, ages), "A point is a face."),
-        report.drawing(
-            plots.errors_by_band(errors, list(age_bands(labels.age))),
-            "Boxes hold the middle half of the faces, whiskers the middle 90 %.",
-        ),
-        report.drawing(plots.cs_curve(scores["cs_curve"], list(metrics.cs_curve(constant)))),
-    )
+    middle = ", that of an interval at its middle" if scores["interval_labels"] else ""
+    drawings = [report.drawing(plots.age_scatter(labels.age, ages), f"A point is a face{middle}.")]
+    bands = [(name, rows) for name, rows in age_bands(labels.low, labels.high) if rows.any()]
+    if bands:
+        figure = plots.errors_by_band(errors, bands)
+        boxes = "Boxes hold the middle half of the faces, whiskers the middle 90 %."
+        drawings.append(report.drawing(figure, boxes))
+    curve = plots.cs_curve(scores["cs_curve"], list(metrics.cs_curve(constant)))
+    drawings.append(report.drawing(curve))
     return Section("Error by age", [report.row(*drawings)])
 
 
@@ -196,7 +194,7 @@ def _robustness(robustness: dict[str, Any]) -> Section:
         "Degraded pictures",
         [
             report.text(
-                f"The same {robustness['faces']} faces, made worse; clean, their MAE is "
+                f"The same {counted(robustness['faces'], 'face')}, made worse; clean, their MAE is "
                 f"{robustness['clean_mae']:.2f} years. Orange points are the levels of the table."
             ),
             report.drawing(plots.robustness(robustness["curves"])),
@@ -241,7 +239,7 @@ def gallery(
             )
             progress.step()
     return Section(
-        f"The {len(cards)} largest errors",
+        f"The {counted(len(cards), 'largest error')}",
         [
             report.note(PRIVATE),
             report.text(

@@ -15,6 +15,7 @@ import numpy as np
 
 from livecam.ages import SCHEMES, AgeRange, AgeScheme, expected_age, median_age
 from livecam.datatypes import AgeGender
+from livecam.progress import counted
 from train import faces, metrics
 from train.labels import ETHNICITIES
 
@@ -113,15 +114,16 @@ def score(
     return {
         "faces": len(labels),
         "interval_labels": int(labels.is_interval.sum()),
+        "in_several_bands": int((~_in_a_band(labels)).sum()),
         "mae": _measured(errors, metrics.mae),
         "expected_age_mae": _measured(expected_errors, metrics.mae),
-        "mae_13_19": _measured(errors[_between(labels, 13, 19)], metrics.mae),
-        "mae_40_69": _measured(errors[_between(labels, 40, 69)], metrics.mae),
+        "mae_13_19": _measured(errors[within(labels.low, labels.high, 13, 19)], metrics.mae),
+        "mae_40_69": _measured(errors[within(labels.low, labels.high, 40, 69)], metrics.mae),
         "cs5": _measured(errors, metrics.cs5),
         "expected_age_cs5": _measured(expected_errors, metrics.cs5),
         "cs_curve": _numbers(metrics.cs_curve(errors)),
         "gender": _measured(is_right[known].astype(float), _share),
-        "gender_13_and_over": _mean(is_right[known & (labels.age >= 13)]),
+        "gender_13_and_over": _mean(is_right[known & (labels.low >= 13)]),
         "gender_auc": _number(
             metrics.roc_auc(labels.gender[known] == 1, answer.female_prob[known])
         ),
@@ -155,12 +157,12 @@ def _groups(
     genders = [(name, labels.gender == number) for number, name in enumerate(GENDERS)]
     ethnicities = enumerate(ETHNICITIES)
     return {
-        "by_age": each(age_bands(labels.age)),
+        "by_age": each(age_bands(labels.low, labels.high)),
         "by_gender": each(genders),
         "by_ethnicity": each((name, labels.ethnicity == number) for number, name in ethnicities),
         "by_age_and_gender": each(
             (f"{band} {gender}", of_age & of_gender)
-            for band, of_age in age_bands(labels.age)
+            for band, of_age in age_bands(labels.low, labels.high)
             for gender, of_gender in genders
         ),
         "by_picture": each(
@@ -171,8 +173,8 @@ def _groups(
     }
 
 
-def _between(labels: Labels, low: int, high: int) -> np.ndarray:
-    return (labels.low >= low) & (labels.high <= high)
+def _in_a_band(labels: Labels) -> np.ndarray:
+    return np.any([rows for _, rows in age_bands(labels.low, labels.high)], axis=0)
 
 
 def _gender_calibration_error(
@@ -245,10 +247,17 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
     }
 
 
-def age_bands(ages: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, rows (n,) bool) of each band."""
-    for low, high in AGE_BANDS:
-        yield f"{low}-{high}", (np.floor(ages) >= low) & (np.floor(ages) <= high)
+def within(low: np.ndarray, high: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Which labels, of ages from `low` to `high` (n,), lie in the years `first` to `last` with all
+    of their interval: (n,) bool."""
+    return (low >= first) & (high <= last)
+
+
+def age_bands(low: np.ndarray, high: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, rows (n,) bool) of each band: the labels that lie `within` it. One that may be in two
+    bands is in none, as with the bins of a scheme."""
+    for first, last in AGE_BANDS:
+        yield f"{first}-{last}", within(low, high, first, last)
 
 
 def quarters(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -329,16 +338,27 @@ def _views(scores: Mapping[str, Any]) -> str:
 
 def table(scores: Mapping[str, Any]) -> Iterator[str]:
     """The scores as lines of Markdown, ready for a model card."""
-    what = f"{scores['model']} on {scores['faces']} faces of {part(scores)}"
+    what = f"{scores['model']} on {counted(scores['faces'], 'face')} of {part(scores)}"
     yield what + _views(scores)
     if scores["interval_labels"]:
-        yield f"The labels of {scores['interval_labels']} are intervals: an error is the way there"
+        yield ""
+        yield interval_note(scores)
     for header, rows in tables(scores):
         yield ""
         yield f"| {' | '.join(header)} |"
         yield "|---" * len(header) + "|"
         for row in rows:
             yield f"| {' | '.join(row)} |"
+
+
+def interval_note(scores: Mapping[str, Any]) -> str:
+    """What labels that are intervals are counted in."""
+    return (
+        f"Labels that are intervals of years: {scores['interval_labels']}; in no one band of ages: "
+        f"{scores['in_several_bands']}. The error of an interval is the way to it, and a range "
+        "holds it where the two overlap. It counts in a band of ages, or a class of a scheme, only "
+        "where all of it lies in there."
+    )
 
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # header, rows
@@ -380,7 +400,7 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             yield f"{name} ({worst['faces']} faces)", times, "", ""
     if "robustness" in scores:
         robustness = scores["robustness"]
-        name = f"error of degraded pictures ({robustness['faces']} faces)"
+        name = f"error of degraded pictures ({counted(robustness['faces'], 'face')})"
         times = number(robustness["mean_ratio"], ".2f")
         yield name, times if times == "-" else f"{times} × that of clean ones", "", ""
 
@@ -402,6 +422,7 @@ def _scheme_table(schemes: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = [
         (
             name,
+            str(scheme["faces"]),
             *(percent(scheme[key]) for key in shares),
             *(percent(scheme[key]) for key in more),
             number(scheme["mean_auc"], ".3f"),
@@ -409,7 +430,7 @@ def _scheme_table(schemes: Mapping[str, Mapping[str, Any]]) -> Table:
         for name, scheme in schemes.items()
     ]
     header = ("accuracy", "±1 bin", "mean recall", "majority", "mean F1", "calibration error")
-    return ("scheme", *header, "mean AUC"), rows
+    return ("scheme", "faces", *header, "mean AUC"), rows
 
 
 def group_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -11,6 +11,7 @@ from livecam.ages import SCHEMES
 from livecam.ages import YEARS as EVERY_YEAR
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
+from livecam.progress import counted
 from train.faces import FaceSet
 from train.recipe import YEARS, Recipe
 from train.scores import bins_of
@@ -74,11 +75,12 @@ def _classified(
     up_to = np.where(is_open, data.age_low[rows], data.age_high[rows])
     inside = (data.age_low[rows] >= low) & (up_to <= high)
     if not inside.all():
-        note(f"left out: {(~inside).sum()} faces outside of {target}'s ages, {low} to {high}")
+        outside = counted((~inside).sum(), "face")
+        note(f"left out: {outside} outside of {target}'s ages, {low} to {high}")
     rows = rows[inside]
     classes, has_one = bins_of(data.age_low[rows], data.age_high[rows], SCHEMES[target])
     if not has_one.all():
-        note(f"left out: {(~has_one).sum()} faces whose age may be in two classes")
+        note(f"left out: {counted((~has_one).sum(), 'face')} whose age may be in two classes")
     return rows[has_one], classes[has_one]
 
 
