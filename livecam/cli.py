@@ -329,14 +329,15 @@ def _report(args: argparse.Namespace) -> int:
         raise UsageError(f"--camera {args.camera}: not in {args.visits}; it has {_list(cameras)}")
     visits = store.read(args.visits, *report.bounds(first, last), args.camera)
     found = report.report(visits, config.scheme, args.by)
+    if args.csv is not None:
+        write_text(args.csv, "".join(report.as_csv(found)))
+    if args.html is not None:
+        name = ", ".join(filter(None, (args.visits.name, args.camera)))
+        write_text(args.html, page(found, name))
     for line in report.as_text(found):
         print(line)
     if not found.rows:
         _say(f"{args.visits}: nothing was watched in this time")
-    if args.csv is not None:
-        write_text(args.csv, "".join(report.as_csv(found)))
-    if args.html is not None:
-        write_text(args.html, page(found, args.visits.name))
     return 0
 
 

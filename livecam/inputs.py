@@ -18,13 +18,20 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import cv2
 
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
-from livecam.urls import has_split_login, is_url, without_login, without_secrets
+from livecam.urls import (
+    has_split_login,
+    in_ascii,
+    is_url,
+    origin,
+    without_login,
+    without_secrets,
+)
 
 CLIP_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts"]
@@ -32,6 +39,7 @@ CLIP_SUFFIXES = frozenset(
 )
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
+AUTHORIZATION = "Authorization"
 CHUNK_BYTES = 1 << 14  # of a download, between two looks at whether it is still wanted
 
 Kind = Literal["picture", "clip"]
@@ -58,7 +66,10 @@ class Input:
             return cls(text, Path(text))
         if has_split_login(text):
             name = without_secrets(text)
-            problem = f"{name}: / ? and # in a password are written %2F, %3F and %23"
+            problem = (
+                f"{name}: an @ behind the host; write / ? and # of a password as %2F, %3F and %23, "
+                "and @ of a path as %40"
+            )
             return cls(name, None, problem=problem)
         name, login = without_login(text)
         return cls(name, None, login=login)
@@ -120,7 +131,8 @@ def expand(arguments: Sequence[str], suffixes: frozenset[str]) -> list[Input]:
 
 
 def _last_name(folder: str) -> str:
-    return Path(folder).name or Path(folder).resolve().name
+    name = Path(folder).name
+    return Path(folder).resolve().name if name in ("", "..") else name
 
 
 def _folder(argument: str, suffixes: frozenset[str], name: str) -> list[Input]:
@@ -223,12 +235,27 @@ def _stream(source: Input) -> contextlib.AbstractContextManager[io.BufferedIOBas
         if sys.stdin is None or sys.stdin.closed:
             raise LivecamError("-: nothing on stdin; expected a picture")
         return contextlib.nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
-    request = urllib.request.Request(source.name, headers={"User-Agent": "livecam"})
+    request = urllib.request.Request(in_ascii(source.name), headers={"User-Agent": "livecam"})
     if source.login:
-        letters = base64.b64encode(urllib.parse.unquote(source.login).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {letters}")
-    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=DOWNLOAD_TIMEOUT_S)
+        user, _, password = map(urllib.parse.unquote, source.login.partition(":"))
+        letters = base64.b64encode(f"{user}:{password}".encode()).decode()
+        request.add_unredirected_header(AUTHORIZATION, f"Basic {letters}")
+    opener = urllib.request.build_opener(_Redirects)
+    answer: http.client.HTTPResponse = opener.open(request, timeout=DOWNLOAD_TIMEOUT_S)
     return answer
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """A password goes on to another page of its server, and to no other server."""
+
+    def redirect_request(
+        self, request: urllib.request.Request, *args: Any
+    ) -> urllib.request.Request | None:
+        further = super().redirect_request(request, *args)
+        login = request.unredirected_hdrs.get(AUTHORIZATION)
+        if further is not None and login and origin(further.full_url) == origin(request.full_url):
+            further.add_unredirected_header(AUTHORIZATION, login)
+        return further
 
 
 def _is_pipe(path: Path) -> bool:

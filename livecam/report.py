@@ -69,12 +69,14 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
     known = np.where(np.isfinite(female), female, np.nanmean(female) if has_gender else 0.0)
     of_both = np.stack([1 - known, known], axis=1)
     by_age = shares[:, :, None] * of_both[:, None, :]
+    moments, seconds = _watched_until(visits.watched)
 
     def row(begin: float, end: float) -> Row:
         inside = slice(*np.searchsorted(visits.begin, (begin, end)))
         dwell_s = (visits.end - visits.begin)[inside]
+        before_s, until_s = np.interp((begin, end), moments, seconds)
         return Row(
-            begin, end, _watched(visits.watched, begin, end), len(dwell_s),
+            begin, end, until_s - before_s, len(dwell_s),
             by_age[inside].sum(axis=0), float(np.median(dwell_s)) if len(dwell_s) else np.nan,
         )  # fmt: skip
 
@@ -100,14 +102,15 @@ def _stretches(begin: float, end: float, by: str) -> Iterator[tuple[float, float
         here = after
 
 
-def _watched(spans: np.ndarray, begin: float, end: float) -> float:
-    """Seconds of that stretch in which at least one source was looked at."""
-    seen_s, until = 0.0, begin
-    for a, b in spans:  # in order of their beginning
-        a, b = max(a, until), min(b, end)
-        if b > a:
-            seen_s, until = seen_s + b - a, b
-    return seen_s
+def _watched_until(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For how many seconds at least one source was looked at until each of some moments; straight
+    between these. `spans` (m, 2), in order of their beginning, may overlap."""
+    ends = np.maximum.accumulate(spans[:, 1])
+    begins = np.maximum(spans[:, 0], np.append(-np.inf, ends)[:-1])  # not what others cover
+    seconds = np.cumsum(np.maximum(ends - begins, 0))
+    edges = np.stack([np.minimum(begins, ends), ends], axis=1).ravel()
+    seen = np.stack([np.append(0, seconds)[:-1], seconds], axis=1).ravel()
+    return np.append(0, edges), np.append(0, seen)
 
 
 def as_rows(found: Report) -> list[list[str]]:

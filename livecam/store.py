@@ -11,6 +11,7 @@ program, which names the source), `number` (from 1), `begin`, `end`,
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import urllib.parse
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,7 @@ class VisitStore:
 
     def watch(self, source: str, now: float) -> None:
         """The source of this name was looked at, at this Unix time."""
+        source = source.encode(errors="backslashreplace").decode()  # a file's may be no text
         is_same = source == self._source and self._run is not None
         is_on = is_same and 0 <= now - self._seen <= GAP_S
         with self._errors(), self._db:
@@ -170,7 +172,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise LivecamError(f"{path}: no such file; livecam run --visits {path} makes it")
     with _told(path, "cannot be read"):
         # not read-only: what a power cut left half written is taken back first
-        db = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=rw", WAIT_S, uri=True)
+        db = sqlite3.connect(
+            f"file:{urllib.parse.quote(os.fsencode(path))}?mode=rw", WAIT_S, uri=True
+        )
         with contextlib.closing(db):
             _require_ours(db, path)
             yield db

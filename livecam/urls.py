@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import urllib.parse
 
 
@@ -18,13 +19,24 @@ def without_login(url: str) -> tuple[str, str]:
     return url[:begin] + url[begin + len(login + at) :], login
 
 
+def in_ascii(url: str) -> str:
+    """As a server takes it, of a URL as browsers show it, with letters of all kinds and spaces."""
+    return urllib.parse.quote(url, safe=string.punctuation)
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Scheme, and host with port: whom a password is for."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
 def has_split_login(url: str) -> bool:
-    """Whether a password with / ? or # in it is taken for port and path."""
+    """Whether what looks like port and path may be a password with / ? or # in it."""
     try:
-        urllib.parse.urlsplit(url).port  # noqa: B018  it raises
-    except ValueError:  # no number
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:  # no such URL can be
         return "@" in url
-    return False
+    return ":" in parts.netloc and "@" in parts.path + parts.query + parts.fragment
 
 
 def without_secrets(url: str) -> str:
@@ -32,9 +44,7 @@ def without_secrets(url: str) -> str:
     from a part like `user=admin&password=…` on."""
     try:
         parts = urllib.parse.urlsplit(url)
-        # a password with / ? or # in it would be taken for host, port and path
-        rest = parts.path + parts.query + parts.fragment
-        is_odd = (":" in parts.netloc and "@" in rest) or (parts.port or 0) < 0
+        is_odd = has_split_login(url) or (parts.port or 0) < 0
     except ValueError:  # no such URL can be; opening it will say so
         is_odd = True
     if is_odd:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import html
 import http.server
+import sys
 import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from pathlib import Path
 from livecam import store
 from livecam.ages import AgeScheme
 from livecam.errors import LivecamError, UsageError
-from livecam.report import STEPS, Report, as_csv, bounds, report
+from livecam.report import STEPS, as_csv, bounds, report
 from livecam.report_page import page
 
 HOST = "127.0.0.1"
@@ -44,9 +45,12 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`may_change`: the same request is worth asking again soon."""
+
     status: HTTPStatus
     kind: str
     text: str
+    may_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Wanted:
     period: str
     first: datetime.date | None
     last: datetime.date | None
+    is_choosing: bool  # of more than the usual days
     camera: str | None  # None: all
     by: str | None
     scheme: AgeScheme
@@ -76,21 +81,25 @@ class Site:
         self.visits, self.schemes, self.usual = visits, schemes, usual
 
     def __call__(self, target: str) -> Answer:
-        parts = urllib.parse.urlsplit(target)
-        if parts.path not in ("/", "/visits.csv"):
+        path, _, query = target.partition("?")
+        if path not in ("/", "/visits.csv"):
             return Answer(HTTPStatus.NOT_FOUND, "text/plain", "there is no such page\n")
         try:
             cameras = store.last_watched(self.visits)
-            wanted = self._wanted(dict(urllib.parse.parse_qsl(parts.query)), cameras)
+            wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
             kept = store.read(self.visits, *bounds(wanted.first, wanted.last), wanted.camera)
             found = report(kept, wanted.scheme, wanted.by)
-            if parts.path == "/":
-                return Answer(HTTPStatus.OK, "text/html", self._page(found, wanted, cameras))
-            return Answer(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
         except UsageError as error:
             return Answer(HTTPStatus.BAD_REQUEST, "text/plain", f"{error}\n")
-        except LivecamError as error:
-            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", f"{error}\n")
+        except LivecamError as error:  # of the file: another program may have it for a moment
+            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", f"{error}\n", True)
+        if path == "/visits.csv":
+            return Answer(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
+        name = ", ".join(filter(None, (self.visits.name, wanted.camera)))
+        text = page(found, name, "\n".join(self._top(wanted, cameras)))
+        is_over = wanted.last is not None and wanted.last < datetime.date.today()
+        # nothing is changed under somebody's hands
+        return Answer(HTTPStatus.OK, "text/html", text, not is_over and not wanted.is_choosing)
 
     def _wanted(self, given: Mapping[str, str], cameras: Mapping[str, float]) -> Wanted:
         """Raises UsageError for what cannot be wanted."""
@@ -109,14 +118,9 @@ class Site:
                 None if ago is None else today - datetime.timedelta(days=ago)
                 for ago in PERIODS[period]
             )
-        return Wanted(
-            period, first, last, camera, by, self.schemes[scheme] if scheme else self.usual
-        )
-
-    def _page(self, found: Report, wanted: Wanted, cameras: Mapping[str, float]) -> str:
-        is_over = wanted.last is not None and wanted.last < datetime.date.today()
-        refresh = "" if is_over else f'<meta http-equiv="refresh" content="{REFRESH_S}">'
-        return page(found, self.visits.name, refresh, "\n".join(self._top(wanted, cameras)))
+        is_choosing = not period or "choose" in given
+        shown = self.schemes[scheme] if scheme else self.usual
+        return Wanted(period, first, last, is_choosing, camera, by, shown)
 
     def _top(self, wanted: Wanted, cameras: Mapping[str, float]) -> Iterator[str]:
         yield "<nav>"
@@ -124,9 +128,20 @@ class Site:
             mark = ' aria-current="page"' if period == wanted.period else ""
             link = html.escape(wanted.query(period=period, **{"from": "", "to": ""}))
             yield f'<a href="{link}"{mark}>{period}</a>'
-        csv = html.escape(f"visits.csv{wanted.query()}")
-        yield f'<a href="{csv}" download>CSV</a>'
+        for words, link in (
+            ("choose …", wanted.query(choose="1")),
+            ("CSV", f"visits.csv{wanted.query()}"),
+        ):
+            yield f'<a href="{html.escape(link)}">{words}</a>'
         yield "</nav>"
+        if wanted.is_choosing:
+            yield from self._form(wanted, cameras)
+        yield '<div class="now">'
+        for source, moment in cameras.items():
+            yield f"<p>{html.escape(source)}: {_watched(moment)}</p>"
+        yield "</div>"
+
+    def _form(self, wanted: Wanted, cameras: Mapping[str, float]) -> Iterator[str]:
         yield '<form method="get">'
         yield f'<input type="hidden" name="period" value="{wanted.period}">'
         for name, day in (("from", wanted.first), ("to", wanted.last)):
@@ -137,8 +152,6 @@ class Site:
         yield _choice("by", {"": "hour or day", **{step: step for step in STEPS}}, wanted.by)
         yield _choice("scheme", {name: name for name in self.schemes}, wanted.scheme.name)
         yield "<button>show</button></form>"
-        for source, moment in cameras.items():
-            yield f"<p>{html.escape(source)}: {_watched(moment)}</p>"
 
 
 def _one_of(given: Mapping[str, str], name: str, known: Mapping[str, object]) -> str | None:
@@ -191,6 +204,11 @@ class Server(http.server.ThreadingHTTPServer):
                 f"port {port}: cannot be used: {why}; give another one with --port"
             ) from error
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that is closed while it is answered is no error."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.server_port}/"
@@ -206,10 +224,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             answer = Answer(HTTPStatus.FORBIDDEN, "text/plain", "for this computer alone\n")
         else:
             answer = self.server.site(self.path)
-        body = answer.text.encode()
+        body = answer.text.encode(errors="backslashreplace")
         self.send_response(answer.status)
         self.send_header("Content-Type", f"{answer.kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        if answer.may_change:
+            self.send_header("Refresh", f"{REFRESH_S}")
         for header, value in HEADERS.items():
             self.send_header(header, value)
         self.end_headers()

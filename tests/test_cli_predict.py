@@ -579,7 +579,9 @@ def website(album: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("path", ["one.png", "one.png?size=large&x=.gif", "%6fne.png"])
+@pytest.mark.parametrize(
+    "path", ["one.png", "one.png?size=large&x=.gif", "%6fne.png", "one.png?name=bü ro"]
+)
 def test_a_url_is_a_picture(livecam: clips.Command, website: str, path: str) -> None:
     answer = livecam("predict", f"{website}/{path}", "--json")
     assert (answer.code, answer.err) == (0, "")
@@ -626,29 +628,38 @@ def test_a_url_may_have_a_user_and_a_password_which_are_not_shown(
         stranger = livecam("predict", f"http://me:secret@{host}/one.png")
     assert [row["file"] for row in known.rows] == [f"{address}/one.png"]
     assert stranger.failure(1).startswith(f"livecam: {address}/one.png: the server answers 401")
-    odd = livecam("predict", f"http://me:sec/ret@{host}/one.png").failure(1)
-    assert "%2F" in odd and "ret" not in odd
+    for secret in ("sec/ret", "/ret", "12/ret", "#ret", "?ret", "1?ret", "12#ret"):
+        odd = livecam("predict", f"http://me:{secret}@{host}/one.png").failure(1)
+        assert "%2F" in odd and "ret" not in odd, secret
+    assert "%2F" not in livecam("predict", "http://u:p@127.0.0.1:99999/a.png").failure(1)
 
 
-def test_a_password_does_not_go_on_to_another_server(livecam: clips.Command, album: Path) -> None:
+def test_a_password_goes_on_within_its_server_and_to_no_other(
+    livecam: clips.Command, album: Path
+) -> None:
     seen = []
     files = clips.files_in(album)
 
-    def other(request: http.server.BaseHTTPRequestHandler) -> None:
+    def last(request: http.server.BaseHTTPRequestHandler) -> None:
         seen.append(request.headers["Authorization"])
         files(request)
 
-    with clips.served(other) as there:
+    with clips.served(last) as elsewhere:
 
-        def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        def first(request: http.server.BaseHTTPRequestHandler) -> None:
+            if request.path == "/one.png":
+                last(request)
+                return
             request.send_response(302)
+            there = elsewhere if request.path == "/elsewhere" else ""
             request.send_header("Location", f"{there}/one.png")
             request.end_headers()
 
-        with clips.served(answer) as address:
-            url = address.replace("http://", "http://me:secret@")
-            assert livecam("predict", f"{url}/one.png", "--json").code == 0
-    assert seen == [None]
+        with clips.served(first) as address:
+            url = address.replace("http://", "http://me@")
+            for path in ("here", "elsewhere"):
+                assert livecam("predict", f"{url}/{path}", "--json").code == 0
+    assert seen == [f"Basic {base64.b64encode(b'me:').decode()}", None]
 
 
 def test_nobody_answers(livecam: clips.Command) -> None:

@@ -58,6 +58,8 @@ def test_a_folder_is_named_without_its_path(album: Path, typed: str) -> None:
 def test_the_current_folder_has_a_name_too(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(album)
     assert names(expand(["."], PICTURE_SUFFIXES)) == ["album/a.png", "album/b.JPG"]
+    monkeypatch.chdir(album / "below")
+    assert names(expand([".."], PICTURE_SUFFIXES)) == ["album/a.png", "album/b.JPG"]
 
 
 def test_folders_of_one_name_are_told_apart(album: Path) -> None:

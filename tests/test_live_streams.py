@@ -177,7 +177,7 @@ def test_one_that_falls_silent_is_lost_and_comes_back(kind: type[Camera]) -> Non
         capture.newest(0)
         assert capture.newest(0.05) is None
         camera.resume()
-        assert comes_back(capture, scene).source == 0
+        assert comes_back(capture, scene).source == capture.source
         assert capture.state.since_s > since_s
 
 

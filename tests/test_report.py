@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import datetime
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from livecam import cli, report, store
 from livecam.ages import SCHEMES
@@ -101,6 +105,20 @@ def test_two_cameras_at_once_watch_no_longer_than_one(tmp_path: Path) -> None:
     assert report.report(everything(path), MARKETING).total.watched_s == 5400
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20)), max_size=8),
+    st.integers(0, 60), st.integers(0, 60),
+)  # fmt: skip
+def test_what_was_watched_by_several_counts_once(
+    spans: list[tuple[int, int]], begin: int, end: int
+) -> None:
+    watched = np.array(sorted((a, a + length) for a, length in spans), float).reshape(-1, 2)
+    moments, seconds = report._watched_until(watched)
+    before_s, until_s = np.interp((begin, end), moments, seconds)
+    looked = [any(a <= t < a + n for a, n in spans) for t in range(begin, end)]
+    assert until_s - before_s == pytest.approx(sum(looked)) or end < begin
+
+
 def test_several_days_are_rows_of_days(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     for number in (29, 30, 31):
@@ -183,6 +201,15 @@ def test_the_command_prints_a_table(day: Path, capsys: pytest.CaptureFixture[str
     assert head.split() == ["watched", "visits", *MARKETING.labels, "female"]
     assert rows[0].split()[:5] == ["2026-05-31", "09:00", "0:30", "h", "2"]
     assert total.split()[:4] == ["all", "2:00", "h", "3"]
+
+
+def test_the_page_is_written_though_the_reader_of_the_table_has_enough(day: Path) -> None:
+    html = day.parent / "a.html"
+    command = [sys.executable, "-u", "-m", "livecam", "report", day, "--html", html]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.close()
+    assert html.read_text().endswith("</html>\n")
 
 
 def test_a_camera_is_chosen(day: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -79,6 +80,16 @@ def test_a_run_without_a_picture_leaves_nothing(tmp_path: Path) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.db")
+    with VisitStore(path, PRIOR, True) as kept:
+        kept.watch(os.fsdecode(b"caf\xe9.mp4"), NOW)
+        kept.put([visit()], NOW)
+    assert len(everything(path)) == 1
+    assert list(store.last_watched(path)) == ["caf\\udce9.mp4"]
 
 
 def test_watching_with_a_gap_is_two_stretches(tmp_path: Path) -> None:

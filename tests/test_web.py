@@ -8,6 +8,7 @@ import http.client
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -82,14 +83,19 @@ def test_days_are_chosen_instead(site: Site, first: int | None, last: int, numbe
     }
     answer = site(f"/?period=today&from={days['from']}&to={days['to']}")
     assert counted(answer.text) == number
+    assert not answer.may_change
     assert f'name="to" value="{days["to"]}"' in answer.text
 
 
-def test_it_is_made_anew_while_more_may_come(site: Site) -> None:
-    refresh = f'http-equiv="refresh" content="{REFRESH_S}"'
-    assert refresh in site("/").text
-    assert refresh in site("/?period=everything").text
-    assert refresh not in site("/?period=yesterday").text
+def test_it_is_made_anew_while_more_may_come(visits: Path, site: Site) -> None:
+    assert site("/").may_change
+    assert site("/?period=everything").may_change
+    assert not site("/?period=yesterday").may_change
+    assert "<form" not in site("/").text  # what is typed would be gone
+    assert "<form" in site("/?choose=1").text and not site("/?choose=1").may_change
+    assert not site("/?period=never").may_change
+    visits.rename(visits.with_suffix(".away"))
+    assert site("/").may_change  # another program may have it for a moment
 
 
 def test_links_keep_what_was_chosen(site: Site) -> None:
@@ -108,13 +114,14 @@ def test_links_keep_what_was_chosen(site: Site) -> None:
 
 
 def test_a_camera_is_chosen_where_there_are_several(visits: Path, site: Site) -> None:
-    assert '<select name="camera">' not in site("/").text
+    assert '<select name="camera">' not in site("/?choose=1").text
     add(visits, 0, [40, 41, 42], source="back door & yard")
-    everywhere = site("/").text
+    everywhere = site("/?choose=1").text
     assert counted(everywhere) == 4
     assert '<option value="back door &amp; yard">back door &amp; yard</option>' in everywhere
     there = site("/?camera=back+door+%26+yard").text
     assert counted(there) == 3
+    assert "<h1>Visits: shop.db, back door &amp; yard</h1>" in there
     assert "camera=back+door+%26+yard" in there
     assert site("/?camera=front").text.startswith(
         "camera: expected one of back door & yard, camera 0, got "
@@ -183,6 +190,7 @@ def test_a_browser_gets_the_page_and_keeps_none(server: Server) -> None:
     answer = get(server)
     assert answer.status == 200
     assert counted(answer.read().decode()) == 1
+    assert answer.headers["Refresh"] == f"{REFRESH_S}"
     assert answer.headers["Cache-Control"] == "no-store"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
@@ -205,6 +213,21 @@ def test_only_on_this_computer(server: Server) -> None:
         ):
             pass
     assert server.server_address[0] == "127.0.0.1"
+
+
+def test_a_browser_that_is_closed_meanwhile_is_no_error(
+    server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(5):
+        with socket.create_connection(server.server_address[:2], PATIENCE_S) as client:
+            now = struct.pack("ii", 1, 0)  # the connection is reset, not ended
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with socket.create_connection(server.server_address[:2], PATIENCE_S) as client:
+        client.sendall(b"GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 404 " in client.recv(100)
+    assert get(server).status == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken(server: Server, site: Site) -> None:
