@@ -118,9 +118,9 @@ class Overlay:
         return labels, places
 
     def _fitted(self, face: TrackedFace, px: int, width: int) -> _Label:
-        """What fits a picture of that width: smaller text, then less of it."""
+        """What fits a picture of that width: smaller text, then less of it, at last none."""
         age = self._age(face)
-        for text in (self.text(face), age, min(age, face.age_bin, key=len)):
+        for text in (self.text(face), age, min(age, face.age_bin, key=len), ""):
             for smaller in range(px, min(px, LEAST_TEXT_PX) - 1, -1):
                 label = _Label(face, text, smaller)
                 if self._size_wh(label)[0] <= width:
@@ -131,7 +131,7 @@ class Overlay:
         """With its margins, in px."""
         px = label.px
         width = self._stripe(label) + text_width(label.text, px) + px
-        if self.config.age == "curve":
+        if self.config.age == "curve" and label.text:
             return max(width, 8 * px), 4 * px
         return width, int(px * 1.5)
 
@@ -152,7 +152,7 @@ class Overlay:
         if self.config.ids:
             put_text(canvas, str(face.track_id), x0 + 0.35 * px, baseline, px, DARK)
         put_text(canvas, text, x0 + stripe + px // 2, baseline, px)
-        if self.config.age == "curve":
+        if self.config.age == "curve" and text:
             box = (x0 + stripe + 0.5 * px, y0 + 1.5 * px, x1 - 0.5 * px, y0 + 3.6 * px)
             curve(canvas, box, face.age_probs, face.age_low, face.age_high, colour)
 
