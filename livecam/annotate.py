@@ -159,7 +159,7 @@ class Outputs:
         if key in self._taken:
             raise UsageError(
                 f"{path}: would be written twice, for {self._taken[key]} and for {owner}; "
-                "give --output a folder for each, or other names"
+                "label one of them by itself, with another --output"
             )
         self._taken[key] = owner
         if path.is_dir():

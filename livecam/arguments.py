@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from livecam import __version__
+from livecam.days import day_of, moment_of
 
 SCHEMES_HELP = (  # without the import that lists them
     "age scheme: marketing, decades, life-stages, megaage-7, utk-12, utk-14, utk-8, actors-3, "
@@ -232,7 +233,7 @@ def _add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
     serve.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     serve.add_argument(
         "--port", type=_port, default=PORT, metavar="N",
-        help=f"that the page is served at ({PORT}); 0: any that is free",
+        help=f"the port of the page ({PORT}); 0: any that is free",
     )  # fmt: skip
 
 
@@ -272,29 +273,19 @@ def _seconds(text: str) -> float:
 
 
 def _day(text: str) -> datetime.date:
-    today = datetime.date.today()
-    if text in ("today", "yesterday"):
-        return today - datetime.timedelta(days=text == "yesterday")
-    try:
-        day = datetime.date.fromisoformat(text)
-    except ValueError:
-        day = datetime.date.min
-    if not 1970 < day.year < 3000:  # what clocks of computers know everywhere
+    day = day_of(text)
+    if day is None:
         raise argparse.ArgumentTypeError(
-            f"expected a day like {today:%Y-%m-%d}, today or yesterday, got {text!r}"
+            f"expected a day like 2026-05-31, today or yesterday, got {text!r}"
         )
     return day
 
 
 def _moment(text: str) -> float:
-    """Unix time."""
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        moment = datetime.datetime.min
-    if not 1970 < moment.year < 3000:
+    moment = moment_of(text)
+    if moment is None:
         raise argparse.ArgumentTypeError(f"expected a time like 2026-05-31 09:00, got {text!r}")
-    return moment.timestamp()
+    return moment
 
 
 def _count_of(text: str) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from livecam.arguments import parser
 from livecam.errors import LivecamError, UsageError
-from livecam.interrupts import counted, interruptible
+from livecam.interrupts import interruptible, noted
 
 if TYPE_CHECKING:
     from livecam.annotate import Done
@@ -145,7 +145,7 @@ def _run(args: argparse.Namespace) -> int:
         memory.is_greeted = True
         memory.save(memory_file())
     watch = Stopwatch()
-    with counted() as interrupts:
+    with noted() as interrupts:
         if args.headless:
             from livecam.live.headless import run_headless
 
@@ -312,14 +312,13 @@ def _predict(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam import report, store
+    from livecam.days import bounds
     from livecam.files import check_output, write_text
     from livecam.report_page import page
 
     if args.day is not None and (args.first is not None or args.last is not None):
         raise UsageError("--day: is one day; give it alone, or --from and --to")
-    first, last = args.day or args.first, args.day or args.last
-    if first is not None and last is not None and last < first:
-        raise UsageError(f"--to {last}: expected a day not before --from {first}")
+    begin, end = bounds(args.day or args.first, args.day or args.last)
     wanted = {"--csv": (args.csv, ".csv"), "--html": (args.html, ".html")}
     for flag, (path, suffix) in wanted.items():
         if path is not None:
@@ -327,7 +326,7 @@ def _report(args: argparse.Namespace) -> int:
     cameras = store.last_watched(args.visits)
     if args.camera is not None and args.camera not in cameras:
         raise UsageError(f"--camera {args.camera}: not in {args.visits}; it has {_list(cameras)}")
-    visits = store.read(args.visits, *report.bounds(first, last), args.camera)
+    visits = store.read(args.visits, begin, end, args.camera)
     found = report.report(visits, config.scheme, args.by)
     if args.csv is not None:
         write_text(args.csv, "".join(report.as_csv(found)))

@@ -88,7 +88,9 @@ class Clip:
     @property
     def total(self) -> int | None:
         """How many frames it should have between start and end; None if it does not say."""
-        duration_s = self._duration_s()
+        duration_s = self._video_duration_s()
+        if duration_s is None and self._container.duration:
+            duration_s = self._container.duration / av.time_base
         if duration_s is None:
             return None
         whole = self.stream.frames or round(duration_s * self.rate)
@@ -96,13 +98,6 @@ class Clip:
             return whole
         end_s = min(self.end_s if self.end_s is not None else duration_s, duration_s)
         return max(0, round(whole * (end_s - self.start_s) / duration_s)) if duration_s else None
-
-    def _duration_s(self) -> float | None:
-        """Of the pictures where the file says it, else of the whole file."""
-        own_s = self._video_duration_s()
-        if own_s is None and self._container.duration:
-            return self._container.duration / av.time_base
-        return own_s
 
     def _video_duration_s(self) -> float | None:
         """Of the pictures alone; None if the file does not say it."""

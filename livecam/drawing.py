@@ -119,3 +119,25 @@ def curve(
         cv2.fillPoly(canvas, points, shown, cv2.LINE_AA, SUPERSAMPLE)
     tick = max(2.0, 0.12 * (y1 - y0))
     lines(canvas, np.array([[(x, y1), (x, y1 + tick)] for x in xs[::20]]), GREY, 1)
+
+
+def resized_into(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:
+    """The picture as large as it can be in that size, and its size over what it was."""
+    height, width = bgr.shape[:2]
+    factor = min(size_wh[0] / width, size_wh[1] / height)
+    wanted = max(1, round(width * factor)), max(1, round(height * factor))
+    if wanted == (width, height):
+        return bgr, 1.0
+    # averaging costs time, and pays where many pixels become one
+    method = cv2.INTER_AREA if factor < 0.6 else cv2.INTER_LINEAR
+    return cv2.resize(bgr, wanted, interpolation=method), factor
+
+
+def centred(bgr: Image, size_wh: tuple[int, int], colour: Colour) -> Image:
+    """The picture in the middle of a larger one of that size and colour."""
+    height, width = bgr.shape[:2]
+    if (width, height) == size_wh:
+        return bgr
+    left, top = (size_wh[0] - width) // 2, (size_wh[1] - height) // 2
+    right, below = size_wh[0] - width - left, size_wh[1] - height - top
+    return cv2.copyMakeBorder(bgr, top, below, left, right, cv2.BORDER_CONSTANT, value=colour)

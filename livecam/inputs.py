@@ -75,10 +75,6 @@ class Input:
         return cls(name, None, login=login)
 
     @property
-    def is_url(self) -> bool:
-        return is_url(self.name)
-
-    @property
     def is_stream(self) -> bool:
         """stdin, or a named pipe: there is nothing to read until somebody writes it."""
         return self.name == "-" or (self.path is not None and _is_pipe(self.path))
@@ -88,14 +84,14 @@ class Input:
         """What its outputs are named after."""
         if self.name == "-":
             return "stdin"
-        if self.is_url:
+        if is_url(self.name):
             letters = urllib.parse.unquote(_url_path(self.name)).replace("\\", "/")
             return Path("".join(filter(str.isprintable, letters))).stem or "url"
         return Path(self.name).stem
 
     @property
     def suffix(self) -> str:
-        name = _url_path(self.name) if self.is_url else self.name
+        name = _url_path(self.name) if is_url(self.name) else self.name
         return Path(name).suffix.lower()
 
 

@@ -35,7 +35,7 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def counted() -> Iterator[list[int]]:
+def noted() -> Iterator[list[int]]:
     """Interrupts as a list that grows, for a loop that shares locks with threads: an exception in
     the middle of a lock's code would leave the lock broken, and the threads waiting for ever."""
     seen: list[int] = []
@@ -58,7 +58,7 @@ def held() -> Iterator[Sequence[int]]:
         return
     seen: list[int] = []
     try:
-        with counted() as seen:
+        with noted() as seen:
             yield seen
     finally:
         if seen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,18 +15,6 @@ from livecam.store import Visits
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 STEPS = {"hour": HOUR_S, "day": DAY_S}
-
-
-def bounds(first: datetime.date | None, last: datetime.date | None) -> tuple[float, float]:
-    """Unix times from the beginning of the first day to the end of the last; None: no bound."""
-    midnight = datetime.time()
-    begin, end = 0.0, math.inf
-    if first is not None:
-        begin = datetime.datetime.combine(first, midnight).timestamp()
-    if last is not None:
-        after = last + datetime.timedelta(days=1)
-        end = datetime.datetime.combine(after, midnight).timestamp()
-    return begin, end
 
 
 @dataclass(frozen=True, slots=True, eq=False)

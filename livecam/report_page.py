@@ -13,6 +13,7 @@ from livecam.report import Report, as_rows, female_share, watched
 
 PX_W = 860  # of a chart
 LEGEND_COLUMNS = 8
+MOST_COLUMNS = 800
 LABEL_PX = 62  # of a name below a column
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #66727f; --line: #d9dfe5; --back: #ffffff;
@@ -71,7 +72,7 @@ def page(found: Report, name: str, top: str = "") -> str:
             "of five, because ages are estimated. "
             "They are how old people look.</p>",
             f"<h2>Visits by {found.by}</h2>", _wide(_hours(found)),
-            f"<p>The line below a bar is the part of the {found.by} in which the camera looked. "
+            f"<p>The line below a bar is the part of the {found.by} in which a camera looked. "
             "Whoever comes back later counts again.</p>",
         ]  # fmt: skip
     parts += ["<h2>Table</h2>", _wide(("<table>", *_table(found), "</table>")), "</html>"]
@@ -149,6 +150,9 @@ def _ages(found: Report) -> Iterator[str]:
 
 def _hours(found: Report) -> Iterator[str]:
     """A column for each hour or day, the ages in it stacked, the youngest below."""
+    if len(found.rows) > MOST_COLUMNS:
+        yield f"<p>{len(found.rows)} {found.by}s are too many to draw; choose fewer.</p>"
+        return
     height = 220.0
     highest = _nice(max(row.visits for row in found.rows))
     left = 16.0 + 8 * len(f"{highest:.0f}")

@@ -26,7 +26,7 @@ from livecam.errors import LivecamError, UsageError
 APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
 VERSION = 1
 GAP_S = 60.0  # after which a source is no longer taken to have been watched meanwhile
-WAIT_S = 10.0  # for another process that writes
+WAIT_S = 10.0  # for another program that writes
 SCHEMA = f"""
 CREATE TABLE watched (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
@@ -52,11 +52,16 @@ ON CONFLICT (run, number) DO UPDATE SET
 """
 
 
+class BusyError(LivecamError):
+    """Another program holds the file; later it can be written."""
+
+
 class VisitStore:
     """Adds the visits of one run to a file, which need not be there yet. A context manager.
 
     Everything is in the file as soon as it was put, whatever stops the program then.
-    Raises LivecamError if the file cannot be written, UsageError if it is another program's.
+    Raises LivecamError if the file cannot be written, BusyError if another program holds it for
+    longer than `wait` says, UsageError if it is another program's.
     """
 
     def __init__(self, path: Path, age_prior: Array | None, gender: bool) -> None:
@@ -76,7 +81,11 @@ class VisitStore:
         with self._errors():
             self._db.close()
             if self._is_new and self._run is None:  # a run without a picture leaves nothing
-                self.path.resolve().unlink(missing_ok=True)
+                self.path.resolve().unlink(missing_ok=True)  # a link stays
+
+    def wait(self, seconds: float) -> None:
+        """For so long from now on, where another program holds the file."""
+        self._db.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
 
     def watch(self, source: str, now: float) -> None:
         """The source of this name was looked at, at this Unix time."""
@@ -186,11 +195,8 @@ def check(path: Path) -> None:
         raise UsageError(f"{path}: is a folder; expected a file")
     if not path.parent.is_dir():
         raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
-    with _told(path, "cannot be written"):
-        is_new = not path.exists()
-        _connect(path).close()
-        if is_new:  # nothing is left of a run that shows no picture
-            path.resolve().unlink()  # a link stays
+    with VisitStore(path, None, gender=False):  # leaves nothing where nothing was watched
+        pass
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -229,6 +235,8 @@ def _told(path: Path, what: str) -> Iterator[None]:
             raise UsageError(
                 f"{path}: not a file of livecam run --visits; give another name"
             ) from error
+        if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise BusyError(f"{path}: {what}: another program holds it") from error
         raise LivecamError(f"{path}: {what}: {error}") from error
 
 

@@ -11,15 +11,16 @@ import http.server
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
 from livecam import store
 from livecam.ages import AgeScheme
+from livecam.days import bounds, day_of
 from livecam.errors import LivecamError, UsageError
-from livecam.report import STEPS, as_csv, bounds, report
+from livecam.report import STEPS, as_csv, report
 from livecam.report_page import page
 
 HOST = "127.0.0.1"
@@ -41,6 +42,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+NO_PAGE = "no such page; / is the page, /visits.csv its rows\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,16 @@ class Site:
     def __call__(self, target: str) -> Answer:
         path, _, query = target.partition("?")
         if path not in ("/", "/visits.csv"):
-            return Answer(HTTPStatus.NOT_FOUND, "text/plain", "there is no such page\n")
+            return Answer(HTTPStatus.NOT_FOUND, "text/plain", NO_PAGE)
         try:
             cameras = store.last_watched(self.visits)
             wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
             kept = store.read(self.visits, *bounds(wanted.first, wanted.last), wanted.camera)
             found = report(kept, wanted.scheme, wanted.by)
-        except UsageError as error:
-            return Answer(HTTPStatus.BAD_REQUEST, "text/plain", f"{error}\n")
-        except LivecamError as error:  # of the file: another program may have it for a moment
-            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", f"{error}\n", True)
+        except LivecamError as error:  # another program may hold the file for a moment
+            is_asked_wrongly = isinstance(error, UsageError)
+            status = HTTPStatus.BAD_REQUEST if is_asked_wrongly else HTTPStatus.SERVICE_UNAVAILABLE
+            return Answer(status, "text/plain", f"{error}\n", True)
         if path == "/visits.csv":
             return Answer(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
         name = ", ".join(filter(None, (self.visits.name, wanted.camera)))
@@ -108,8 +112,6 @@ class Site:
         scheme = _one_of(given, "scheme", self.schemes)
         period = _one_of(given, "period", PERIODS) or "today"
         first, last = _day(given, "from"), _day(given, "to")
-        if first is not None and last is not None and last < first:
-            raise UsageError(f"to: expected a day not before {first}, got {last}")
         if first is not None or last is not None:
             period = ""
         else:
@@ -148,9 +150,9 @@ class Site:
             value = "" if wanted.period or day is None else f"{day}"
             yield f'<label>{name} <input type="date" name="{name}" value="{value}"></label>'
         if len(cameras) > 1:
-            yield _choice("camera", {"": "all", **{name: name for name in cameras}}, wanted.camera)
-        yield _choice("by", {"": "hour or day", **{step: step for step in STEPS}}, wanted.by)
-        yield _choice("scheme", {name: name for name in self.schemes}, wanted.scheme.name)
+            yield _choice("camera", cameras, wanted.camera, "all")
+        yield _choice("by", STEPS, wanted.by, "hour or day")
+        yield _choice("scheme", self.schemes, wanted.scheme.name)
         yield "<button>show</button></form>"
 
 
@@ -165,23 +167,22 @@ def _day(given: Mapping[str, str], name: str) -> datetime.date | None:
     value = given.get(name)
     if not value:
         return None
-    try:
-        day = datetime.date.fromisoformat(value)
-    except ValueError:
-        day = datetime.date.min
-    if not 1970 < day.year < 3000:  # what clocks of computers know everywhere
+    day = day_of(value)
+    if day is None:
         raise UsageError(f"{name}: expected a day like 2026-05-31, got {value!r}")
     return day
 
 
-def _choice(name: str, values: Mapping[str, str], chosen: str | None) -> str:
-    """`values`: what is sent, and what stands there."""
-    options = "".join(
+def _choice(name: str, values: Iterable[str], chosen: str | None, nothing: str = "") -> str:
+    """`nothing`: the words of a first option, which chooses none."""
+    options = {value: value for value in values}
+    options = {"": nothing, **options} if nothing else options
+    listed = "".join(
         f'<option value="{html.escape(value)}"{" selected" * (value == (chosen or ""))}>'
         f"{html.escape(words)}</option>"
-        for value, words in values.items()
+        for value, words in options.items()
     )
-    return f'<label>{name} <select name="{name}">{options}</select></label>'
+    return f'<label>{name} <select name="{name}">{listed}</select></label>'
 
 
 def _watched(moment: float) -> str:
@@ -220,8 +221,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        if name not in NAMES:
-            answer = Answer(HTTPStatus.FORBIDDEN, "text/plain", "for this computer alone\n")
+        # a page of another site may hold a picture of this address, to keep this computer busy
+        is_foreign = self.headers.get("Sec-Fetch-Site") == "cross-site"
+        is_opened = self.headers.get("Sec-Fetch-Mode") == "navigate"
+        if name not in NAMES or (is_foreign and not is_opened):
+            why = f"asked for as {name!r}; on this computer open {self.server.url}\n"
+            answer = Answer(HTTPStatus.FORBIDDEN, "text/plain", why)
         else:
             answer = self.server.site(self.path)
         body = answer.text.encode(errors="backslashreplace")
@@ -233,7 +238,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for header, value in HEADERS.items():
             self.send_header(header, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
 
     def log_message(self, *words: object) -> None:
         """Who looks when is nobody's business."""

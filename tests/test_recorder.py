@@ -15,7 +15,8 @@ from people import face
 
 from livecam.config import OverlayConfig, load_config
 from livecam.datatypes import Frame, TrackedFace
-from livecam.live.recorder import WAITING, Recorder, fitted
+from livecam.drawing import centred, resized_into
+from livecam.live.recorder import BARS, WAITING, Recorder
 from livecam.overlay import NOBODY
 
 CONFIG = load_config(environment={})
@@ -142,11 +143,12 @@ def test_what_is_hidden_is_hidden_in_the_film(
     ],
     ids=str,
 )
-def test_fitted(size_wh: tuple[int, int], inner: tuple[slice, slice]) -> None:
+def test_a_picture_is_fitted_whole(size_wh: tuple[int, int], inner: tuple[slice, slice]) -> None:
     picture = clips.greys(3, size_wh)[2]
     wanted = np.zeros((120, 160, 3), np.uint8)
     wanted[inner] = clips.grey_of(2)
-    assert np.array_equal(fitted(picture, (160, 120)), wanted)
+    resized, _ = resized_into(picture, (160, 120))
+    assert np.array_equal(centred(resized, (160, 120), BARS), wanted)
 
 
 def test_another_size_mid_way_is_fitted_with_bars(tmp_path: Path) -> None:

@@ -271,7 +271,11 @@ def test_nothing_watched_is_an_empty_table(day: Path, capsys: pytest.CaptureFixt
         (["none.db"], 1, "none.db: no such file; livecam run --visits none.db makes it"),
         (["setup.cfg"], 2, "setup.cfg: not a file of livecam run --visits"),
         (["a.db", "--day", "today", "--to", "today"], 2, "--day: is one day"),
-        (["a.db", "--from", "2026-05-02", "--to", "2026-05-01"], 2, "--to 2026-05-01: expected"),
+        (
+            ["a.db", "--from", "2026-05-02", "--to", "2026-05-01"],
+            2,
+            "expected the earlier day first",
+        ),
         (["a.db", "--html", "a.txt"], 2, "--html a.txt: expected a name that ends in .html"),
         (["a.db", "--scheme", "decade"], 2, "did you mean 'decades'?"),
     ],

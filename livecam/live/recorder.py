@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from livecam.config import Config, OverlayConfig
-from livecam.datatypes import Array, Frame, Image, TrackedFace
+from livecam.datatypes import Array, Frame, TrackedFace
+from livecam.drawing import centred, resized_into
 from livecam.errors import LivecamError
 from livecam.filming import film, film_sink
 from livecam.overlay import Overlay
 
 WAITING = 8  # pictures that may wait for the encoder
+BARS = (0, 0, 0)  # beside a picture of another shape than the film
 RATE = Fraction(30)  # a hint for the encoder; every picture has its own time
 
 Job = tuple[Frame, Sequence[TrackedFace], Array, OverlayConfig]
@@ -99,16 +98,6 @@ class Recorder:
             film(self._sink, self._overlay, frame, faces, hidden)
             return
         # a film has one size: what comes in another is drawn on, then fitted
-        labelled = fitted(self._overlay(frame.bgr, faces, hidden=hidden), self._size_wh)
+        labelled, _ = resized_into(self._overlay(frame.bgr, faces, hidden=hidden), self._size_wh)
+        labelled = centred(labelled, self._size_wh, BARS)
         film(self._sink, self._overlay, dataclasses.replace(frame, bgr=labelled), (), hidden[:0])
-
-
-def fitted(bgr: Image, size_wh: tuple[int, int]) -> Image:
-    """The whole picture in that size, with black bars where the sides differ."""
-    height, width = bgr.shape[:2]
-    scale = min(size_wh[0] / width, size_wh[1] / height)
-    inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
-    canvas = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
-    left, top = (size_wh[0] - inner_w) // 2, (size_wh[1] - inner_h) // 2
-    canvas[top : top + inner_h, left : left + inner_w] = cv2.resize(bgr, (inner_w, inner_h))
-    return canvas

@@ -12,6 +12,7 @@ import numpy as np
 from livecam.ages import AgeScheme
 from livecam.config import OverlayConfig
 from livecam.datatypes import Array, Image, TrackedFace
+from livecam.drawing import centred, resized_into
 from livecam.live import hud
 from livecam.overlay import SHOWN_COASTING_S, Overlay
 
@@ -50,7 +51,7 @@ class View:
     ) -> Image:
         """The frame with everything on it, as large as it can be in `size_wh` and in its middle."""
         size_wh = size_wh or (bgr.shape[1], bgr.shape[0])
-        canvas, factor = _resized(bgr, size_wh)
+        canvas, factor = resized_into(bgr, size_wh)
         left, top = (size_wh[0] - canvas.shape[1]) // 2, (size_wh[1] - canvas.shape[0]) // 2
         if look.is_mirrored:
             canvas = cv2.flip(canvas, 1)
@@ -58,8 +59,9 @@ class View:
             hidden = _mirrored_boxes(hidden, bgr.shape[1])
         self._overlay.config = look.overlay
         canvas = self._overlay(canvas, faces, factor, hidden)
+        canvas = centred(canvas, size_wh, hud.BACKGROUND)
         if look.mouse is not None:
-            self._hover(canvas, faces, factor, (look.mouse[0] - left, look.mouse[1] - top), look)
+            self._hover(canvas, faces, factor, np.array([left, top, left, top]), look)
         scale = look.overlay.scale
         if look.square_px:
             hud.square(canvas, look.square_px * factor)
@@ -70,50 +72,28 @@ class View:
             hud.table(canvas, look.help, scale)
         if look.message:
             hud.message(canvas, look.message, scale)
-        return _framed(canvas, size_wh, left, top)
+        return canvas
 
     def _hover(
         self,
         canvas: Image,
         faces: Sequence[TrackedFace],
         factor: float,
-        mouse: tuple[int, int],
+        offset: Array,
         look: Look,
     ) -> None:
         """All that is known of the face under the mouse; of the smallest, if they overlap."""
-        x, y = mouse
+        assert look.mouse is not None
+        x, y = look.mouse
         hit = []
         for face in faces:
-            x0, y0, x1, y1 = box = face.xyxy * factor
+            x0, y0, x1, y1 = box = face.xyxy * factor + offset
             if x0 <= x <= x1 and y0 <= y <= y1 and face.coasting_s < SHOWN_COASTING_S:
                 hit.append(((x1 - x0) * (y1 - y0), face.track_id, face, box))
         if hit:
             _, _, face, box = min(hit)
             gender = self._overlay.gender(face)
             hud.face_panel(canvas, face, box, self.scheme, gender, look.overlay.scale)
-
-
-def _resized(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:
-    """The frame as large as it can be in that size, and its size over what it was."""
-    height, width = bgr.shape[:2]
-    factor = min(size_wh[0] / width, size_wh[1] / height)
-    wanted = max(1, round(width * factor)), max(1, round(height * factor))
-    if wanted == (width, height):
-        return bgr, 1.0
-    # averaging costs time, and pays where many pixels become one
-    method = cv2.INTER_AREA if factor < 0.6 else cv2.INTER_LINEAR
-    return cv2.resize(bgr, wanted, interpolation=method), factor
-
-
-def _framed(canvas: Image, size_wh: tuple[int, int], left: int, top: int) -> Image:
-    """In a dark picture of that size, from (left, top) on."""
-    height, width = canvas.shape[:2]
-    if (width, height) == size_wh:
-        return canvas
-    right, below = size_wh[0] - width - left, size_wh[1] - height - top
-    return cv2.copyMakeBorder(
-        canvas, top, below, left, right, cv2.BORDER_CONSTANT, value=hud.BACKGROUND
-    )
 
 
 def _mirrored(face: TrackedFace, width: int) -> TrackedFace:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from livecam.audience import Audience
 from livecam.classifier import age_prior
 from livecam.config import Config
+from livecam.datatypes import Visit
 from livecam.live.labeller import Labels
 from livecam.live.readers import LiveSource
-from livecam.store import VisitStore
+from livecam.store import WAIT_S, BusyError, VisitStore
 
 WATCHED_EVERY_S = 10.0  # the file is told so often that somebody looks
+AGAIN_S = 1.0  # after which a file that another program held is tried again
 
 
 class VisitLog:
@@ -30,7 +33,9 @@ class VisitLog:
         self._audience = Audience(config.audience)
         self._epoch = began  # Unix time at 0 s of the frames' clock
         self._time_s = 0.0  # of the newest frame
-        self._watched_s = -math.inf  # what the file was told last
+        self._told_s = -math.inf  # when the file was told last…
+        self._failed_s = -math.inf  # …and when that failed
+        self._unsaved: dict[int, Visit] = {}  # by number
         self._source: LiveSource | None = None
 
     @property
@@ -39,6 +44,7 @@ class VisitLog:
 
     def __enter__(self) -> VisitLog:
         self._store.__enter__()
+        self._store.wait(0)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -56,20 +62,30 @@ class VisitLog:
             # each time: the frames' clock may stand still while a computer sleeps
             ago_s = time.monotonic() - labels.shot.taken_s
             self._epoch = time.time() - ago_s - self._time_s
-        if not 0 <= self._time_s - self._watched_s < WATCHED_EVERY_S:
-            self._watch()
-        visits = self._audience(self._time_s, labels.faces)
-        if visits:
-            self._store.put(visits, self._epoch)
+        self._keep(self._audience(self._time_s, labels.faces))
+        is_due = not 0 <= self._time_s - self._told_s < WATCHED_EVERY_S
+        may_try = not 0 <= self._time_s - self._failed_s < AGAIN_S
+        if (is_due or self._unsaved) and may_try:
+            try:
+                self._save()
+            except BusyError:  # somebody waits for the picture: next time
+                self._failed_s = self._time_s
 
-    def _watch(self) -> None:
+    def _keep(self, visits: Iterable[Visit]) -> None:
+        self._unsaved.update((visit.number, visit) for visit in visits)
+
+    def _save(self) -> None:
         assert self._source is not None and self._epoch is not None
         self._store.watch(self._source.name, self._epoch + self._time_s)
-        self._watched_s = self._time_s
+        self._store.put(list(self._unsaved.values()), self._epoch)
+        self._unsaved.clear()
+        self._told_s = self._time_s
 
     def _leave(self) -> None:
         """Whoever is seen leaves: no more is seen from there."""
-        if self._source is not None and self._epoch is not None:
-            self._watch()
-            self._store.put(self._audience.leave(), self._epoch)
-        self._watched_s = -math.inf
+        if self._source is not None:
+            self._keep(self._audience.leave())
+            self._store.wait(WAIT_S)
+            self._save()
+            self._store.wait(0)
+        self._told_s = self._failed_s = -math.inf
