@@ -167,7 +167,11 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
     )
     annotate.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     annotate.add_argument(
-        "--start", type=_seconds, default=0.0, metavar="TIME", help="begin at 75, 1:15 or 0:01:15"
+        "--start",
+        type=_seconds,
+        default=0.0,
+        metavar="TIME",
+        help="begin at 75, 1:15 or 0:01:15 of its pictures",
     )
     annotate.add_argument("--end", type=_seconds, metavar="TIME", help="end before this time")
     annotate.add_argument(

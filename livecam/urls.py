@@ -36,7 +36,8 @@ def has_split_login(url: str) -> bool:
         parts = urllib.parse.urlsplit(url)
     except ValueError:  # no such URL can be
         return "@" in url
-    return ":" in parts.netloc and "@" in parts.path + parts.query + parts.fragment
+    behind = parts.netloc.rpartition("]")[2]  # an IPv6 host has colons of its own
+    return ":" in behind and "@" in parts.path + parts.query + parts.fragment
 
 
 def without_secrets(url: str) -> str:
