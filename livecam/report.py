@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -104,9 +105,11 @@ def as_rows(found: Report) -> list[list[str]]:
     """Cells for people, the header first, the total last: whole visits, and how far the total of an
     age may be off."""
     head = ["", "watched", "visits", *found.labels, *(["female"] if found.has_gender else [])]
-    lines = [head]
-    for each in found.rows:
-        lines.append([_when(each.begin, found.by), *_cells(found, each)])
+    names = _names(found)
+    lines = [
+        head,
+        *([name, *_cells(found, row)] for name, row in zip(names, found.rows, strict=True)),
+    ]
     total = ["all", *_cells(found, found.total)]
     for i, error in enumerate(found.errors):
         total[3 + i] += f"±{Z_80 * error:.0f}"
@@ -141,9 +144,16 @@ def female_share(row: Row) -> str:
     return f"{100 * row.by_age[:, 1].sum() / row.visits:.0f} %" if row.visits else "-"
 
 
-def _when(moment: float, by: str) -> str:
-    pattern = "%Y-%m-%d %H:%M" if by == "hour" else "%Y-%m-%d %a"
-    return datetime.datetime.fromtimestamp(moment).strftime(pattern)
+def _names(found: Report) -> list[str]:
+    """What the rows are of; with the time zone where clocks went back and there are two of one."""
+    pattern = "%Y-%m-%d %H:%M" if found.by == "hour" else "%Y-%m-%d %a"
+    moments = [datetime.datetime.fromtimestamp(row.begin).astimezone() for row in found.rows]
+    names = [moment.strftime(pattern) for moment in moments]
+    rows_of = collections.Counter(names)
+    return [
+        f"{name} {moment:%Z}" if rows_of[name] > 1 else name
+        for name, moment in zip(names, moments, strict=True)
+    ]
 
 
 def as_csv(found: Report) -> Iterator[str]:

@@ -135,6 +135,9 @@ def test_days_on_which_clocks_change(tmp_path: Path, day: str, hours: int) -> No
     found = report.report(everything(path), MARKETING)
     assert found.by == "hour"
     assert len(found.rows) == hours
+    names = [cells[0] for cells in report.as_rows(found)[1:-1]]
+    assert len(set(names)) == hours
+    assert (f"{day} 02:00 CET" in names) == (hours == 25)
     (row,) = report.report(everything(path), MARKETING, "day").rows
     assert row.end - row.begin == 3600 * hours
 
