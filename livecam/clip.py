@@ -105,11 +105,12 @@ class Clip:
             return float(self.stream.duration * self.stream.time_base)
         if "matroska" not in self._container.format.name:
             return None  # guessed, from the last time stamp or the size of the file
-        end_s = self._matroska_end_s()
-        return None if end_s is None else end_s - max(self._origin_s, 0.0)
+        said_s = self._said_by_matroska_s()
+        if said_s is None or "_STATISTICS_TAGS" in self.stream.metadata:
+            return said_s  # mkvmerge says how long they are, FFmpeg when they end
+        return said_s - max(self._origin_s, 0.0)
 
-    def _matroska_end_s(self) -> float | None:
-        """When the pictures end, in the file's time, if it says so."""
+    def _said_by_matroska_s(self) -> float | None:
         tag = self.stream.metadata.get("DURATION", "")
         with contextlib.suppress(ValueError):
             hours, minutes, seconds = tag.split(":")

@@ -179,6 +179,26 @@ def test_pictures_that_begin_after_the_sound_are_whole(tmp_path: Path, name: str
         assert clip.total in (20, None) or name == "a.ts"
 
 
+def test_of_mkvmerge_they_are_whole_too_and_their_end_is_missed(tmp_path: Path) -> None:
+    """It tells their length where FFmpeg tells their end."""
+    late_s = [5 + i / 10 for i in range(20)]
+    made = clips.write_clip(tmp_path / "a.mkv", clips.noise(20, (160, 120)), times_s=late_s)
+    path = tmp_path / "b.mkv"
+    with av.open(str(made)) as given, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        stream.metadata["_STATISTICS_TAGS"] = "DURATION"
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    data = path.read_bytes()
+    assert data.count(b"00:00:07.0") == 1
+    path.write_bytes(data.replace(b"00:00:07.0", b"00:00:02.0"))
+    assert len(read(path, 0.0)) == 20
+    with pytest.raises(LivecamError, match=r"stopped at frame 1\d of 20"):
+        read(clips.cut(path, 0.8), 0.0)
+
+
 @pytest.mark.parametrize("end_s", [None, 60.0])
 def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path, end_s: float | None) -> None:
     whole = clips.write_clip(tmp_path / "a.mkv", clips.noise(20, (160, 120)), last_stands_s=5.0)
