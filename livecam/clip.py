@@ -106,9 +106,14 @@ class Clip:
         if "matroska" not in self._container.format.name:
             return None  # guessed, from the last time stamp or the size of the file
         said_s = self._said_by_matroska_s()
-        if said_s is None or "_STATISTICS_TAGS" in self.stream.metadata:
-            return said_s  # mkvmerge says how long they are, FFmpeg when they end
+        if said_s is None or self._is_of_mkvmerge():
+            return said_s  # it says how long they are, FFmpeg when they end
         return said_s - max(self._origin_s, 0.0)
+
+    def _is_of_mkvmerge(self) -> bool:
+        """Its tags are at the end of a file, and missing where that is cut off."""
+        by = self._container.metadata.get("encoder", "")
+        return "_STATISTICS_TAGS" in self.stream.metadata or by.startswith("libebml")
 
     def _said_by_matroska_s(self) -> float | None:
         tag = self.stream.metadata.get("DURATION", "")
