@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _common() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", metavar="FILE", help="a YAML file of your settings")
+    common.add_argument("--config", metavar="FILE", help="a YAML file with your settings")
     return common
 
 
@@ -61,14 +61,14 @@ def _labelling() -> argparse.ArgumentParser:
         "about 0.6 as high",
     )  # fmt: skip
     group.add_argument(
-        "--model", dest="classifier.model", metavar="FILE", help="another .onnx or .keras model"
+        "--model", dest="classifier.model", metavar="FILE", help="use another .onnx or .keras model"
     )
     group.add_argument(
         "--runtime", dest="classifier.runtime", metavar="NAME", help="onnx, or keras"
     )
     group.add_argument(
         "--threads", dest="runtime.threads", type=int, metavar="N",
-        help="threads of inference; 0 = one for each core",
+        help="threads for inference; 0 = one per core",
     )  # fmt: skip
     group.add_argument(
         "--no-gender", dest="overlay.gender", action="store_const", const=False,
@@ -109,34 +109,38 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
         "run", parents=parents, allow_abbrev=False,
         help="label a camera, a stream or a file while you watch",
         description="Show a camera with ages and genders drawn on; h in the window lists its keys. "
-        "Nothing is stored but what you name or save by a key.",
+        "Nothing is stored except what you name or save with a key.",
     )  # fmt: skip
     run.add_argument(
         "--camera", default="0", metavar="SOURCE",
-        help="number of a camera (0), an rtsp:// or http:// URL, or a file",
+        help="a camera's number (0), an rtsp:// or http:// URL, or a file",
     )  # fmt: skip
     run.add_argument(
-        "--record", type=Path, metavar="FILE", help="write the labelled film, .mp4 or .gif"
+        "--record", type=Path, metavar="FILE", help="write a labelled video, .mp4 or .gif"
     )
     run.add_argument(
         "--tracks", type=Path, metavar="FILE", help="write a table of faces, .csv or .jsonl"
     )
     run.add_argument(
         "--visits", type=Path, metavar="FILE",
-        help="add who came by to a file for livecam report; nothing in it is replaced",
+        help="add the visits to a file for livecam report; nothing in it is replaced",
     )  # fmt: skip
     run.add_argument(
         "--filmed", type=_moment, metavar="TIME",
-        help="when a file was filmed, which dates its --visits: '2026-05-31 09:00' (now)",
+        help="when the file was filmed, to date its --visits: '2026-05-31 09:00' (now)",
     )  # fmt: skip
     run.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-    run.add_argument("--headless", action="store_true", help="no window; of a file, every frame")
-    run.add_argument("--max-frames", type=_count_of, metavar="N", help="end after so many frames")
+    run.add_argument(
+        "--headless", action="store_true", help="no window; label every frame of a file"
+    )
+    run.add_argument(
+        "--max-frames", type=_count_of, metavar="N", help="stop after this many frames"
+    )
     run.add_argument(
         "--duration",
         type=_seconds,
         metavar="TIME",
-        help="end so long after the first picture: 75, 1:15 or 0:01:15",
+        help="stop this long after the first frame: 75, 1:15 or 0:01:15",
     )
     run.add_argument(
         "--profile", action="store_true", help="say at the end how long each part took"
@@ -163,7 +167,7 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
         "--tracks", type=Path, metavar="FILE", help="write a table of faces, .csv or .jsonl"
     )
     annotate.add_argument(
-        "--no-video", action="store_true", help="write no labelled picture or clip"
+        "--no-video", action="store_true", help="write no labelled pictures or clips"
     )
     annotate.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     annotate.add_argument(
@@ -191,14 +195,14 @@ def _add_predict(
     predict.add_argument(
         "input", nargs="+", help="picture, folder, glob, http(s) URL, or - for a picture on stdin"
     )
-    predict.add_argument("--json", action="store_true", help="JSON lines on stdout, one a face")
+    predict.add_argument("--json", action="store_true", help="JSON lines on stdout, one per face")
     predict.add_argument(
-        "--csv", type=Path, metavar="FILE", help="write the rows into a .csv file too"
+        "--csv", type=Path, metavar="FILE", help="also write the rows to a .csv file"
     )
     predict.add_argument("--overwrite", action="store_true", help="replace an existing CSV file")
     predict.add_argument(
         "--over", type=_age, action="append", default=[], metavar="AGE",
-        help="also give the probability of being this old or older; may be repeated",
+        help="also give the probability of being this age or older; may be repeated",
     )  # fmt: skip
     predict.add_argument(
         "--assume-face", action="store_true", help="every picture is one cropped face already"
@@ -208,21 +212,21 @@ def _add_predict(
 def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
     report = commands.add_parser(
         "report", parents=[common], allow_abbrev=False,
-        help="how many people of which age came by",
+        help="count how many people of which age came by",
         description="Count the visits that `livecam run --visits FILE` has kept: a table by hour, "
-        "or by day where there are several.",
+        "or by day if there are several days.",
     )  # fmt: skip
     report.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
     report.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     report.add_argument(
-        "--day", type=_day, metavar="DAY", help="this day alone: 2026-05-31, today or yesterday"
+        "--day", type=_day, metavar="DAY", help="only this day: 2026-05-31, today or yesterday"
     )
     report.add_argument("--from", dest="first", type=_day, metavar="DAY", help="from this day on")
     report.add_argument("--to", dest="last", type=_day, metavar="DAY", help="up to this day")
-    report.add_argument("--by", choices=("hour", "day"), help="what a row is")
-    report.add_argument("--camera", metavar="NAME", help="only who this one saw: 'camera 0'")
-    report.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as .csv too")
-    report.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts too")
+    report.add_argument("--by", choices=("hour", "day"), help="what each row covers")
+    report.add_argument("--camera", metavar="NAME", help="only visits seen by this one: 'camera 0'")
+    report.add_argument("--csv", type=Path, metavar="FILE", help="also write the rows as .csv")
+    report.add_argument("--html", type=Path, metavar="FILE", help="also write a page with charts")
     report.add_argument("--overwrite", action="store_true", help="replace existing outputs")
 
 
@@ -237,7 +241,7 @@ def _add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
     serve.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     serve.add_argument(
         "--port", type=_port, default=PORT, metavar="N",
-        help=f"the port of the page ({PORT}); 0: any that is free",
+        help=f"the port of the page ({PORT}); 0: any free one",
     )  # fmt: skip
 
 
@@ -246,7 +250,7 @@ def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
         "config",
         parents=[common],
         allow_abbrev=False,
-        help="print the settings in force and where each is from",
+        help="print the settings in force and where each comes from",
     )
 
 

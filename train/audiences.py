@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", type=Path, help="HDF5 file of python -m train.prepare")
+    parser.add_argument("data", type=Path, help="HDF5 file from python -m train.prepare")
     parser.add_argument("--model", default="", help=".onnx or .keras file (the shipped .onnx)")
     parser.add_argument("--split", choices=tuple(faces.SPLITS), default="test", help="part (test)")
     return run(_audiences, parser, argv)

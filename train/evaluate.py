@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", type=Path, help="HDF5 file of python -m train.prepare")
+    parser.add_argument("data", type=Path, help="HDF5 file from python -m train.prepare")
     parser.add_argument("--model", default="", help=".onnx or .keras file (the shipped .onnx)")
     parser.add_argument("--split", choices=tuple(faces.SPLITS), default="test", help="part (test)")
     parser.add_argument(
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only this data set's faces, e.g. utkface; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--json", nargs="?", const="-", metavar="FILE", help="the scores as JSON, on stdout or here"
+        "--json", nargs="?", const="-", metavar="FILE", help="scores as JSON, on stdout or in FILE"
     )
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="a page with all pictures")
     parser.add_argument(
@@ -67,11 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--views", type=int, default=views.COUNT, metavar="N",
-        help=f"of each face, whose answers are averaged ({views.COUNT}, as livecam does with "
-        "pictures; 1: as it sees one frame of a film)",
+        help=f"views of each face, averaged ({views.COUNT}, as livecam does with "
+        "pictures; 1: as it sees one frame of a video)",
     )  # fmt: skip
     parser.add_argument(
-        "--no-gallery", action="store_true", help="no faces in the report: it can be shown"
+        "--no-gallery",
+        action="store_true",
+        help="no faces in the report: it can be shown to others",
     )
     return parser
 

@@ -64,12 +64,14 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", type=Path, help="HDF5 file of python -m train.prepare")
+    parser.add_argument("data", type=Path, help="HDF5 file from python -m train.prepare")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FOLDER|FILE.html",
-        help="one page, or a folder of pictures",
+        help="one page, or a folder for pictures",
     )  # fmt: skip
-    parser.add_argument("--no-gallery", action="store_true", help="no faces: it can be shown")
+    parser.add_argument(
+        "--no-gallery", action="store_true", help="no faces: it can be shown to others"
+    )
     return run(_explore, parser, argv)
 
 

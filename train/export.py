@@ -44,11 +44,11 @@ MAX_YEARS, MAX_POINTS = 0.03, 0.2  # of MAE and of gender accuracy, where it is 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
-    parser.add_argument("run", type=Path, help="a run's folder, of python -m train.fit")
+    parser.add_argument("run", type=Path, help="a run's folder, from python -m train.fit")
     parser.add_argument("--data", type=Path, required=True, help="the faces it was trained on: "
                         "their dev part calibrates the age range")  # fmt: skip
-    parser.add_argument("--out", type=Path, help="folder (`exported` in the run's)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a model that is there")
+    parser.add_argument("--out", type=Path, help="folder to write to (`exported` in the run's)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing model")
     return run(_export, parser, argv)
 
 

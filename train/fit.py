@@ -37,11 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "recipe", nargs="?", type=Path, help="a YAML file, see recipes/ (recipes/shipped.yaml)"
     )
-    parser.add_argument("--data", type=Path, help="HDF5 file of python -m train.prepare")
+    parser.add_argument("--data", type=Path, help="HDF5 file from python -m train.prepare")
     parser.add_argument(
-        "--out", type=Path, help="the run's folder (runs/ and the name of the recipe)"
+        "--out", type=Path, help="the run's folder (runs/ plus the name of the recipe)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument("--resume", action="store_true", help="continue where the run stopped")
     parser.add_argument(
         "--set",
         action="append",
@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-report", action="store_true", help="no scores.json, no report.html")
     parser.add_argument("--epochs", type=int, help="passes over the data, instead of the recipe's")
-    parser.add_argument("--seed", type=int, help="of weights and changes, instead of the recipe's")
+    parser.add_argument(
+        "--seed", type=int, help="seed of weights and changes, instead of the recipe's"
+    )
     return parser
 
 

@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         help="a data set's zip file or folder, or your own CSV file (file, age or class, gender); "
-        f"what is understood: {datasets.UNDERSTOOD}",
+        f"understood are: {datasets.UNDERSTOOD}",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="the HDF5 file to write: FILE.h5"
@@ -60,29 +60,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--test-list",
         type=Path,
-        help="a text file of picture names, one a line (`file`, or `dataset/file`): they become "
+        help="a text file of picture names, one per line (`file`, or `dataset/file`): they become "
         "the test part, and their copies leave the training part",
     )
     parser.add_argument(
         "--dev-list",
         type=Path,
-        help="the same for the dev part, on which choices are made: to go on from a model, give "
-        "the faces that it has not learnt; without, it is drawn",
+        help="the same for the dev part, on which choices are made: to train further from a model, "
+        "list faces that it was not trained on; without a list, the dev part is drawn",
     )
     parser.add_argument(
-        "--dev-share", type=float, default=0.05, help="share of the rest that is drawn (0.05)"
+        "--dev-share", type=float, default=0.05, help="share of the rest to draw for it (0.05)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="draws the dev part (0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed for drawing the dev part (0)")
     parser.add_argument(
         "--classes",
         default="",
         metavar="NAME=AGES,…",
-        help="the ages of named classes, as young=13-30,middle=31-50,old=51+",
+        help="the ages of named classes, such as young=13-30,middle=31-50,old=51+",
     )
     parser.add_argument(
         "--real-age",
         action="store_true",
-        help="the real ages of APPA-REAL in place of the apparent ones",
+        help="use the real ages of APPA-REAL in place of the apparent ones",
     )
     parser.add_argument(
         "--crop-px",
