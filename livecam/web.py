@@ -42,8 +42,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-
 NO_PAGE = "no such page; / is the page, /visits.csv its rows\n"
 
 
