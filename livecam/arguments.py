@@ -37,8 +37,9 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands, common, labelling, drawing)
     _add_annotate(commands, common, labelling, drawing)
     _add_predict(commands, common, labelling)
-    _add_report(commands, common)
-    _add_serve(commands, common)
+    counting = _counting()
+    _add_report(commands, common, counting)
+    _add_serve(commands, common, counting)
     _add_config(commands, common)
     _add_doctor(commands, common)
     return parser
@@ -175,7 +176,7 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=0.0,
         metavar="TIME",
-        help="begin at 75, 1:15 or 0:01:15 of its pictures",
+        help="begin at 75, 1:15 or 0:01:15, counted from the first frame",
     )
     annotate.add_argument("--end", type=_seconds, metavar="TIME", help="end before this time")
     annotate.add_argument(
@@ -209,15 +210,21 @@ def _add_predict(
     )
 
 
-def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
+def _counting() -> argparse.ArgumentParser:
+    """What commands have that count visits."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
+    parser.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
+    return parser
+
+
+def _add_report(commands: Any, *parents: argparse.ArgumentParser) -> None:
     report = commands.add_parser(
-        "report", parents=[common], allow_abbrev=False,
+        "report", parents=parents, allow_abbrev=False,
         help="count how many people of which age came by",
         description="Count the visits that `livecam run --visits FILE` has kept: a table by hour, "
         "or by day if there are several days.",
     )  # fmt: skip
-    report.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
-    report.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     report.add_argument(
         "--day", type=_day, metavar="DAY", help="only this day: 2026-05-31, today or yesterday"
     )
@@ -230,15 +237,13 @@ def _add_report(commands: Any, common: argparse.ArgumentParser) -> None:
     report.add_argument("--overwrite", action="store_true", help="replace existing outputs")
 
 
-def _add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
+def _add_serve(commands: Any, *parents: argparse.ArgumentParser) -> None:
     serve = commands.add_parser(
-        "serve", parents=[common], allow_abbrev=False,
+        "serve", parents=parents, allow_abbrev=False,
         help="show who came by on a page in the browser",
         description="Serve the page of `livecam report`, always up to date, to browsers on this "
         "computer; nobody else can open it.",
     )  # fmt: skip
-    serve.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
-    serve.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     serve.add_argument(
         "--port", type=_port, default=PORT, metavar="N",
         help=f"the port of the page ({PORT}); 0: any free one",

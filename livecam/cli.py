@@ -331,8 +331,7 @@ def _report(args: argparse.Namespace) -> int:
     if args.csv is not None:
         write_text(args.csv, "".join(report.as_csv(found)))
     if args.html is not None:
-        name = ", ".join(filter(None, (args.visits.name, args.camera)))
-        write_text(args.html, page(found, name))
+        write_text(args.html, page(found, args.visits.name, args.camera))
     for line in report.as_text(found):
         print(line)
     if not found.rows:

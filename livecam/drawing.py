@@ -133,11 +133,13 @@ def resized_into(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:
     return cv2.resize(bgr, wanted, interpolation=method), factor
 
 
-def centred(bgr: Image, size_wh: tuple[int, int], colour: Colour) -> Image:
-    """The picture in the middle of a larger one of that size and colour."""
+def centred(bgr: Image, size_wh: tuple[int, int], colour: Colour) -> tuple[Image, tuple[int, int]]:
+    """The picture in the middle of a larger one of that size and colour, and where in that its
+    upper left corner is."""
     height, width = bgr.shape[:2]
-    if (width, height) == size_wh:
-        return bgr
     left, top = (size_wh[0] - width) // 2, (size_wh[1] - height) // 2
+    if (width, height) == size_wh:
+        return bgr, (left, top)
     right, below = size_wh[0] - width - left, size_wh[1] - height - top
-    return cv2.copyMakeBorder(bgr, top, below, left, right, cv2.BORDER_CONSTANT, value=colour)
+    padded = cv2.copyMakeBorder(bgr, top, below, left, right, cv2.BORDER_CONSTANT, value=colour)
+    return padded, (left, top)

@@ -47,8 +47,8 @@ tr + tr { border-top: 1px solid var(--line); } tr:last-child { font-weight: 600;
 """
 
 
-def page(found: Report, name: str, top: str = "") -> str:
-    """`name`: of what is reported. `top`: more HTML above it."""
+def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
+    """`name`: of the file of visits, of one `camera` or of all. `top`: more HTML above it."""
     total = found.total
     figures = {"visits": f"{total.visits}", "watched": watched(total)}
     if total.visits:
@@ -58,7 +58,7 @@ def page(found: Report, name: str, top: str = "") -> str:
     tiles = "".join(
         f"<div><dt>{what}</dt><dd>{value}</dd></div>" for what, value in figures.items()
     )
-    title = f"Visits: {html.escape(name)}"
+    title = f"Visits: {html.escape(f'{name}, {camera}' if camera else name)}"
     parts = [
         "<!doctype html>", '<html lang="en">', '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">', f"<title>{title}</title>",

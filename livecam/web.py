@@ -97,8 +97,8 @@ class Site:
             return Answer(status, "text/plain", f"{error}\n", True)
         if path == "/visits.csv":
             return Answer(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
-        name = ", ".join(filter(None, (self.visits.name, wanted.camera)))
-        text = page(found, name, "\n".join(self._top(wanted, cameras)))
+        top = "\n".join(self._top(wanted, cameras))
+        text = page(found, self.visits.name, wanted.camera, top)
         is_over = wanted.last is not None and wanted.last < datetime.date.today()
         # nothing is changed under somebody's hands
         return Answer(HTTPStatus.OK, "text/html", text, not is_over and not wanted.is_choosing)

@@ -148,7 +148,7 @@ def test_a_picture_is_fitted_whole(size_wh: tuple[int, int], inner: tuple[slice,
     wanted = np.zeros((120, 160, 3), np.uint8)
     wanted[inner] = clips.grey_of(2)
     resized, _ = resized_into(picture, (160, 120))
-    assert np.array_equal(centred(resized, (160, 120), BARS), wanted)
+    assert np.array_equal(centred(resized, (160, 120), BARS)[0], wanted)
 
 
 def test_another_size_mid_way_is_fitted_with_bars(tmp_path: Path) -> None:

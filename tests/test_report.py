@@ -156,7 +156,7 @@ def test_large_numbers_and_many_days_stay_in_the_chart(tmp_path: Path) -> None:
         for i in range(31)
     ]  # fmt: skip
     found = report.Report(MARKETING.labels, "day", True, rows, rows[0], np.zeros(8))
-    shown = page(found, "a.db")
+    shown = page(found, "a.db", None)
     assert ">24000<" in shown
     places = [
         (float(x), text) for x, text in re.findall(r'<text x="([\d.]+)"[^>]*>([^<]*)<', shown)
@@ -177,14 +177,14 @@ def test_without_gender_none_is_told(tmp_path: Path) -> None:
     found = report.report(everything(path), MARKETING)
     assert not found.has_gender
     assert found.total.by_age.sum() == 1
-    assert "female" not in "".join(report.as_text(found)) + page(found, "a")
-    assert "male" not in page(found, "a")
+    assert "female" not in "".join(report.as_text(found)) + page(found, "a", None)
+    assert "male" not in page(found, "a", None)
     _, row, *_ = report.as_csv(found)
     assert row.endswith(",,,10.0\n")  # the columns are those of every other file
 
 
 def test_the_page_stands_alone_and_names_what_it_is_given(day: Path) -> None:
-    shown = page(report.report(everything(day), MARKETING), "<b>&.db")
+    shown = page(report.report(everything(day), MARKETING), "<b>&.db", None)
     assert "<title>Visits: &lt;b&gt;&amp;.db</title>" in shown
     assert not re.search(r"(src|href)=|https?://", shown)
     assert shown.count("<svg") == 2

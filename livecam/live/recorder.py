@@ -99,5 +99,5 @@ class Recorder:
             return
         # a film has one size: what comes in another is drawn on, then fitted
         labelled, _ = resized_into(self._overlay(frame.bgr, faces, hidden=hidden), self._size_wh)
-        labelled = centred(labelled, self._size_wh, BARS)
+        labelled, _ = centred(labelled, self._size_wh, BARS)
         film(self._sink, self._overlay, dataclasses.replace(frame, bgr=labelled), (), hidden[:0])

@@ -52,16 +52,15 @@ class View:
         """The frame with everything on it, as large as it can be in `size_wh` and in its middle."""
         size_wh = size_wh or (bgr.shape[1], bgr.shape[0])
         canvas, factor = resized_into(bgr, size_wh)
-        left, top = (size_wh[0] - canvas.shape[1]) // 2, (size_wh[1] - canvas.shape[0]) // 2
         if look.is_mirrored:
             canvas = cv2.flip(canvas, 1)
             faces = [_mirrored(face, bgr.shape[1]) for face in faces]
             hidden = _mirrored_boxes(hidden, bgr.shape[1])
         self._overlay.config = look.overlay
         canvas = self._overlay(canvas, faces, factor, hidden)
-        canvas = centred(canvas, size_wh, hud.BACKGROUND)
+        canvas, corner = centred(canvas, size_wh, hud.BACKGROUND)
         if look.mouse is not None:
-            self._hover(canvas, faces, factor, np.array([left, top, left, top]), look)
+            self._hover(canvas, faces, factor, corner, look)
         scale = look.overlay.scale
         if look.square_px:
             hud.square(canvas, look.square_px * factor)
@@ -79,7 +78,7 @@ class View:
         canvas: Image,
         faces: Sequence[TrackedFace],
         factor: float,
-        offset: Array,
+        corner: tuple[int, int],
         look: Look,
     ) -> None:
         """All that is known of the face under the mouse; of the smallest, if they overlap."""
@@ -87,7 +86,7 @@ class View:
         x, y = look.mouse
         hit = []
         for face in faces:
-            x0, y0, x1, y1 = box = face.xyxy * factor + offset
+            x0, y0, x1, y1 = box = face.xyxy * factor + np.tile(corner, 2)
             if x0 <= x <= x1 and y0 <= y <= y1 and face.coasting_s < SHOWN_COASTING_S:
                 hit.append(((x1 - x0) * (y1 - y0), face.track_id, face, box))
         if hit:
