@@ -49,8 +49,9 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
     spans = [*visits.watched.tolist(), *zip(visits.begin, visits.begin, strict=True)]
     begin, end = min((a for a, _ in spans), default=0.0), max((b for _, b in spans), default=0.0)
     if by is None:
-        days = {_start(moment, "day") for moment in (begin, max(begin, end - 1e-3))}
-        by = "hour" if len(days) == 1 else "day"
+        # where nothing is, no day is asked for: Windows does not know when that of 1970 began
+        days = {_start(moment, "day") for moment in (begin, max(begin, end - 1e-3)) if spans}
+        by = "hour" if len(days) <= 1 else "day"
     shares, errors = counts(scheme.bin_probs(visits.age_probs), scheme.bin_probs(visits.age_prior))
     female = visits.female_prob
     has_gender = bool(np.isfinite(female).any())

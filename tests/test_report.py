@@ -268,6 +268,23 @@ def test_nothing_watched_is_an_empty_table(day: Path, capsys: pytest.CaptureFixt
     assert "Nothing was watched in this time" in day.with_suffix(".html").read_text()
 
 
+def test_nothing_watched_needs_no_day_of_1970(
+    day: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Windows knows no local time for when it began."""
+    start = report._start
+
+    def of_windows(moment: float, by: str) -> float:
+        if moment < report.DAY_S:
+            raise OSError(22, "Invalid argument")
+        return start(moment, by)
+
+    monkeypatch.setattr(report, "_start", of_windows)
+    assert run(day, "--to", "2020-01-01", "--html", day.with_suffix(".html")) == 0
+    assert "nothing was watched in this time" in capsys.readouterr().err
+    assert run(day) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
