@@ -193,6 +193,9 @@ def _watched(moment: float) -> str:
 class Server(http.server.ThreadingHTTPServer):
     """Answers browsers on this computer. Raises LivecamError if the port cannot be had; 0: any."""
 
+    # Windows takes that for leave to share a port with a server that is there already
+    allow_reuse_address = sys.platform != "win32"
+
     def __init__(self, site: Site, port: int) -> None:
         self.site = site
         try:
