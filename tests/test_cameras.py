@@ -204,6 +204,20 @@ def test_the_format_is_asked_for_with_jpeg_first(computer: Computer) -> None:
         ]
 
 
+def test_directshow_is_asked_for_jpeg_last(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    computer.devices[0] = Device()
+    with open_camera(0, HD) as camera:
+        assert camera.backend == "DSHOW"
+        (capture,) = computer.captures
+        assert [what for what, _ in capture.asked] == [
+            cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS,
+            cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_BUFFERSIZE,
+        ]  # fmt: skip
+
+
 def test_a_camera_is_what_it_gives_and_not_what_it_was_asked_for(computer: Computer) -> None:
     computer.plug(2, Device([picture(9, (640, 480))], fps=15.0), "Desk Camera")
     with open_camera(2, HD) as camera:

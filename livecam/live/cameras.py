@@ -143,11 +143,17 @@ def _silence() -> Iterator[None]:
 
 
 def _ask(capture: cv2.VideoCapture, wanted: CameraConfig) -> None:
-    # webcams give 720p at 30 fps as JPEG only; first, because a new size is set up with it
-    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-    capture.set(cv2.CAP_PROP_FRAME_WIDTH, wanted.width_px)
-    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, wanted.height_px)
-    capture.set(cv2.CAP_PROP_FPS, wanted.fps)
+    # webcams give 720p at 30 fps as JPEG only; first, because a new size is set up with it, but
+    # last for DirectShow, which forgets it with a new size or rate
+    jpeg = [(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))]
+    size_and_rate = [
+        (cv2.CAP_PROP_FRAME_WIDTH, wanted.width_px),
+        (cv2.CAP_PROP_FRAME_HEIGHT, wanted.height_px),
+        (cv2.CAP_PROP_FPS, wanted.fps),
+    ]
+    is_last = capture.getBackendName() == "DSHOW"
+    for what, value in size_and_rate + jpeg if is_last else jpeg + size_and_rate:
+        capture.set(what, value)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, BUFFERED)
 
 
