@@ -68,7 +68,7 @@ class Done:
     def see(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
         """Count one labelled frame; remember who was in it."""
         self.frames += 1
-        self._end_s = time.monotonic()
+        self._end_s = time.perf_counter()
         if self.frames == 1:
             self._begin_s = self._end_s
         for face in faces:

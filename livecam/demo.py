@@ -43,7 +43,7 @@ def run(config: Config, folder: Path, window: Window | None) -> list[Path]:
         GifSink(paths[1], config.video) as gif,
         Progress("demo", FPS * SECONDS, "frames") as progress,
     ):
-        begin_s = time.monotonic()
+        begin_s = time.perf_counter()
         for frame in frames():
             motion.update(frame.time_s, line(frame))
             shown, hidden = motion.at(frame.time_s), line.boxes(frame.time_s)
@@ -51,7 +51,7 @@ def run(config: Config, folder: Path, window: Window | None) -> list[Path]:
             video.write(frame, labelled)
             film(gif, small_overlay, frame, shown, hidden)
             if window is not None:
-                ahead_s = frame.time_s - (time.monotonic() - begin_s)
+                ahead_s = frame.time_s - (time.perf_counter() - begin_s)
                 window.show(labelled)
                 window.key(ahead_s)
             progress.step()

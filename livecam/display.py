@@ -74,13 +74,13 @@ class Window:
         return self
 
     def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
-        self._mouse, self._moved_s = (x, y), time.monotonic()
+        self._mouse, self._moved_s = (x, y), time.perf_counter()
 
     @property
     def mouse(self) -> tuple[int, int] | None:
         """Where the pointer is, in pixels of the picture shown. None if it has not moved for some
         time: nothing tells that it left the window."""
-        is_there = time.monotonic() - self._moved_s < MOUSE_LASTS_S
+        is_there = time.perf_counter() - self._moved_s < MOUSE_LASTS_S
         return self._mouse if is_there else None
 
     def show(self, bgr: Image) -> None:

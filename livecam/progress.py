@@ -25,7 +25,7 @@ class Progress:
         total: int | None,
         unit: str,
         stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.perf_counter,
         is_shown: bool = True,
     ) -> None:
         self.what, self.total, self.unit = what, total, unit

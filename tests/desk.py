@@ -53,8 +53,8 @@ class Program:
 
     def wait_for(self, text: str, after: int = 0) -> int:
         """Until it says so; returns where in `err` that ends."""
-        end_s = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end_s:
+        end_s = time.perf_counter() + PATIENCE_S
+        while time.perf_counter() < end_s:
             at = self.err.find(text, after)
             if at >= 0:
                 return at + len(text)
@@ -70,8 +70,8 @@ class Program:
             self._do("key", key)
             if not answer:
                 return
-            end_s = time.monotonic() + PATIENCE_S / 5
-            while time.monotonic() < end_s:
+            end_s = time.perf_counter() + PATIENCE_S / 5
+            while time.perf_counter() < end_s:
                 if answer in self.err[after:]:
                     return
                 time.sleep(0.02)

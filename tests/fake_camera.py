@@ -23,7 +23,7 @@ class FakeCapture:
     def __init__(self, index: int, backend: int) -> None:
         self.index = index
         self._number = 0
-        self._next_s = time.monotonic()
+        self._next_s = time.perf_counter()
         self._last: np.ndarray | None = None
         self._is_open = index in (0, 2) and not Path("unplugged").exists()
 
@@ -45,8 +45,8 @@ class FakeCapture:
     def read(self) -> tuple[bool, np.ndarray | None]:
         if not self._is_open or Path("unplugged").exists():
             return False, None
-        self._next_s = max(self._next_s + 1 / FPS, time.monotonic() - 1)
-        time.sleep(max(self._next_s - time.monotonic(), 0))
+        self._next_s = max(self._next_s + 1 / FPS, time.perf_counter() - 1)
+        time.sleep(max(self._next_s - time.perf_counter(), 0))
         if self._last is None or not Path("frozen").exists():
             self._number += 1
             self._last = _scene(self.index, self._number)

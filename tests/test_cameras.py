@@ -143,7 +143,7 @@ def computer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     monkeypatch.setattr(cameras, "DEV", there.dev)
     monkeypatch.setattr(cameras, "SYS", there.sys)
     monkeypatch.setattr(cameras, "PROC", there.proc)
-    clock = SimpleNamespace(monotonic=lambda: there.now_s, sleep=there.sleep)
+    clock = SimpleNamespace(perf_counter=lambda: there.now_s, sleep=there.sleep)
     monkeypatch.setattr(cameras, "time", clock)
     monkeypatch.setattr(
         cv2, "VideoCapture", lambda index, backend: FakeCapture(there, index, backend)

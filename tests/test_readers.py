@@ -232,10 +232,10 @@ def test_a_device_that_hangs_is_lost_after_its_time(
     with opened("3", dataclasses.replace(CONFIG, stall_after_s=0.5)) as reader:
         pictures = iter(reader)
         next(pictures)
-        begin_s = time.monotonic()
+        begin_s = time.perf_counter()
         with pytest.raises(LivecamError, match="no pictures any more"):
             next(pictures)
-        assert 0.5 <= time.monotonic() - begin_s < 2.0  # not 3.0
+        assert 0.5 <= time.perf_counter() - begin_s < 2.0  # not 3.0
 
 
 def test_a_device_does_not_answer_for_the_time_of_others(
@@ -412,10 +412,10 @@ def test_a_scheme_in_capitals_opens(kind: Kind) -> None:
 def test_one_that_does_not_answer(kind: Kind) -> None:
     with kind(grey) as camera:
         camera.stall()
-        begin_s = time.monotonic()
+        begin_s = time.perf_counter()
         message = refusal(camera.url, dataclasses.replace(CONFIG, stall_after_s=0.5))
         assert message == f"{camera.url}: cannot be opened: nothing came for 0.5 s"
-        assert 0.5 <= time.monotonic() - begin_s < 5.0
+        assert 0.5 <= time.perf_counter() - begin_s < 5.0
 
 
 @both
@@ -426,10 +426,10 @@ def test_one_that_falls_silent(kind: Kind) -> None:
             pictures = iter(reader)
             next(pictures)
             camera.stall()
-            begin_s = time.monotonic()
+            begin_s = time.perf_counter()
             with pytest.raises(LivecamError) as error:
                 list(pictures)
-            assert 0.3 <= time.monotonic() - begin_s < 5.0
+            assert 0.3 <= time.perf_counter() - begin_s < 5.0
         assert str(error.value) == "nothing came for 0.5 s"
 
 

@@ -37,9 +37,9 @@ def started(display: str, folder: Path, *arguments: object) -> Iterator[Program]
 
 
 def until(is_so, what: str) -> None:  # type: ignore[no-untyped-def]
-    end_s = time.monotonic() + PATIENCE_S
+    end_s = time.perf_counter() + PATIENCE_S
     while not is_so():
-        assert time.monotonic() < end_s, f"never: {what}"
+        assert time.perf_counter() < end_s, f"never: {what}"
         time.sleep(0.05)
 
 

@@ -158,10 +158,10 @@ def _ask(capture: cv2.VideoCapture, wanted: CameraConfig) -> None:
 
 
 def _first_picture(capture: cv2.VideoCapture) -> Image | None:
-    until_s = time.monotonic() + FIRST_PICTURE_S
+    until_s = time.perf_counter() + FIRST_PICTURE_S
     while True:
         picture = _read(capture)
-        if picture is not None or time.monotonic() >= until_s:
+        if picture is not None or time.perf_counter() >= until_s:
             return picture
         time.sleep(RETRY_S)
 

@@ -30,7 +30,8 @@ Phase = Literal["opening", "live", "lost", "failed", "ended"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """A frame with the moment it was taken (`time.monotonic`) and where it comes from."""
+    """A frame with the moment it was taken (`time.perf_counter`: the other clocks of Windows move
+    in steps of half a frame) and where it comes from."""
 
     frame: Frame
     taken_s: float
@@ -39,7 +40,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the capture does. `why` and `retry_s` (`time.monotonic`) belong to what is lost."""
+    """What the capture does. `why` and `retry_s` (`time.perf_counter`) belong to what is lost."""
 
     phase: Phase
     since_s: float
@@ -83,7 +84,7 @@ class Capture:
         self.captured = self.dropped = 0
         self.rate = Rate()
         self.notices: deque[str] = deque(maxlen=8)  # for the person in front of it
-        self.state = State("opening", time.monotonic())
+        self.state = State("opening", time.perf_counter())
         self.same_since_s: float | None = None  # since when every picture was the same
         self.is_paused = False
         self._last_s = 0.0  # when the last picture was taken
@@ -188,7 +189,7 @@ class Capture:
         camera if that is wanted."""
         with contextlib.closing(reader):
             self.detail, self.is_paced = reader.detail, reader.is_paced
-            begin_s = time.monotonic()
+            begin_s = time.perf_counter()
             self._still.restart()
             self.same_since_s = None
             self._set("live")
@@ -207,18 +208,18 @@ class Capture:
         """Sleep until a picture's time; returns the beginning, moved on by pauses."""
         while not self._stop.is_set():
             if self.is_paused:
-                paused_s = time.monotonic()
+                paused_s = time.perf_counter()
                 self._stop.wait(PAUSE_STEP_S)
-                begin_s += time.monotonic() - paused_s
+                begin_s += time.perf_counter() - paused_s
                 continue
-            ahead_s = begin_s + time_s - time.monotonic()
+            ahead_s = begin_s + time_s - time.perf_counter()
             if ahead_s <= 0:
                 break
             self._stop.wait(min(ahead_s, PAUSE_STEP_S))
         return begin_s
 
     def _put(self, media_s: float, bgr: Image) -> None:
-        now_s = self._last_s = time.monotonic()
+        now_s = self._last_s = time.perf_counter()
         if not self.captured:
             self._begin_s = now_s
         self._watch_stillness(now_s, bgr)
@@ -259,9 +260,9 @@ class Capture:
         return None
 
     def _lost(self, error: LivecamError, retry_s: float) -> None:
-        self._set("lost", self._plain(error), time.monotonic() + retry_s)
-        until_s = time.monotonic() + retry_s
-        while time.monotonic() < until_s and not self._stop.wait(PAUSE_STEP_S):
+        self._set("lost", self._plain(error), time.perf_counter() + retry_s)
+        until_s = time.perf_counter() + retry_s
+        while time.perf_counter() < until_s and not self._stop.wait(PAUSE_STEP_S):
             if self._wants_next:
                 self._take_next()
                 return
@@ -272,7 +273,7 @@ class Capture:
             reader.close()  # it is opened again at once, as any other
 
     def _set(self, phase: Phase, why: str = "", retry_s: float = 0.0) -> None:
-        since_s = time.monotonic()
+        since_s = time.perf_counter()
         if phase == "lost" and self.state.phase == "lost":
             since_s = self.state.since_s
         with self._news:

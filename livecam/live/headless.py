@@ -52,7 +52,7 @@ def run_headless(
                     frames = stack.enter_context(clip.frames_ahead())
                     wanted = itertools.islice(_before(frames, request), request.max_frames)
                     few, every = looked_ahead(wanted, config.tracker.confirm_after + 1)
-                    shots = (Shot(frame, time.monotonic(), request.source) for frame in every)
+                    shots = (Shot(frame, time.perf_counter(), request.source) for frame in every)
                 else:
                     newest = _newest_frames(outputs, watch, progress, interrupts)
                     shots = stack.enter_context(contextlib.closing(newest))
@@ -109,13 +109,13 @@ def _newest_frames(
     with Capture(request.source, outputs.config.camera) as capture:
         tell = Teller(capture, progress.note)
         try:
-            while time.monotonic() < end_s and not capture.is_over and not interrupts:
+            while time.perf_counter() < end_s and not capture.is_over and not interrupts:
                 shot = capture.newest(WAIT_S)
                 tell()
                 if shot is None:
                     continue
                 if request.duration_s is not None:
-                    end_s = min(end_s, time.monotonic() + request.duration_s)
+                    end_s = min(end_s, time.perf_counter() + request.duration_s)
                 yield shot
         finally:
             outputs.count(capture, watch)

@@ -184,4 +184,4 @@ class Labeller:
             self._done.append(labels)
             self._last_index = labels.shot.frame.index
             self._news.notify_all()
-        self.rate.count(time.monotonic())
+        self.rate.count(time.perf_counter())

@@ -126,10 +126,10 @@ class Outputs:
             self.summary.visits = 0
         if self.request.record is not None:
             self.start_recording(self.request.record)
-        self._begin_s = time.monotonic()
+        self._begin_s = time.perf_counter()
 
     def __exit__(self, *exc: object) -> None:
-        self.summary.seconds = time.monotonic() - self._begin_s
+        self.summary.seconds = time.perf_counter() - self._begin_s
         self.stop_recording()
         self._close_table()
         self._close_visits()
@@ -218,7 +218,7 @@ class Outputs:
             self._close_visits()
 
     def _count_frame(self) -> None:
-        now_s = time.monotonic()
+        now_s = time.perf_counter()
         self.summary.labelled += 1
         if self.summary.labelled == 1:
             self._first_s = now_s

@@ -94,15 +94,15 @@ class DeviceReader:
         self.detail = self._camera.detail
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
-        missed, last_s = 0, time.monotonic()
+        missed, last_s = 0, time.perf_counter()
         while True:
             bgr = self._camera.read()
             if bgr is not None:
                 yield 0.0, bgr
-                missed, last_s = 0, time.monotonic()
+                missed, last_s = 0, time.perf_counter()
                 continue
             missed += 1  # a read may fail at once, or wait for seconds before it fails
-            if missed == MISSES or time.monotonic() - last_s >= self._stall_after_s:
+            if missed == MISSES or time.perf_counter() - last_s >= self._stall_after_s:
                 raise LivecamError("it gives no pictures any more; is it still connected?")
             time.sleep(MISS_S)
 
@@ -117,11 +117,11 @@ class StreamReader:
         wait_s = config.stall_after_s
         is_rtsp = url.lower().startswith("rtsp")
         options = RTSP_OPTIONS if is_rtsp else {}
-        begin_s = time.monotonic()
+        begin_s = time.perf_counter()
         try:
             self._container = av.open(url, timeout=(wait_s, wait_s), options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            why = _why(error, url, wait_s, time.monotonic() - begin_s)
+            why = _why(error, url, wait_s, time.perf_counter() - begin_s)
             raise LivecamError(f"{name}: cannot be opened: {why}") from error
         if not self._container.streams.video:
             self.close()

@@ -13,7 +13,7 @@ from livecam.stopwatch import Stopwatch
 
 
 class Status:
-    """Texts about a run as it is at the moment. `now_s` is `time.monotonic`."""
+    """Texts about a run as it is at the moment. `now_s` is `time.perf_counter`."""
 
     def __init__(
         self, capture: Capture, labeller: Labeller, outputs: Outputs, watch: Stopwatch

@@ -78,7 +78,7 @@ class Viewer:
                         self._drawn_s = 0.0
                     size_wh = self.window.size_wh
                     if size_wh and self._titled is not None and not self.window.is_full_screen:
-                        self.size.see(size_wh, time.monotonic())
+                        self.size.see(size_wh, time.perf_counter())
                 if self.capture.state.phase == "failed":
                     raise LivecamError(self.capture.state.why)
         except LivecamError as error:
@@ -94,7 +94,7 @@ class Viewer:
         return (
             self.capture.is_over
             or (most is not None and self.shown >= most)
-            or (lasts_s is not None and time.monotonic() - self._begin_s >= lasts_s)
+            or (lasts_s is not None and time.perf_counter() - self._begin_s >= lasts_s)
         )
 
     def _turn(self) -> str:
@@ -103,7 +103,7 @@ class Viewer:
         if shot is not None:
             self._take(shot)
         self._collect()
-        now_s = time.monotonic()
+        now_s = time.perf_counter()
         if self._is_new or now_s - self._drawn_s >= REDRAW_S:
             with self.watch("draw"):
                 picture = self._picture(now_s)
@@ -115,13 +115,13 @@ class Viewer:
             key = self.window.key(TICK_S if self.look.is_paused else 0.001)
         if self._is_new and self.shot is not None:
             self._is_new = False
-            self.watch.add(LATENCY, time.monotonic() - self.shot.taken_s)
+            self.watch.add(LATENCY, time.perf_counter() - self.shot.taken_s)
         return key
 
     def _take(self, shot: Shot) -> None:
         """Have a new picture labelled, and show it: with its own labels if they come in time, else
         with what those of the picture before predict."""
-        self.watch.add("wait", time.monotonic() - shot.taken_s)
+        self.watch.add("wait", time.perf_counter() - shot.taken_s)
         is_hiding = self.look.overlay.blur
         line = self.labeller.line
         if line is not None:
@@ -145,7 +145,7 @@ class Viewer:
             return  # shown again: hidden, its faces are looked for anew
         self._newest = shot.frame.index
         self.shown += 1
-        self._begin_s = min(self._begin_s, time.monotonic())
+        self._begin_s = min(self._begin_s, time.perf_counter())
         if self.labels is not None:
             self.outputs.film(shot.frame, self.faces(), self.hidden(), self.look.overlay)
 
@@ -186,7 +186,7 @@ class Viewer:
     def message(self, text: str, square_px: float = 0.0) -> None:
         """Answer a key, for a moment."""
         self.look.message, self.look.square_px = text, square_px
-        self._message_s = time.monotonic()
+        self._message_s = time.perf_counter()
 
     def hide_faces(self) -> None:
         """From now on only what is searched is shown: the picture in the window first."""

@@ -60,7 +60,7 @@ class VisitLog:
         self._time_s = labels.shot.frame.time_s
         if self._epoch is None or not self._is_dated:
             # each time: the frames' clock may stand still while a computer sleeps
-            ago_s = time.monotonic() - labels.shot.taken_s
+            ago_s = time.perf_counter() - labels.shot.taken_s
             self._epoch = time.time() - ago_s - self._time_s
         self._keep(self._audience(self._time_s, labels.faces))
         is_due = not 0 <= self._time_s - self._told_s < WATCHED_EVERY_S
