@@ -108,6 +108,8 @@ class Window:
         return pressed
 
     def _is_visible(self) -> bool:
+        if sys.platform == "darwin":  # no button closes its windows; one in the Dock is not visible
+            return True
         try:
             return cv2.getWindowProperty(NAME, cv2.WND_PROP_VISIBLE) >= 1
         except cv2.error:  # how Qt says that its last window is gone
@@ -123,11 +125,14 @@ class Window:
         """Of what is in the window; None before there is a picture."""
         if not self.is_open or not self._is_shown:
             return None
+        if sys.platform == "darwin":  # there OpenCV says the size of the picture, and scales it
+            return self._size_wh
         _, _, width, height = cv2.getWindowImageRect(NAME)
         return (width, height) if width > 0 and height > 0 else None
 
     def resize(self, size_wh: tuple[int, int]) -> None:
         if not self.is_full_screen:
+            self._size_wh = size_wh
             cv2.resizeWindow(NAME, *size_wh)
 
     def set_title(self, text: str) -> None:
