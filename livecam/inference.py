@@ -12,11 +12,12 @@ from livecam.errors import LivecamError, UsageError
 
 ALONE_PX = 20_000  # of all pictures of a call
 
-# Best first. Azure's provider is left out: it would send pictures to a server.
+# Best first. Azure's provider is left out: it would send pictures to a server. So is CoreML's,
+# which is in all wheels for macOS: it does not take layers of 8 bits, and is slow where pictures
+# change their size.
 PREFERRED = (
     "CUDAExecutionProvider",
     "ROCMExecutionProvider",
-    "CoreMLExecutionProvider",
     "DmlExecutionProvider",
     "OpenVINOExecutionProvider",
     "CPUExecutionProvider",
