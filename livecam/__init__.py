@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
 # …and this: otherwise a camera on Windows may take minutes to open
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
-# …and ONNX Runtime this: its Linux wheels from 1.29 on keep a device id and report to Microsoft
+# …and ONNX Runtime this: its wheels from 1.29 on keep a device id and report to Microsoft
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"

@@ -10,6 +10,9 @@ import onnxruntime
 from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError, UsageError
 
+# older wheels for Windows tell the system what they do, which may report it to Microsoft
+onnxruntime.disable_telemetry_events()
+
 ALONE_PX = 20_000  # of all pictures of a call
 
 # Best first. Azure's provider is left out: it would send pictures to a server. So is CoreML's,
