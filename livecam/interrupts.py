@@ -1,4 +1,7 @@
-"""Ctrl-C, kill and the end of a terminal: what is being written is finished first."""
+"""Ctrl-C, kill and the end of a terminal: what is being written is finished first.
+
+Windows leaves no time for that where its console is closed.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import NoReturn
 
-HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
-SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP)))
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none…
+BREAK = getattr(signal, "SIGBREAK", None)  # …and alone has Ctrl-Break
+SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP, BREAK)))
 
 
 @contextlib.contextmanager
