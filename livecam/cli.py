@@ -36,10 +36,11 @@ SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 def main(argv: Sequence[str] | None = None) -> int:
     _open_streams()
-    args = parser().parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
+            # a file's name may be no text, and not every code page has each sign of help
+            stream.reconfigure(errors="backslashreplace")
+    args = parser().parse_args(argv)
     with interruptible():
         return _exit_code(args)
 
@@ -88,6 +89,11 @@ def _import_advice(error: ImportError) -> str:
         return (
             f"OpenCV cannot load a system library ({error}); on Debian or Ubuntu: "
             f"apt-get install {SYSTEM_PACKAGES}"
+        )
+    if "DLL load failed" in str(error):
+        return (
+            f"a part of Windows is missing ({error}); install the latest Microsoft Visual C++ "
+            "Redistributable, and on an N edition of Windows the Media Feature Pack"
         )
     return f"a package is missing or broken ({error}); install livecam again"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -310,6 +311,15 @@ def test_every_command_has_help(livecam: clips.Command, command: str) -> None:
     assert command in livecam("--help").out
 
 
+def test_help_where_text_has_other_letters() -> None:
+    done = subprocess.run(
+        [*clips.LIVECAM, "annotate", "--help"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: livecam annotate ")
+
+
 def test_version(livecam: clips.Command) -> None:
     answer = livecam("--version")
     assert (answer.code, answer.out) == (0, f"livecam {library.__version__}\n")
@@ -381,15 +391,30 @@ def test_a_missing_package_is_one_line(tmp_path: Path, module: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_missing_system_library_is_named(tmp_path: Path) -> None:
-    """What OpenCV raises on a server without it."""
+@pytest.mark.parametrize(
+    ("why", "advice"),
+    [
+        # on a server
+        (
+            "libGL.so.1: cannot open shared object file: No such file",
+            "apt-get install libgl1",
+        ),
+        # on Windows
+        (
+            "DLL load failed while importing cv2: The specified module could not be found.",
+            "Microsoft Visual C++ Redistributable",
+        ),
+    ],
+)
+def test_a_missing_system_library_is_named(tmp_path: Path, why: str, advice: str) -> None:
+    """What OpenCV raises without it."""
     code = f"""
         import sys
 
         class Broken:
             def find_spec(self, name, path=None, target=None):
                 if name == "cv2":
-                    raise ImportError("libGL.so.1: cannot open shared object file: No such file")
+                    raise ImportError({why!r})
 
         sys.meta_path.insert(0, Broken())
         {clips.LIVECAM[2]}
@@ -399,8 +424,8 @@ def test_a_missing_system_library_is_named(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
-    assert "libGL.so.1" in done.stderr
-    assert "apt-get install libgl1" in done.stderr
+    assert why in done.stderr
+    assert advice in done.stderr
     assert done.stderr.count("\n") == 1
 
 
