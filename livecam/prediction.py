@@ -9,7 +9,7 @@ import shlex
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from livecam.errors import LivecamError
 from livecam.inputs import CLIP_SUFFIXES, Input, Opened
 from livecam.pictures import MAX_PIXELS, read_picture
 from livecam.pipeline import Models
+from livecam.threads import POLL_S
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -154,9 +155,16 @@ def _read_ahead(
     for source in inputs:
         waiting.append(_submitted(pool, source, stop))
         if len(waiting) > READERS:
-            yield waiting.popleft().result()
+            yield _awaited(waiting.popleft())
     while waiting:
-        yield waiting.popleft().result()
+        yield _awaited(waiting.popleft())
+
+
+def _awaited(future: Future[_Read]) -> _Read:
+    """Looks up now and then: before Python 3.14, Ctrl-C waits as long as a lock on Windows."""
+    while not wait([future], POLL_S).done:
+        pass
+    return future.result()
 
 
 def _submitted(pool: ThreadPoolExecutor, source: Input, stop: threading.Event) -> Future[_Read]:
