@@ -28,7 +28,15 @@ class PartialFile:
         self.path = final.absolute().with_name(name)
 
     def keep(self) -> None:
-        self.path.replace(self.final)
+        """Raises LivecamError where that cannot be, as on Windows while another program has the
+        final file open: what was written stays, and the error says where."""
+        try:
+            self.path.replace(self.final)
+        except OSError as error:
+            raise LivecamError(
+                f"{self.final}: cannot be replaced: {error.strerror}; what was written is in "
+                f"{self.path}"
+            ) from error
 
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # what was not made cannot be removed

@@ -424,6 +424,22 @@ def test_a_disk_full_from_the_start_keeps_the_old_file(tmp_path: Path, suffix: s
         assert clips.files_of(disk) == sorted([old.name, "filling"])
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".png", ".csv"])
+def test_what_cannot_be_put_in_place_is_not_lost(tmp_path: Path, suffix: str) -> None:
+    """On Windows, a file that another program has open is not replaced; here, a folder."""
+    path = tmp_path / f"a{suffix}"
+    path.mkdir()
+    said = failure_of(path, clips.greys(3))
+    (partial,) = (file for file in tmp_path.iterdir() if file != path)
+    assert said == f"{path}: cannot be replaced: Is a directory; what was written is in {partial}"
+    if suffix == ".csv":
+        assert partial.read_text().count("\n") == 2
+    elif suffix == ".png":
+        assert cv2.imread(str(partial)) is not None
+    else:
+        assert len(clips.play(partial).pictures) == 3
+
+
 # GIF
 
 
