@@ -81,7 +81,8 @@ class VisitStore:
         with self._errors():
             self._db.close()
             if self._is_new and self._run is None:  # a run without a picture leaves nothing
-                self.path.resolve().unlink(missing_ok=True)  # a link stays
+                with contextlib.suppress(OSError):  # Windows keeps what another program has open
+                    self.path.resolve().unlink()  # a link stays
 
     def wait(self, seconds: float) -> None:
         """For so long from now on, where another program holds the file."""
