@@ -9,6 +9,7 @@ import glob
 import http.client
 import io
 import math
+import re
 import sys
 import tempfile
 import threading
@@ -41,6 +42,8 @@ OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
 AUTHORIZATION = "Authorization"
 CHUNK_BYTES = 1 << 14  # of a download, between two looks at whether it is still wanted
+
+PICTURES_BEGIN = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\0", b"MM\0*")
 
 Kind = Literal["picture", "clip"]
 
@@ -86,6 +89,8 @@ class Input:
             return "stdin"
         if is_url(self.name):
             letters = urllib.parse.unquote(_url_path(self.name)).replace("\\", "/")
+            if sys.platform == "win32":
+                letters = re.sub('[<>:"|?*]', "_", letters)  # it has no files with these in a name
             return Path("".join(filter(str.isprintable, letters))).stem or "url"
         return Path(self.name).stem
 
@@ -279,4 +284,12 @@ def _kind(source: Input, path: Path) -> Kind:
         return "picture"
     if source.suffix in CLIP_SUFFIXES:
         return "clip"
-    return "picture" if cv2.haveImageReader(str(path)) else "clip"
+    # OpenCV on Windows opens no file whose path is not in ASCII
+    is_picture = cv2.haveImageReader(str(path)) or _begins_as_picture(path)
+    return "picture" if is_picture else "clip"
+
+
+def _begins_as_picture(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head.startswith(PICTURES_BEGIN) or head[8:] == b"WEBP"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import clips
@@ -129,6 +130,13 @@ def test_outputs_are_named_after_the_input(name: str, stem: str, suffix: str) ->
     assert source.suffix == suffix
 
 
+def test_outputs_have_names_that_windows_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Input("http://example.org/wiki/File:a%3Fb%22.jpg", None)
+    assert source.stem == 'File:a?b"'
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert source.stem == "File_a_b_"
+
+
 # Opened
 
 
@@ -157,6 +165,17 @@ def test_a_name_without_a_suffix_is_looked_into(tmp_path: Path, content: str, ki
         file.write_text("words")
     with Opened(Input(str(file), file)) as opened:
         assert opened.kind == kind
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif", ".webp"])
+def test_a_picture_is_known_where_opencv_cannot_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    cv2.imwrite(str(tmp_path / f"a{suffix}"), np.zeros((4, 4, 3), np.uint8))
+    file = (tmp_path / f"a{suffix}").rename(tmp_path / "file")
+    monkeypatch.setattr(cv2, "haveImageReader", lambda path: False)
+    with Opened(Input(str(file), file)) as opened:
+        assert opened.kind == "picture"
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "folder"])
