@@ -78,7 +78,9 @@ def _export(args: argparse.Namespace) -> None:
         made = Path(folder)
         calibration = _write_checked(master, recipe, dev, made)
         scores = score_model(made / f"{NAME}.onnx", args.data, "dev", recipe.datasets)
-        (made / f"{NAME}.md").write_text(card(recipe, record, calibration, scores))
+        (made / f"{NAME}.md").write_text(
+            card(recipe, record, calibration, scores), encoding="utf-8"
+        )
         for suffix in SUFFIXES:  # all are good: only now do they replace others
             (made / f"{NAME}.{suffix}").replace(out / f"{NAME}.{suffix}")
     for suffix in SUFFIXES:
@@ -108,7 +110,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
         **differences,
     }
     written = yaml.safe_dump(record, sort_keys=False, default_flow_style=None)
-    (folder / f"{NAME}.yaml").write_text(_HEADER + written)
+    (folder / f"{NAME}.yaml").write_text(_HEADER + written, encoding="utf-8")
     said = ", ".join(f"{name} {value:g}" for name, value in differences.items())
     print(f"the ONNX file and the master: {said}", file=sys.stderr)
     return record

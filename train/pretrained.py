@@ -68,7 +68,7 @@ def _values(layer: keras.Layer, state: dict[str, np.ndarray]) -> list[np.ndarray
 def read_tfjs(manifest: Path, numbers: Path) -> dict[str, np.ndarray]:
     """The arrays of a model of TensorFlow.js, by name. Raises LivecamError if it is none."""
     try:
-        groups = json.loads(manifest.read_text())["weightsManifest"]
+        groups = json.loads(manifest.read_text(encoding="utf-8"))["weightsManifest"]
         data, offset, state = numbers.read_bytes(), 0, {}
         for entry in (entry for group in groups for entry in group["weights"]):
             count = int(np.prod(entry["shape"]))

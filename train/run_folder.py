@@ -58,7 +58,7 @@ class RunFolder:
     def record(self) -> dict[str, Any]:
         """What `begin` wrote. Raises LivecamError if the folder is no run."""
         try:
-            record = json.loads(self.record_file.read_text())
+            record = json.loads(self.record_file.read_text(encoding="utf-8"))
             recipe = from_record(record["recipe"], str(self.record_file))
             return {**record, "recipe": recipe, "data_hash": str(record["data_hash"])}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -103,7 +103,7 @@ class RunFolder:
 
     def append(self, row: Mapping[str, object]) -> None:
         is_new = not self.log_file.exists()
-        with self.log_file.open("a", newline="") as file:
+        with self.log_file.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row.keys())
             if is_new:
                 writer.writeheader()
@@ -112,14 +112,14 @@ class RunFolder:
     def keep(self, epochs: int) -> None:
         """Cut the log after so many epochs: a killed run may have written a row too many."""
         if self.log_file.exists():
-            lines = self.log_file.read_text().splitlines(keepends=True)
+            lines = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
             _replace(self.log_file, "".join(lines[: 1 + epochs]))
 
 
 def _replace(path: Path, text: str) -> None:
     """Whole or not at all: on a full disk what was there stays."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, newline="")
+    partial.write_text(text, newline="", encoding="utf-8")
     partial.replace(path)
 
 
