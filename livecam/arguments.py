@@ -37,9 +37,8 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands, common, labelling, drawing)
     _add_annotate(commands, common, labelling, drawing)
     _add_predict(commands, common, labelling)
-    counting = _counting()
-    _add_report(commands, common, counting)
-    _add_serve(commands, common, counting)
+    _add_report(commands, common)
+    _add_serve(commands, common, labelling)
     _add_config(commands, common)
     _add_doctor(commands, common)
     return parser
@@ -210,14 +209,6 @@ def _add_predict(
     )
 
 
-def _counting() -> argparse.ArgumentParser:
-    """What commands have that count visits."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
-    parser.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
-    return parser
-
-
 def _add_report(commands: Any, *parents: argparse.ArgumentParser) -> None:
     report = commands.add_parser(
         "report", parents=parents, allow_abbrev=False,
@@ -225,6 +216,8 @@ def _add_report(commands: Any, *parents: argparse.ArgumentParser) -> None:
         description="Count the visits that `livecam run --visits FILE` has kept: a table by hour, "
         "or by day if there are several days.",
     )  # fmt: skip
+    report.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
+    report.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     report.add_argument(
         "--day", type=_day, metavar="DAY", help="only this day: 2026-05-31, today or yesterday"
     )
@@ -240,10 +233,12 @@ def _add_report(commands: Any, *parents: argparse.ArgumentParser) -> None:
 def _add_serve(commands: Any, *parents: argparse.ArgumentParser) -> None:
     serve = commands.add_parser(
         "serve", parents=parents, allow_abbrev=False,
-        help="show who came by on a page in the browser",
-        description="Serve the page of `livecam report`, always up to date, to browsers on this "
-        "computer; nobody else can open it.",
+        help="a page in the browser: who came by, or the ages in pictures",
+        description="Serve a page to browsers on this computer; nobody else can open it. With a "
+        "file of visits it is the page of `livecam report`, always up to date. Without one, "
+        "pictures can be chosen on it, and it shows their faces with ages; none is stored.",
     )  # fmt: skip
+    serve.add_argument("visits", type=Path, metavar="FILE", nargs="?", help="the file of visits")
     serve.add_argument(
         "--port", type=_port, default=PORT, metavar="N",
         help=f"the port of the page ({PORT}); 0: any free one",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from livecam.live.memory import Memory
     from livecam.live.outputs import Request, Summary
     from livecam.stopwatch import Stopwatch
+    from livecam.web.server import Get, Post
 
 GREETING = (  # once
     "livecam estimates ages and genders of the faces that it sees, on this computer alone; "
@@ -351,15 +352,28 @@ def _list(names: Iterable[str]) -> str:
 
 def _serve(args: argparse.Namespace) -> int:
     config = _settings(args)
-    from livecam import store
-    from livecam.web import Server, Site
+    from livecam.web.server import Server
 
-    store.last_watched(args.visits)  # what is wrong with the file is said at once
-    with Server(Site(args.visits, config.schemes, config.scheme), args.port) as server:
+    with Server(args.port, *_pages(args.visits, config)) as server:
         print(server.url, flush=True)
         _say("open it in a browser on this computer; Ctrl-C ends it")
         server.serve_forever()
     return 0
+
+
+def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
+    """What is wrong with the file, or with the model, is said before anything is served."""
+    if visits is not None:
+        from livecam import store
+        from livecam.web.visits import VisitsPage
+
+        store.last_watched(visits)
+        return VisitsPage(visits, config.schemes, config.scheme), None
+    from livecam.pipeline import Models
+    from livecam.web.pictures import PicturesPage
+
+    page = PicturesPage(Models(config))
+    return page.get, page.post
 
 
 def _config(args: argparse.Namespace) -> int:

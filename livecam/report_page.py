@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import html
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from livecam.document import document, wide
 from livecam.prevalence import Z_80
 from livecam.progress import clock_time
 from livecam.report import Report, as_rows, female_share, watched
@@ -15,36 +16,6 @@ PX_W = 860  # of a chart
 LEGEND_COLUMNS = 8
 MOST_COLUMNS = 800
 LABEL_PX = 62  # of a name below a column
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2733; --soft: #66727f; --line: #d9dfe5; --back: #ffffff;
-        --first: #3f7cac; --second: #d1603d; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8edf2; --soft: #9aa6b2; --line: #36414c;
-        --back: #14191f; --first: #6fa8d6; --second: #e98a6b; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
-       max-width: 900px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
-p { margin: .3rem 0; color: var(--soft); }
-dl { display: flex; flex-wrap: wrap; gap: 2.5rem; margin: 1.2rem 0; }
-dt { color: var(--soft); font-size: .9rem; } dd { margin: 0; font-size: 1.9rem; }
-svg { width: 100%; min-width: 620px; height: auto; }
-svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
-svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
-.wide { overflow-x: auto; }
-nav { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin-bottom: .6rem; }
-a { color: var(--first); } a[aria-current] { color: var(--ink); font-weight: 600; }
-form { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center;
-       color: var(--soft); font-size: .9rem; margin-bottom: 1.5rem; }
-input, select, button { font: inherit; color: var(--ink); background: var(--back);
-       border: 1px solid var(--line); border-radius: 4px; padding: .15rem .4rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .45rem; font-size: 14px; text-align: right; white-space: nowrap; }
-th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; }
-tr + tr { border-top: 1px solid var(--line); } tr:last-child { font-weight: 600; }
-@media print { nav, form, .now { display: none; } body { margin: 0; max-width: none; }
-  svg, tr { break-inside: avoid; }
-  h2 { break-after: avoid; } .wide { overflow: visible; } svg { min-width: 0; }
-  th, td { padding: .1rem .25rem; font-size: 10px; } }
-"""
 
 
 def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
@@ -58,30 +29,20 @@ def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
     tiles = "".join(
         f"<div><dt>{what}</dt><dd>{value}</dd></div>" for what, value in figures.items()
     )
-    title = f"Visits: {html.escape(f'{name}, {camera}' if camera else name)}"
-    parts = [
-        "<!doctype html>", '<html lang="en">', '<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width">', f"<title>{title}</title>",
-        f"<style>{STYLE}</style>", top, f"<h1>{title}</h1>", f"<p>{_period(found)}</p>",
-        f"<dl>{tiles}</dl>",
-    ]  # fmt: skip
+    title = f"Visits: {f'{name}, {camera}' if camera else name}"
+    parts = [f"<p>{_period(found)}</p>", f"<dl>{tiles}</dl>"]
     if total.visits:
         parts += [
-            "<h2>Ages</h2>", _wide(_ages(found)),
+            "<h2>Ages</h2>", wide(_ages(found)),
             "<p>The number beside a bar is how many, and how far that may be off in four cases "
             "of five, because ages are estimated. "
             "They are how old people look.</p>",
-            f"<h2>Visits by {found.by}</h2>", _wide(_hours(found)),
+            f"<h2>Visits by {found.by}</h2>", wide(_hours(found)),
             f"<p>The line below a bar is the part of the {found.by} in which a camera looked. "
             "Whoever comes back later counts again.</p>",
         ]  # fmt: skip
-    parts += ["<h2>Table</h2>", _wide(("<table>", *_table(found), "</table>")), "</html>"]
-    return "\n".join(parts) + "\n"
-
-
-def _wide(parts: Iterable[str]) -> str:
-    """What a narrow window shows a part of, and scrolls."""
-    return f'<div class="wide">{"".join(parts)}</div>'
+    parts += ["<h2>Table</h2>", wide(("<table>", *_table(found), "</table>"))]
+    return document(title, parts, top)
 
 
 def _period(found: Report) -> str:
@@ -212,7 +173,8 @@ def _colour(i: int, found: Report) -> str:
 
 
 def _table(found: Report) -> Iterator[str]:
-    head, *rows = as_rows(found)
+    head, *rows, total = as_rows(found)
     yield f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>\n"
     for row in rows:
         yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n"
+    yield f'<tr class="total">{"".join(f"<td>{cell}</td>" for cell in total)}</tr>\n'

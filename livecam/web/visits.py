@@ -1,14 +1,9 @@
-"""Visits as a page in a browser: the report, made anew each time that it is asked for.
-
-Only this computer can open the page. It has no scripts and loads nothing.
-"""
+"""Who came by as a page in a browser: the report, made anew each time that it is asked for."""
 
 from __future__ import annotations
 
 import datetime
 import html
-import http.server
-import sys
 import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,11 +17,8 @@ from livecam.days import bounds, day_of
 from livecam.errors import LivecamError, UsageError
 from livecam.report import STEPS, as_csv, report
 from livecam.report_page import page
+from livecam.web.server import Answer
 
-HOST = "127.0.0.1"
-# a page of another site may have led a browser here by a name of its own
-NAMES = frozenset({"127.0.0.1", "localhost"})
-REFRESH_S = 15
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
 PERIODS = {  # days ago of the first and of the last
     "today": (0, 0),
@@ -35,24 +27,7 @@ PERIODS = {  # days ago of the first and of the last
     "30 days": (29, 0),
     "everything": (None, None),
 }
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-NO_PAGE = "no such page; / is the page, /visits.csv its rows\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`may_change`: the same request is worth asking again soon."""
-
-    status: HTTPStatus
-    kind: str
-    text: str
-    may_change: bool = False
+NO_PAGE = "no such page; / is the page, /visits.csv its rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +50,7 @@ class Wanted:
         return "?" + urllib.parse.urlencode({k: v for k, v in {**said, **changes}.items() if v})
 
 
-class Site:
+class VisitsPage:
     """What is answered to a request for a path of the page. `schemes`, by name, may be chosen;
     `usual` is that which is shown first."""
 
@@ -85,7 +60,7 @@ class Site:
     def __call__(self, target: str) -> Answer:
         path, _, query = target.partition("?")
         if path not in ("/", "/visits.csv"):
-            return Answer(HTTPStatus.NOT_FOUND, "text/plain", NO_PAGE)
+            return Answer.refusal(HTTPStatus.NOT_FOUND, NO_PAGE)
         try:
             cameras = store.last_watched(self.visits)
             wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
@@ -188,61 +163,3 @@ def _watched(moment: float) -> str:
     if abs(time.time() - moment) < WATCHING_S:
         return "watching"
     return f"watched until {datetime.datetime.fromtimestamp(moment):%A, %d %B %Y, %H:%M}"
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Answers browsers on this computer. Raises LivecamError if the port cannot be had; 0: any."""
-
-    # Windows takes that for leave to share a port with a server that is there already
-    allow_reuse_address = sys.platform != "win32"
-
-    def __init__(self, site: Site, port: int) -> None:
-        self.site = site
-        try:
-            super().__init__((HOST, port), _Handler)
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise LivecamError(
-                f"port {port}: cannot be used: {why}; give another one with --port"
-            ) from error
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that is closed while it is answered is no error."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.server_port}/"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = 10.0
-    server: Server
-
-    def do_GET(self) -> None:
-        name = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        # a page of another site may hold a picture of this address, to keep this computer busy
-        is_foreign = self.headers.get("Sec-Fetch-Site") == "cross-site"
-        is_opened = self.headers.get("Sec-Fetch-Mode") == "navigate"
-        if name not in NAMES or (is_foreign and not is_opened):
-            why = f"asked for as {name!r}; on this computer open {self.server.url}\n"
-            answer = Answer(HTTPStatus.FORBIDDEN, "text/plain", why)
-        else:
-            answer = self.server.site(self.path)
-        body = answer.text.encode(errors="backslashreplace")
-        self.send_response(answer.status)
-        self.send_header("Content-Type", f"{answer.kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        if answer.may_change:
-            self.send_header("Refresh", f"{REFRESH_S}")
-        for header, value in HEADERS.items():
-            self.send_header(header, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *words: object) -> None:
-        """Who looks when is nobody's business."""

@@ -1,0 +1,56 @@
+"""A page for a browser, in one file: its head, its style, its title."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c2733; --soft: #66727f; --line: #d9dfe5; --back: #ffffff;
+        --first: #3f7cac; --second: #d1603d; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8edf2; --soft: #9aa6b2; --line: #36414c;
+        --back: #14191f; --first: #6fa8d6; --second: #e98a6b; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
+       max-width: 900px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
+p { margin: .3rem 0; color: var(--soft); }
+dl { display: flex; flex-wrap: wrap; gap: 2.5rem; margin: 1.2rem 0; }
+dt { color: var(--soft); font-size: .9rem; } dd { margin: 0; font-size: 1.9rem; }
+svg { width: 100%; min-width: 620px; height: auto; }
+svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
+svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
+.wide { overflow-x: auto; }
+nav { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin-bottom: .6rem; }
+a { color: var(--first); } a[aria-current] { color: var(--ink); font-weight: 600; }
+form { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center;
+       color: var(--soft); font-size: .9rem; margin-bottom: 1.5rem; }
+input, select, button { font: inherit; color: var(--ink); background: var(--back);
+       border: 1px solid var(--line); border-radius: 4px; padding: .15rem .4rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .45rem; font-size: 14px; text-align: right; white-space: nowrap; }
+th { color: var(--soft); font-weight: normal; } th:first-child, td:first-child { text-align: left; }
+td.full { background: linear-gradient(to top, color-mix(in srgb, var(--first) 45%, transparent)
+       var(--full), transparent 0); }
+img { max-width: 100%; height: auto; display: block; margin: .4rem 0; }
+tr + tr { border-top: 1px solid var(--line); } tr.total { font-weight: 600; }
+@media print { nav, form, .now { display: none; } body { margin: 0; max-width: none; }
+  svg, tr { break-inside: avoid; }
+  h2 { break-after: avoid; } .wide { overflow: visible; } svg { min-width: 0; }
+  th, td { padding: .1rem .25rem; font-size: 10px; } }
+"""
+
+
+def document(title: str, parts: Iterable[str], top: str = "") -> str:
+    """A page of these parts, in HTML, below its title. `top`: more HTML above that."""
+    said = html.escape(title)
+    head = (
+        "<!doctype html>", '<html lang="en">', '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">', f"<title>{said}</title>",
+        f"<style>{STYLE}</style>",
+    )  # fmt: skip
+    return "\n".join((*head, top, f"<h1>{said}</h1>", *parts, "</html>")) + "\n"
+
+
+def wide(parts: Iterable[str]) -> str:
+    """What a narrow window shows a part of, and scrolls."""
+    return f'<div class="wide">{"".join(parts)}</div>'

@@ -1,0 +1,108 @@
+"""A page on which one chooses pictures, and sees how old the faces in them look.
+
+Pictures stay in memory while they are labelled. None is stored.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import threading
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+
+import cv2
+import numpy as np
+
+from livecam.datatypes import Image, TrackedFace
+from livecam.document import document, wide
+from livecam.drawing import resized_into
+from livecam.errors import LivecamError
+from livecam.overlay import Overlay
+from livecam.pictures import decode_picture
+from livecam.pipeline import Models
+from livecam.web.server import Answer, Upload
+
+TITLE = "Ages in pictures"
+SHOWN_PX = 640, 1600  # of a picture's longer side, at least and at most
+JPEG_QUALITY = 90
+FORM = (
+    '<form method="post" enctype="multipart/form-data">'
+    '<input type="file" name="picture" accept="image/*" multiple required>'
+    "<button>label</button></form>"
+)
+WORDS = (
+    "Pictures are labelled on this computer, in memory; none is stored, and none is sent. Ages are "
+    "how old people look. The years in brackets are meant to hold four in five people, and the "
+    "columns after them say how likely each age is."
+)
+
+
+class PicturesPage:
+    """What is answered to somebody who opens the page, and to its form. From several threads."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self._lock = threading.Lock()  # of the networks: two cores are busy with one picture
+
+    def get(self, target: str) -> Answer:
+        if target.partition("?")[0] != "/":
+            return Answer.refusal(HTTPStatus.NOT_FOUND, "no such page; / is the page")
+        return _page([])
+
+    def post(self, files: Sequence[Upload]) -> Answer:
+        """The page again, with these pictures labelled."""
+        if not files:
+            return _page(["<p>No picture was chosen.</p>"])
+        with self._lock:
+            parts = [part for file in files for part in self._labelled(file)]
+        return _page(parts)
+
+    def _labelled(self, file: Upload) -> Iterator[str]:
+        yield f"<h2>{html.escape(file.name)}</h2>"
+        try:
+            bgr = decode_picture(file.name, np.frombuffer(file.data, np.uint8))
+            faces = self.models.look(bgr)
+        except LivecamError as error:
+            yield f"<p>{html.escape(str(error))}</p>"
+            return
+        overlay = Overlay(self.models.config.overlay)
+        yield _picture(overlay, bgr, faces)
+        if faces:
+            yield wide(("<table>", *self._table(overlay, faces), "</table>"))
+        else:
+            yield "<p>No face was found in it.</p>"
+
+    def _table(self, overlay: Overlay, faces: Sequence[TrackedFace]) -> Iterator[str]:
+        """A row for each face: what is said of it, and how likely each bin is."""
+        scheme, has_gender = self.models.config.scheme, self.models.config.overlay.gender
+        yield _row("th", ("face", "age", *(("gender",) if has_gender else ()), *scheme.labels))
+        probs = scheme.bin_probs(np.stack([face.age_probs for face in faces]))
+        for face, full in zip(faces, probs, strict=True):
+            years = f"{face.age:.0f} ({face.age_low}\N{EN DASH}{face.age_high})"
+            gender = (overlay.gender(face) or "-",) if has_gender else ()
+            yield _row("td", (f"{face.track_id}", years, *gender), full)
+
+
+def _row(cell: str, texts: Sequence[str], probs: Sequence[float] | np.ndarray = ()) -> str:
+    """`probs`: cells that are as full as they say."""
+    said = "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts)
+    full = "".join(
+        f'<td class="full" style="--full:{100 * p:.0f}%">{100 * p:.0f} %</td>' for p in probs
+    )
+    return f"<tr>{said}{full}</tr>\n"
+
+
+def _page(parts: Sequence[str]) -> Answer:
+    text = document(TITLE, [FORM, f"<p>{WORDS}</p>", *parts])
+    return Answer(HTTPStatus.OK, "text/html", text)
+
+
+def _picture(overlay: Overlay, bgr: Image, faces: Sequence[TrackedFace]) -> str:
+    """The labelled picture, as large as suits a screen."""
+    side_px = int(np.clip(max(bgr.shape[:2]), *SHOWN_PX))
+    shown, factor = resized_into(bgr, (side_px, side_px))
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, encoded = cv2.imencode(".jpg", overlay(shown, faces, factor), quality)
+    data = base64.b64encode(encoded.tobytes()).decode()
+    return f'<img src="data:image/jpeg;base64,{data}" alt="the picture with its faces labelled">'

@@ -1,0 +1,197 @@
+"""The page of visits."""
+
+from __future__ import annotations
+
+import datetime
+import http.client
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from patience import PATIENCE_S
+
+from livecam.ages import SCHEMES
+from livecam.cli import main
+from livecam.datatypes import AGES, Visit
+from livecam.store import VisitStore
+from livecam.web.visits import VisitsPage
+
+
+def add(path: Path, days_ago: int, ages: list[int], source: str = "camera 0") -> None:
+    """Visits at noon of a day, in a file that may be there already."""
+    day = datetime.datetime.combine(datetime.date.today(), datetime.time(12))
+    noon = (day - datetime.timedelta(days=days_ago)).timestamp()
+    with VisitStore(path, None, gender=True) as kept:
+        kept.watch(source, noon)
+        probs = np.eye(AGES, dtype=np.float32)
+        visits = [
+            Visit(i, 10.0 * i, 10.0 * i + 5, probs[age], age, age, age, 0.9, 5)
+            for i, age in enumerate(ages, 1)
+        ]
+        kept.put(visits, noon)
+
+
+@pytest.fixture
+def visits(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.db"
+    for days_ago, ages in ((40, [70]), (3, [5, 30, 31]), (1, [30, 60]), (0, [20])):
+        add(path, days_ago, ages)
+    return path
+
+
+@pytest.fixture
+def page(visits: Path) -> VisitsPage:
+    return VisitsPage(visits, SCHEMES, SCHEMES["marketing"])
+
+
+def counted(text: str) -> int:
+    """The visits that a page tells of."""
+    found = re.search(r"<dt>visits</dt><dd>(\d+)</dd>", text)
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("", 1), ("?period=today", 1), ("?period=yesterday", 2), ("?period=7+days", 6),
+        ("?period=30+days", 6), ("?period=everything", 7), ("?from=&to=&period=yesterday", 2),
+    ],
+)  # fmt: skip
+def test_a_period_is_chosen(page: VisitsPage, query: str, number: int) -> None:
+    answer = page(f"/{query}")
+    assert (answer.status, answer.kind) == (200, "text/html")
+    assert counted(answer.text) == number
+
+
+@pytest.mark.parametrize(("first", "last", "number"), [(3, 1, 5), (3, 3, 3), (None, 3, 4)])
+def test_days_are_chosen_instead(
+    page: VisitsPage, first: int | None, last: int, number: int
+) -> None:
+    days = {
+        name: "" if ago is None else f"{datetime.date.today() - datetime.timedelta(days=ago)}"
+        for name, ago in (("from", first), ("to", last))
+    }
+    answer = page(f"/?period=today&from={days['from']}&to={days['to']}")
+    assert counted(answer.text) == number
+    assert not answer.may_change
+    assert f'name="to" value="{days["to"]}"' in answer.text
+
+
+def test_it_is_made_anew_while_more_may_come(visits: Path, page: VisitsPage) -> None:
+    assert page("/").may_change
+    assert page("/?period=everything").may_change
+    assert not page("/?period=yesterday").may_change
+    assert "<form" not in page("/").text  # what is typed would be gone
+    assert "<form" in page("/?choose=1").text and not page("/?choose=1").may_change
+    visits.rename(visits.with_suffix(".away"))
+    assert page("/").may_change  # another program may have it for a moment
+
+
+def test_links_keep_what_was_chosen(page: VisitsPage) -> None:
+    text = page("/?period=7+days&by=hour&scheme=decades").text
+    assert "20-29" in text
+    links = re.findall(r'href="([^"]*)"', text)
+    assert links
+    for link in links:
+        assert "by=hour" in link and "scheme=decades" in link
+    (csv,) = (link.replace("&amp;", "&") for link in links if link.startswith("visits.csv"))
+    answer = page(f"/{csv}")
+    head, *rows = answer.text.splitlines()
+    assert answer.kind == "text/csv"
+    assert ",20-29," in head
+    assert [row.split(",")[3] for row in rows] == ["3", "2", "1"]
+
+
+def test_a_camera_is_chosen_where_there_are_several(visits: Path, page: VisitsPage) -> None:
+    assert '<select name="camera">' not in page("/?choose=1").text
+    add(visits, 0, [40, 41, 42], source="back door & yard")
+    everywhere = page("/?choose=1").text
+    assert counted(everywhere) == 4
+    assert '<option value="back door &amp; yard">back door &amp; yard</option>' in everywhere
+    there = page("/?camera=back+door+%26+yard").text
+    assert counted(there) == 3
+    assert "<h1>Visits: shop.db, back door &amp; yard</h1>" in there
+    assert "camera=back+door+%26+yard" in there
+    assert page("/?camera=front").text.startswith(
+        "camera: expected one of back door & yard, camera 0, got "
+    )
+
+
+def test_it_says_whether_a_camera_looks(visits: Path, page: VisitsPage) -> None:
+    assert "camera 0: watched until " in page("/").text
+    with VisitStore(visits, None, gender=True) as kept:
+        kept.watch("door <1>", time.time())
+    assert "<p>door &lt;1&gt;: watching</p>" in page("/").text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("period=never", "period: expected one of today, "),
+        ("by=week", "by: expected one of hour, day, got 'week'"),
+        ("scheme=x", "scheme: expected one of marketing, "),
+        ("from=31.5.2026", "from: expected a day like 2026-05-31, got '31.5.2026'"),
+        ("to=0001-01-01", "to: expected a day like "),
+        (
+            "from=2026-05-31&to=2026-05-30",
+            "2026-05-31 to 2026-05-30: expected the earlier day first",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_said(page: VisitsPage, query: str, said: str) -> None:
+    answer = page(f"/?{query}")
+    assert (answer.status, answer.kind) == (400, "text/plain")
+    assert answer.text.startswith(said)
+
+
+@pytest.mark.parametrize("path", ["/favicon.ico", "/../etc/passwd", "/shop.db", "//", "*", ""])
+def test_there_is_nothing_else(page: VisitsPage, path: str) -> None:
+    assert page(path).status == 404
+
+
+def test_a_file_that_is_gone_is_said(visits: Path, page: VisitsPage) -> None:
+    visits.unlink()
+    answer = page("/")
+    assert answer.status == 503
+    assert "no such file" in answer.text
+
+
+# The command
+
+
+def test_it_serves_until_it_is_interrupted(visits: Path) -> None:
+    command = [sys.executable, "-m", "livecam", "serve", visits, "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline()
+        host = url.strip().removeprefix("http://").rstrip("/")
+        connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
+        connection.request("GET", "/?period=everything&scheme=utk-8")
+        assert counted(connection.getresponse().read().decode()) == 7
+        connection.close()
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=PATIENCE_S)
+    assert child.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err and "GET" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("none.db", 1, "no such file"), ("other.db", 2, "not a file of livecam run --visits")],
+)
+def test_what_is_wrong_with_the_file_is_said_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, said: str
+) -> None:
+    (tmp_path / "other.db").write_text("words")
+    assert main(["serve", str(tmp_path / name)]) == code
+    out, err = capsys.readouterr()
+    assert out == "" and said in err and err.count("\n") == 1
