@@ -79,10 +79,18 @@ class VisitStore:
 
     def __exit__(self, *exc: object) -> None:
         with self._errors():
-            self._db.close()
-            if self._is_new and self._run is None:  # a run without a picture leaves nothing
+            try:
+                is_empty = self._is_new and self._run is None and self._holds_nothing()
+            finally:
+                self._db.close()
+            if is_empty:  # a run without a picture leaves nothing
                 with contextlib.suppress(OSError):  # Windows keeps what another program has open
                     self.path.resolve().unlink()  # a link stays
+
+    def _holds_nothing(self) -> bool:
+        """Another run may have added to the file meanwhile."""
+        (rows,) = self._db.execute("SELECT count(*) FROM watched").fetchone()
+        return not rows
 
     def wait(self, seconds: float) -> None:
         """For so long from now on, where another program holds the file."""

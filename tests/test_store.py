@@ -82,6 +82,12 @@ def test_a_run_without_a_picture_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_without_a_picture_leaves_what_another_has_added(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True):
+        added(tmp_path / "a.db", visit())
+    assert len(everything(tmp_path / "a.db")) == 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text")
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.db")

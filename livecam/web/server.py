@@ -22,6 +22,7 @@ NAMES = frozenset({"127.0.0.1", "localhost"})
 REFRESH_S = 15
 MOST_BYTES = 128_000_000  # of the files that are sent at once
 MOST_DIGITS = 15  # of a length
+CHUNK_BYTES = 1 << 16  # of what is sent and refused
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -99,19 +100,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(Answer.refusal(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length"))
             return
         length = int(given)
-        body = self.rfile.read(min(length, MOST_BYTES))
-        for at in range(MOST_BYTES, length, MOST_BYTES):
-            # a browser reads no answer before it has sent everything
-            self.rfile.read(min(length - at, MOST_BYTES))
-        self._send(self._refusal(may_be_linked=False) or self._posted(body, length))
+        refusal = self._refusal(may_be_linked=False) or self._unwanted(length)
+        if refusal is not None:
+            for at in range(0, length, CHUNK_BYTES):
+                # a browser reads no answer before it has sent everything
+                self.rfile.read(min(length - at, CHUNK_BYTES))
+            self._send(refusal)
+            return
+        assert self.server.post is not None  # else it was refused
+        body = self.rfile.read(length)
+        self._send(self.server.post(uploads(self.headers.get("Content-Type", ""), body)))
 
-    def _posted(self, body: bytes, length: int) -> Answer:
+    def _unwanted(self, length: int) -> Answer | None:
+        """The refusal of what the page does not take."""
         if self.server.post is None:
             return Answer.refusal(HTTPStatus.METHOD_NOT_ALLOWED, "nothing can be sent to this page")
         if length > MOST_BYTES:
             why = f"{length / 1e6:.0f} MB: expected at most {MOST_BYTES / 1e6:.0f}; send fewer"
             return Answer.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
-        return self.server.post(uploads(self.headers.get("Content-Type", ""), body))
+        return None
 
     def _refusal(self, may_be_linked: bool) -> Answer | None:
         """Of what does not come from the page, nor from somebody who opens it. A page of another
