@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from conftest import unavailable
 
-from livecam.errors import UsageError
 from train.recipe import Recipe
 
 RECIPE = Recipe(architecture="mobilenet", eight_bits=True, input_px=64)
@@ -98,10 +97,3 @@ def test_gradients_pass_the_rounding(trained: Any) -> None:
     net.train_on_batch(_pictures(), target)
     changed = net.get_layer("conv_dw_2").get_weights()[0] != before
     assert changed.mean() > 0.5
-
-
-def test_other_networks_cannot_be_trained_for_it(trained: Any) -> None:
-    from train import architectures
-
-    with pytest.raises(UsageError, match="eight_bits: resnet cannot be trained for it"):
-        architectures.check(Recipe(architecture="resnet", eight_bits=True))

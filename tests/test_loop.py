@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,37 +66,6 @@ def test_a_full_disk_is_said_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 << 20))
     with pytest.raises(LivecamError, match="the disk is full: 4 MB are needed, 3 MB free"):
         loop._require_space(tmp_path / "last.weights.h5", variables)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("begin", str), ("teachers", lambda path: (str(path / "age_gender.keras"),))]
-)
-@pytest.mark.parametrize("is_exported", [False, True])
-@pytest.mark.parametrize(
-    ("known", "says"),
-    [(None, ""), ("same", ""), ("other", "their hash is other, here it is same")],
-)
-def test_a_run_that_begins_with_one_of_other_faces_says_so(
-    loop: Any,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    known: str | None,
-    says: str,
-    is_exported: bool,
-    key: str,
-    value: Callable[[Path], Any],
-) -> None:
-    before = RunFolder(tmp_path / "before")
-    if known is not None and is_exported:
-        before.path.mkdir()
-        (before.path / "age_gender.yaml").write_text(f"data_hash: {known}\n")
-    elif known is not None:
-        before.begin(Recipe(), data_hash=known)
-    recipe = Recipe(**{key: value(before.path)})
-    loop._warn_of_other_faces(recipe, "same")
-    said = capsys.readouterr().err
-    assert says in said
-    assert len(said.splitlines()) == bool(says)
 
 
 def test_a_folder_that_does_not_say_what_it_learnt_from(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_setting_changes_a_key(setting: str, key: str, value: object) -> None:
 def test_settings_count_together(tmp_path: Path) -> None:
     """Two keys that belong together may come in any order."""
     path = tmp_path / "r.yaml"
-    path.write_text("pretrained: true\nearly_px: 64\nearly_share: 0.5\n")
+    path.write_text("architecture: mobilenet\npretrained: true\nearly_px: 64\nearly_share: 0.5\n")
     for settings in (("begin=x", "pretrained=false"), ("pretrained=false", "begin=x")):
         assert read_recipe(path, settings).begin == "x"
     assert read_recipe(path, ("early_px=0", "early_share=0")).early_share == 0
@@ -88,6 +88,17 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ("ema: 1", "ema: expected a number of at least 0 and below 1, got 1"),
         ("early_share: 0.5", "early_share without early_px"),
         ("{batch: 7, devices: 2}", "devices: 2 cannot share a batch of 7 evenly"),
+        ("architecture: resnt", "architecture: unknown network 'resnt'; did you mean 'resnet'?"),
+        ("architecture: zzz", "unknown network 'zzz'; known: resnet, mobilenet, base-cnn, "),
+        (
+            "{architecture: lenet, pretrained: true}",
+            "pretrained: there are no such weights for lenet",
+        ),
+        (
+            "{architecture: lenet, early_share: 0.5, early_px: 16}",
+            "early_share: lenet takes pictures of one size",
+        ),
+        ("eight_bits: true", "eight_bits: resnet cannot be trained for it, mobilenet can"),
         ("- a", "expected `key: value` lines, received list"),
         ("a: [", "not YAML"),
     ],

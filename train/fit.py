@@ -15,10 +15,10 @@ from pathlib import Path
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras, require
-from train import faces
 from train import recipe as recipes
 from train.cli import check_folder, run
 from train.evaluate import evaluate_run
+from train.material import gathered
 from train.recipe import Recipe, read_recipe
 from train.run_folder import RunFolder
 
@@ -70,11 +70,11 @@ def _fit(args: argparse.Namespace) -> None:
     require("keras", "train")
     if not args.no_report:
         require("matplotlib", "train")
-    faces.ages(data, "train")  # a wrong file is said at once: Keras takes seconds to start
+    material = gathered(recipe, data, folder, resume=args.resume)
     import_keras()
     from train.loop import fit  # Keras and its backend are imported here
 
-    fit(recipe, data, folder, resume=args.resume)
+    fit(recipe, material, folder, resume=args.resume)
     if not args.no_report:
         evaluate_run(data, folder)
     print(folder.model)

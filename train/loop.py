@@ -6,7 +6,6 @@ import dataclasses
 import importlib.util
 import math
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -18,34 +17,23 @@ from livecam.ages import SCHEMES, median_age
 from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
-from livecam.progress import Progress, counted
+from livecam.progress import Progress
 from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
+from train.material import Material
 from train.recipe import YEARS, Recipe
 from train.run_folder import RunFolder
 from train.scores import age_errors, bins_of, labels_of
-from train.selection import Selection, select
+from train.selection import Selection
 
 FILE_OVERHEAD = 1 << 20  # bytes, generously
 PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
 
 
-def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> None:
+def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> None:
     """Train, and leave the best epoch's averaged weights as the run's model."""
     architectures.check(recipe)
-    train = faces.load(data_path, "train")
-    if resume:
-        run.require_same_data(data_path, train.data_hash)
-    else:
-        _warn_of_other_faces(recipe, train.data_hash)
-    selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
-    dev = faces.load(data_path, "dev", recipe.datasets)
-    _require_judges(dev, recipe)
-    if len(selection.rows) < recipe.batch:
-        raise LivecamError(
-            f"{data_path}: {counted(len(selection.rows), 'face')} to train on; expected a batch of "
-            f"{recipe.batch} at least; give more data, or --set batch=…"
-        )
+    train, selection = material.train, material.selection
     if recipe.devices > 1:
         _distribute(recipe.devices)
     keras.utils.set_random_seed(recipe.seed)
@@ -55,7 +43,7 @@ def fit(recipe: Recipe, data_path: Path, run: RunFolder, *, resume: bool) -> Non
     taught = _taught(recipe, run, train, selection, resume)
     if not resume:
         run.begin(recipe, data_hash=train.data_hash, faces=len(selection.rows))
-    after = AfterEpoch(recipe, run, selection, dev, first_epoch)
+    after = AfterEpoch(recipe, run, selection, material.dev, first_epoch)
     for size_px, end in _stages(recipe):
         if first_epoch >= end or after.is_over():
             continue
@@ -92,43 +80,11 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
 def _begin_with(net: keras.Model, run: Path) -> None:
     """Put a finished run's weights into the same network."""
     source = RunFolder(run).model
-    if not source.is_file():
-        raise LivecamError(
-            f"begin: {source}: no such model; finish that run first, or name another"
-        )
     try:
         architectures.copy_weights(keras.models.load_model(source, compile=False), net)
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
-
-
-def _require_judges(dev: faces.FaceSet, recipe: Recipe) -> None:
-    """Raises LivecamError if no face of the dev part can say which epoch is best."""
-    if recipe.target == YEARS:
-        return
-    _, has_one = bins_of(dev.age_low, dev.age_high, SCHEMES[recipe.target])
-    if not has_one.any():
-        raise LivecamError(
-            f"target: {recipe.target}: no face of the dev part has an age that lies in one class"
-        )
-
-
-def _warn_of_other_faces(recipe: Recipe, data_hash: str) -> None:
-    """Where a model to begin with, or a teacher, had another split, it may have learnt faces that
-    now judge the run."""
-    models = [("teachers", Path(model).parent) for model in recipe.teachers]
-    if recipe.begin:
-        models.append(("begin", Path(recipe.begin)))
-    for key, folder in models:
-        known = RunFolder(folder).data_hash()
-        if known not in (None, data_hash):
-            print(
-                f"{key}: {folder} learnt from other faces (their hash is {known}, here it is "
-                f"{data_hash}): unless both dev parts are of the same --dev-list, it may have "
-                "learnt faces of this one, whose scores then flatter",
-                file=sys.stderr,
-            )
 
 
 def _taught(

@@ -17,6 +17,12 @@ from livecam.errors import LivecamError, UsageError
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "shipped.yaml"
 YEARS = "years"
+NETWORKS = (
+    *("resnet", "mobilenet", "base-cnn", "lenet", "alexnet", "4c2f", "dense"),
+    "al-resnet",
+)
+KERAS = "keras:"  # and the name of a network of keras.applications
+OF_ANY_SIZE = ("resnet", "mobilenet")  # the others end in layers that know their size
 CHOICES = {
     "target": (YEARS, *SCHEMES),
     "rarity_by": ("weights", "sampling"),
@@ -152,7 +158,29 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
         )
     if recipe.early_share and not recipe.early_px:
         raise UsageError(f"{where}: early_share without early_px")
+    _check_network(recipe, where)
     return recipe
+
+
+def _check_network(recipe: Recipe, where: str) -> None:
+    """Whether there is such a network, and it can do what it is to do; of `keras:NAME`, Keras alone
+    knows."""
+    name = recipe.architecture
+    if name not in NETWORKS and not name.startswith(KERAS):
+        near = difflib.get_close_matches(name, NETWORKS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(
+            f"{where}: architecture: unknown network {name!r}{hint}; known: {', '.join(NETWORKS)}, "
+            f"{KERAS}NAME"
+        )
+    if recipe.early_share and name not in OF_ANY_SIZE:
+        raise UsageError(f"{where}: early_share: {name} takes pictures of one size; leave it at 0")
+    if recipe.eight_bits and name != "mobilenet":
+        raise UsageError(f"{where}: eight_bits: {name} cannot be trained for it, mobilenet can")
+    if recipe.pretrained and name != "mobilenet" and not name.startswith(KERAS):
+        raise UsageError(
+            f"{where}: pretrained: there are no such weights for {name}; leave it at false"
+        )
 
 
 def _value(key: str, value: Any, where: str) -> Any:

@@ -17,11 +17,9 @@ from livecam.datatypes import AGES
 from livecam.errors import UsageError
 from train.architectures import applications, attention, published, rounding, small
 from train.architectures.pictures import grey
-from train.recipe import Recipe
+from train.recipe import KERAS, OF_ANY_SIZE, Recipe
 
 HEADS = ("age", "gender")
-OF_ANY_SIZE = ("resnet", "mobilenet")  # the others end in layers that know their size
-NAMES = ("resnet", "mobilenet", *published.NETWORKS, "al-resnet")
 
 
 def build(
@@ -49,23 +47,9 @@ def build(
 
 
 def check(recipe: Recipe) -> None:
-    """Raises UsageError if there is no such network, or it cannot take the recipe's pictures."""
-    name = recipe.architecture
-    if name.startswith("keras:"):
-        applications.find(name.removeprefix("keras:"))
-    elif name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(NAMES)
-        raise UsageError(
-            f"architecture: unknown network {name!r}{hint}; known: {known}, keras:NAME"
-        )
-    if recipe.early_share and name not in OF_ANY_SIZE:
-        raise UsageError(f"early_share: {name} takes pictures of one size; leave it at 0")
-    if recipe.eight_bits and name != "mobilenet":
-        raise UsageError(f"eight_bits: {name} cannot be trained for it, mobilenet can")
-    if recipe.pretrained and name != "mobilenet" and not name.startswith("keras:"):
-        raise UsageError(f"pretrained: there are no such weights for {name}; leave it at false")
+    """Raises UsageError if Keras has no such network."""
+    if recipe.architecture.startswith(KERAS):
+        applications.find(recipe.architecture.removeprefix(KERAS))
 
 
 def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> keras.KerasTensor:
@@ -78,8 +62,8 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
         return small.mobilenet(x, recipe.dropout, activation, rounds_kernels)
     if name == "al-resnet":
         return attention.al_resnet(x, recipe.width)
-    if name.startswith("keras:"):
-        return applications.features(x, name.removeprefix("keras:"), recipe.pretrained)
+    if name.startswith(KERAS):
+        return applications.features(x, name.removeprefix(KERAS), recipe.pretrained)
     try:
         return published.NETWORKS[name](x)
     except ValueError as error:
@@ -96,7 +80,8 @@ def _freeze(net: keras.Model, frozen: str) -> None:
     end = "age" if frozen == "all" else frozen
     if end not in names:
         near = difflib.get_close_matches(end, names, 3)
-        raise UsageError(f"frozen: no layer {frozen!r}; near are {', '.join(near) or names[:5]}")
+        hint = f"near are {', '.join(near)}" if near else f"there are {', '.join(names)}"
+        raise UsageError(f"frozen: no layer {frozen!r}; {hint}")
     for layer in all_layers(net):
         if layer.name == end:
             break

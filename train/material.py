@@ -1,0 +1,89 @@
+"""What a run learns from, and the faces that judge it: chosen and checked without Keras, which
+takes seconds to start."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from livecam.ages import SCHEMES
+from livecam.errors import LivecamError
+from livecam.progress import counted
+from train import faces
+from train.faces import FaceSet
+from train.recipe import YEARS, Recipe
+from train.run_folder import RunFolder
+from train.scores import bins_of
+from train.selection import Selection, select
+
+
+@dataclass(frozen=True)
+class Material:
+    """`selection` says which faces of `train` are learnt, and as what; `dev` says which epoch is
+    the best."""
+
+    train: FaceSet
+    dev: FaceSet
+    selection: Selection
+
+
+def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Material:
+    """Raises LivecamError if the data, or a model that the recipe names, will not do for it."""
+    train = faces.load(data, "train")
+    if resume:
+        run.require_same_data(data, train.data_hash)
+    else:
+        _warn_of_other_faces(recipe, train.data_hash)
+    if not (resume and run.last.is_file()):
+        _require_models(recipe)
+    selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
+    dev = faces.load(data, "dev", recipe.datasets)
+    _require_judges(dev, recipe)
+    if len(selection.rows) < recipe.batch:
+        raise LivecamError(
+            f"{data}: {counted(len(selection.rows), 'face')} to train on; expected a batch of "
+            f"{recipe.batch} at least; give more data, or --set batch=…"
+        )
+    return Material(train, dev, selection)
+
+
+def _require_models(recipe: Recipe) -> None:
+    """Those to begin with and to learn from."""
+    begin = RunFolder(Path(recipe.begin)).model
+    if recipe.begin and not begin.is_file():
+        raise LivecamError(f"begin: {begin}: no such model; finish that run first, or name another")
+    for teacher in recipe.teachers:
+        if not Path(teacher).is_file():
+            raise LivecamError(
+                f"teachers: {teacher}: no such model; expected the age_gender.keras of a finished "
+                "run, or a .onnx file"
+            )
+
+
+def _require_judges(dev: FaceSet, recipe: Recipe) -> None:
+    """Raises LivecamError if no face of the dev part can say which epoch is best."""
+    if recipe.target == YEARS:
+        return
+    _, has_one = bins_of(dev.age_low, dev.age_high, SCHEMES[recipe.target])
+    if not has_one.any():
+        raise LivecamError(
+            f"target: {recipe.target}: no face of the dev part has an age that lies in one class"
+        )
+
+
+def _warn_of_other_faces(recipe: Recipe, data_hash: str) -> None:
+    """Where a model to begin with, or a teacher, had another split, it may have learnt faces that
+    now judge the run."""
+    models = [("teachers", Path(model).parent) for model in recipe.teachers]
+    if recipe.begin:
+        models.append(("begin", Path(recipe.begin)))
+    for key, folder in models:
+        known = RunFolder(folder).data_hash()
+        if known not in (None, data_hash):
+            print(
+                f"{key}: {folder} learnt from other faces (their hash is {known}, here it is "
+                f"{data_hash}): unless both dev parts are of the same --dev-list, it may have "
+                "learnt faces of this one, whose scores then flatter",
+                file=sys.stderr,
+            )
