@@ -3,6 +3,7 @@ missing, and how fast the command line is there."""
 
 from __future__ import annotations
 
+import configparser
 import importlib.metadata
 import json
 import os
@@ -228,6 +229,13 @@ def test_every_command_refuses_a_bad_configuration(livecam: clips.Command, comma
 
 
 # livecam doctor
+
+
+def test_doctor_looks_for_all_that_is_installed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parent.parent / "setup.cfg")
+    wanted = re.findall(r"^[\w-]+", setup["options"]["install_requires"], re.MULTILINE)
+    assert sorted(map(str.lower, doctor.PACKAGES)) == sorted(wanted)
 
 
 def test_doctor_finds_all_that_is_needed(
