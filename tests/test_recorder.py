@@ -16,7 +16,8 @@ from people import face
 from livecam.config import OverlayConfig, load_config
 from livecam.datatypes import Frame, TrackedFace
 from livecam.drawing import centred, resized_into
-from livecam.live.recorder import BARS, WAITING, Recorder
+from livecam.filming import BARS
+from livecam.live.recorder import WAITING, Recorder
 from livecam.overlay import NOBODY
 
 CONFIG = load_config(environment={})
@@ -172,6 +173,17 @@ def test_an_odd_size_comes_back_after_another_one(tmp_path: Path) -> None:
         put(recorder, [clips.greys(3, size)[i] for i, size in enumerate(sizes)])
     played = clips.play(tmp_path / "a.mp4")
     assert (played.size_wh, levels(played.pictures)) == ((162, 122), [0, 1, 2])
+
+
+def test_labels_are_of_one_size_whatever_the_pictures(tmp_path: Path) -> None:
+    box = (100, 80, 160, 160)
+    with Recorder(tmp_path / "a.mp4", CONFIG, is_complete=True) as recorder:
+        for i, times in enumerate((1, 4)):
+            picture = clips.greys(3, (320 * times, 240 * times))[2]
+            put(recorder, [picture], [i / 10], [face(np.array(box) * times)])
+    small, large = clips.play(tmp_path / "a.mp4").pictures
+    assert np.ptp(small) > 150, "no label"
+    assert np.abs(small.astype(int) - large).max() < 30
 
 
 # A slow encoder

@@ -449,8 +449,7 @@ def animate(path: Path, pictures: Sequence[np.ndarray], rate: int) -> bool:
         for i, picture in enumerate(pictures):
             frame = Frame(i, i / rate, picture)
             if sink.wants(frame):
-                factor = sink.factor(picture)
-                sink.write(frame, cv2.resize(picture, None, fx=factor, fy=factor))
+                sink.write(frame, cv2.resize(picture, sink.size_wh(picture)))
         return sink.is_full
 
 

@@ -11,13 +11,11 @@ from pathlib import Path
 
 from livecam.config import Config, OverlayConfig
 from livecam.datatypes import Array, Frame, TrackedFace
-from livecam.drawing import centred, resized_into
 from livecam.errors import LivecamError
 from livecam.filming import film, film_sink
 from livecam.overlay import Overlay
 
 WAITING = 8  # pictures that may wait for the encoder
-BARS = (0, 0, 0)  # beside a picture of another shape than the film
 RATE = Fraction(30)  # a hint for the encoder; every picture has its own time
 
 Job = tuple[Frame, Sequence[TrackedFace], Array, OverlayConfig]
@@ -38,7 +36,6 @@ class Recorder:
         self.last_s = 0.0
         self._sink = film_sink(path, config.video, RATE)
         self._overlay = Overlay(config.overlay)
-        self._size_wh: tuple[int, int] | None = None
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="livecam recorder")
 
@@ -91,13 +88,5 @@ class Recorder:
     ) -> None:
         assert self.begin_s is not None
         self._overlay.config = overlay
-        height, width = frame.bgr.shape[:2]
-        self._size_wh = self._size_wh or (width, height)
         frame = dataclasses.replace(frame, time_s=frame.time_s - self.begin_s)
-        if (width, height) == self._size_wh:
-            film(self._sink, self._overlay, frame, faces, hidden)
-            return
-        # a film has one size: what comes in another is drawn on, then fitted
-        labelled, _ = resized_into(self._overlay(frame.bgr, faces, hidden=hidden), self._size_wh)
-        labelled, _ = centred(labelled, self._size_wh, BARS)
-        film(self._sink, self._overlay, dataclasses.replace(frame, bgr=labelled), (), hidden[:0])
+        film(self._sink, self._overlay, frame, faces, hidden)
