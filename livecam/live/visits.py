@@ -63,8 +63,8 @@ class VisitLog:
             ago_s = time.perf_counter() - labels.shot.taken_s
             self._epoch = time.time() - ago_s - self._time_s
         self._keep(self._audience(self._time_s, labels.faces))
-        is_due = not 0 <= self._time_s - self._told_s < WATCHED_EVERY_S
-        may_try = not 0 <= self._time_s - self._failed_s < AGAIN_S
+        is_due = self._time_s - self._told_s >= WATCHED_EVERY_S
+        may_try = self._time_s - self._failed_s >= AGAIN_S
         if (is_due or self._unsaved) and may_try:
             try:
                 self._save()
