@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from people import face
 from livecam.config import load_config
 from livecam.datatypes import Frame
 from livecam.live.capture import Shot
-from livecam.live.keys import blur
+from livecam.live.keys import ACTIONS, blur
 from livecam.live.labeller import Labels
 from livecam.live.outputs import Outputs, Request
 from livecam.live.readers import LiveSource
@@ -167,3 +168,21 @@ def test_rows_name_the_camera_that_saw_the_face(viewer: Viewer, tmp_path: Path) 
             outputs.label(labels(shot(index, camera)))
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     assert [row["file"] for row in rows] == ["camera 0", "camera 2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "before_px", "after_px"),
+    [
+        ("-", 12, 12), ("+", 12, 15), ("-", 14, 12), ("+", 400, 500), ("+", 1000, 1250),
+        ("-", 1000, 800), ("+", 9000, 10_000), ("+", 10_000, 10_000),
+    ],
+)  # fmt: skip
+def test_the_smallest_face_may_be_what_the_setting_may(
+    viewer: Viewer, key: str, before_px: int, after_px: int
+) -> None:
+    asked: list[float] = []
+    line = SimpleNamespace(min_face_px=float(before_px), look_for=asked.append)
+    viewer.labeller.line = line  # type: ignore[assignment]
+    ACTIONS[key](viewer)
+    assert asked == [after_px]
+    assert viewer.look.message == f"smallest face {after_px} px"
