@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os.path
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from livecam.clip import Clip, looked_ahead
 from livecam.config import Config
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError, UsageError
-from livecam.files import check_output
+from livecam.files import check_output, real
 from livecam.filming import film, film_sink
 from livecam.inputs import CLIP_SUFFIXES, OWN_SUFFIX, Input, Kind, Opened
 from livecam.motion import Motion
@@ -93,14 +94,21 @@ class Outputs:
         self.request = request
         self.output = None if request.output is None else Path(request.output)
         self.is_folder = _is_folder(inputs, request)
-        self._sources = {source.path.resolve() for source in inputs if source.path is not None}
+        self._sources = {real(source.path) for source in inputs if source.path is not None}
         self._taken: dict[Path, str] = {}
         if request.tracks is not None:
-            check_output("--tracks", request.tracks, TABLES, self._sources, request.overwrite)
-            self._taken[request.tracks.resolve()] = "--tracks"
+            check_output(
+                "--tracks", request.tracks, TABLES, self._sources, request.overwrite, self.folder
+            )
+            self._taken[real(request.tracks)] = "--tracks"
         for source in inputs if request.write_video else ():
             for path in {self.of(source, kind) for kind in self._kinds(source)}:
                 self._claim(path, source.name)
+
+    @property
+    def folder(self) -> Path | None:
+        """Of `--output`: it need not be there yet."""
+        return self.output if self.output is None or self.is_folder else self.output.parent
 
     def of(self, source: Input, kind: Kind) -> Path:
         """Where this input's labelled picture or clip goes."""
@@ -123,13 +131,14 @@ class Outputs:
 
     def prepare(self) -> None:
         """Make the output folder, once everything is checked."""
-        if self.output is None:
+        if self.folder is None:
             return
-        folder = self.output if self.is_folder else self.output.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LivecamError(f"{folder}: cannot make the folder: {error.strerror}") from error
+            raise LivecamError(
+                f"{self.folder}: cannot make the folder: {error.strerror}"
+            ) from error
 
     def _name(self, source: Input, kind: Kind) -> str:
         if kind == "clip":
@@ -153,7 +162,7 @@ class Outputs:
             )
 
     def _claim(self, path: Path, owner: str) -> None:
-        key = path.resolve()
+        key = real(path)
         if key in self._sources:
             raise UsageError(f"{path}: is an input; give --output another name")
         if key in self._taken:
@@ -162,9 +171,9 @@ class Outputs:
                 "label one of them by itself, with another --output"
             )
         self._taken[key] = owner
-        if path.is_dir():
+        if os.path.isdir(path):
             raise UsageError(f"{path}: is a folder; expected a file")
-        if path.exists() and not self.request.overwrite:
+        if os.path.exists(path) and not self.request.overwrite:
             raise UsageError(f"{path}: exists; give --overwrite to replace it, or --output")
 
 
@@ -173,10 +182,10 @@ def _is_folder(inputs: Sequence[Input], request: Request) -> bool:
     if request.output is None:
         return False
     output = Path(request.output)
-    if output.is_dir() or request.output.endswith(("/", "\\")):
+    if os.path.isdir(output) or request.output.endswith(("/", "\\")):
         return True
     is_one = len(inputs) == 1 and not inputs[0].is_member
-    is_file = output.exists() or output.suffix.lower() in PICTURE_SUFFIXES | CLIP_SUFFIXES
+    is_file = os.path.exists(output) or output.suffix.lower() in PICTURE_SUFFIXES | CLIP_SUFFIXES
     if len(inputs) > 1 and is_file:
         raise UsageError(f"--output {output}: one file for {len(inputs)} inputs; expected a folder")
     return not is_one and not is_file

@@ -292,7 +292,7 @@ def _predict(args: argparse.Namespace) -> int:
     if args.csv is not None:
         paths = [source.path for source in inputs if source.path is not None]
         check_output("--csv", args.csv, [".csv"], paths, args.overwrite)
-    options = Options(args.assume_face, config.overlay.gender, tuple(args.over))
+    options = Options(args.assume_face, config.overlay.gender, tuple(dict.fromkeys(args.over)))
     models = Models(config)
     write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
     has_failed = False

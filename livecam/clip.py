@@ -20,7 +20,7 @@ from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError
 from livecam.threads import ahead
 
-LEAST_STEP_S = 0.001
+LEAST_STEP_S = 0.0001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
 MOST_SPARED_S = 1.0  # but never more than this
@@ -141,7 +141,10 @@ class Clip:
             # a stamp that does not advance could not be encoded
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
-            bgr = upright(decoded, self.stream.sample_aspect_ratio)
+            try:
+                bgr = upright(decoded, self.stream.sample_aspect_ratio)
+            except av.error.FFmpegError as error:
+                raise self._stopped(reason(error)) from error
             stands_s = min(end_s, math.inf if self.end_s is None else self.end_s) - media_s
             yield Frame(self.frames_read, time_s, bgr, stands_s)
             self.frames_read += 1
@@ -152,7 +155,8 @@ class Clip:
         if self.start_s <= 0:
             yield from self._timed()
             return
-        with contextlib.suppress(av.error.FFmpegError):  # raw streams: read from their beginning
+        # raw streams, and times that no file has: read from its beginning
+        with contextlib.suppress(av.error.FFmpegError, OverflowError):
             self._container.seek(int((self._origin_s + self.start_s) * av.time_base))
         frames = self._timed()
         first = next(frames, None)
@@ -189,7 +193,9 @@ class Clip:
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         try:
-            yield from self._container.decode(self.stream)
+            for packet in self._container.demux(self.stream):
+                if packet.size or packet.dts is None:  # without bytes: the picture before stands on
+                    yield from packet.decode()
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._stopped(reason(error)) from error
 
@@ -246,7 +252,7 @@ class Upright:
         self._reformatter = av.video.reformatter.VideoReformatter()
 
     def __call__(self, decoded: av.VideoFrame, aspect: Fraction | None) -> Image:
-        is_wide = aspect is not None and aspect > 0 and abs(aspect - 1) > 0.01
+        is_wide = aspect is not None and abs(aspect - 1) > 0.01 and 1 / 8 < aspect < 8
         width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
         size = {"width": width, "height": decoded.height}
         bgr = self._reformatter.reformat(decoded, format="bgr24", **size).to_ndarray()

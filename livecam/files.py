@@ -16,14 +16,21 @@ from typing import Self
 from livecam.errors import LivecamError, UsageError
 from livecam.interrupts import held
 
+STEM_BYTES = 200  # of the name of a file, in that of the partial one
+
 
 class PartialFile:
     """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
-    `path` of its own: of two with one `final`, the one that ends last has written it."""
+    `path` of its own: of two with one `final`, the one that ends last has written it.
+
+    Raises LivecamError where there can be no file of that name."""
 
     def __init__(self, final: Path) -> None:
         self.final = final
-        name = f".{final.stem}.{os.getpid()}.partial{final.suffix}"
+        _require_name(final)
+        # a name has 255 bytes at most: that of the final file may leave no room for more
+        stem = os.fsencode(final.stem)[:STEM_BYTES].decode(errors="ignore")
+        name = f".{stem}.{os.getpid()}.partial{final.suffix}"
         # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
         self.path = final.absolute().with_name(name)
 
@@ -43,23 +50,47 @@ class PartialFile:
             self.path.unlink()
 
 
+def _require_name(path: Path) -> None:
+    """Of a name that no file can have, the system would say so after the work."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 def check_output(
-    flag: str, path: Path, suffixes: Sequence[str], inputs: Iterable[Path], may_replace: bool
+    flag: str,
+    path: Path,
+    suffixes: Sequence[str],
+    inputs: Iterable[Path],
+    may_replace: bool,
+    new_folder: Path | None = None,
 ) -> None:
-    """Before the work, what would only fail after it. Raises UsageError, or LivecamError if the
-    folder is not there or may not be written to."""
+    """Before the work, what would only fail after it. Raises UsageError, or LivecamError if there
+    can be no such file, or the folder is not there or may not be written to. `new_folder` will be
+    made."""
     if path.suffix.lower() not in suffixes:
         raise UsageError(f"{flag} {path}: expected a name that ends in {' or '.join(suffixes)}")
-    if path.resolve() in {source.resolve() for source in inputs}:
+    if real(path) in map(real, inputs):
         raise UsageError(f"{flag} {path}: is an input; give it another name")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f"{flag} {path}: is a folder; expected a file")
-    if path.exists() and not may_replace:
+    if os.path.exists(path) and not may_replace:
         raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
-    if not path.parent.is_dir():
+    _require_name(path)
+    if new_folder is not None and real(new_folder) == real(path.parent):
+        return
+    if not os.path.isdir(path.parent):
         raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise LivecamError(f"{path}: cannot be written: the folder may not be written to")
+
+
+def real(path: Path) -> Path:
+    """Absolute and without links. Path.resolve raises where links go round in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def unwritable(path: Path, error: Exception) -> LivecamError:

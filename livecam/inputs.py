@@ -9,6 +9,7 @@ import glob
 import http.client
 import io
 import math
+import os.path
 import re
 import sys
 import tempfile
@@ -115,16 +116,16 @@ def expand(arguments: Sequence[str], suffixes: frozenset[str]) -> list[Input]:
     that it fails as a missing file does: by itself, when its turn comes.
     """
     inputs: list[Input] = []
-    folders = collections.Counter(_last_name(text) for text in arguments if Path(text).is_dir())
+    folders = collections.Counter(_last_name(text) for text in arguments if os.path.isdir(text))
     for argument in arguments:
         source = Input.typed(argument)
         if source.path is None:
             inputs.append(source)
-        elif source.path.is_dir():
+        elif os.path.isdir(source.path):
             name = _last_name(argument)
             # rows of two folders of one name are told apart by where these are
             inputs += _folder(argument, suffixes, name if folders[name] == 1 else argument)
-        elif not source.path.exists() and glob.has_magic(argument):
+        elif not os.path.exists(source.path) and glob.has_magic(argument):
             inputs += _matches(argument, suffixes)
         else:
             inputs.append(source)
@@ -165,7 +166,7 @@ def _usable(file: Path, suffixes: frozenset[str]) -> bool:
         file.suffix.lower() in suffixes
         and not file.stem.endswith(OWN_SUFFIX)
         and not file.name.startswith(".")
-        and file.is_file()
+        and os.path.isfile(file)
     )
 
 
@@ -219,14 +220,33 @@ def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) 
                     raise LivecamError(
                         f"{source.name}: more than {most_bytes / 1e6:.0f} MB; expected a picture"
                     )
+            _require_end(source.name, stream, file.tell())
     except urllib.error.HTTPError as error:
         error.close()
         raise LivecamError(
-            f"{source.name}: the server answers {error.code} {error.reason}"
+            f"{source.name}: the server answers {error.code} {_one_line(error.reason)}"
         ) from error
+    except (http.client.IncompleteRead, http.client.BadStatusLine) as error:
+        is_cut = isinstance(error, (http.client.IncompleteRead, http.client.RemoteDisconnected))
+        why = "the connection ended early" if is_cut else "the answer is not HTTP"
+        raise LivecamError(f"{source.name}: cannot be fetched: {why}") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise LivecamError(f"{source.name}: cannot be fetched: {reason}") from error
+        raise LivecamError(f"{source.name}: cannot be fetched: {_one_line(reason)}") from error
+
+
+def _require_end(name: str, stream: io.BufferedIOBase, got: int) -> None:
+    """A server may say how much it sends, and Python does not mind if it is less."""
+    missing = getattr(stream, "length", None)
+    if missing:
+        raise LivecamError(
+            f"{name}: cannot be fetched: the connection ended after {got} of {got + missing} bytes"
+        )
+
+
+def _one_line(reason: object) -> str:
+    """What a server says may have lines, and signs for the terminal."""
+    return "".join(filter(str.isprintable, str(reason).strip().partition("\n")[0]))
 
 
 def _stream(source: Input) -> contextlib.AbstractContextManager[io.BufferedIOBase]:

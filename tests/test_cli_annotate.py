@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import http.server
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import clips
 import cv2
 import numpy as np
@@ -191,6 +193,23 @@ def test_a_folder_is_all_its_files_but_our_own(
     ]  # fmt: skip
     again = livecam("annotate", "album", "--overwrite")
     assert again.lines == ["album/a_livecam.mp4", "album/p_livecam.png"]
+
+
+def test_a_table_may_be_in_the_folder_that_is_made(livecam: clips.Command, picture: Path) -> None:
+    answer = livecam("annotate", "p.png", "-o", "new/er/", "--tracks", "new/er/t.csv")
+    assert answer.lines == ["new/er/p_livecam.png", "new/er/t.csv"]
+    assert len(table("new/er/t.csv")) == 1
+
+
+@pytest.mark.parametrize("letter", ["x", "\u65e5"])
+def test_the_longest_names(livecam: clips.Command, clip: Path, picture: Path, letter: str) -> None:
+    """While a file is written its name is longer, which few systems would take."""
+    stem = letter * ((255 - len("_livecam.mp4")) // len(letter.encode()))
+    clip.rename(f"{stem}.mp4")
+    picture.rename(f"{stem}.png")
+    answer = livecam("annotate", f"{stem}.mp4", f"{stem}.png", "--tracks", f"{stem}.csv")
+    assert answer.code == 0
+    assert answer.lines == [f"{stem}_livecam.mp4", f"{stem}_livecam.png", f"{stem}.csv"]
 
 
 def test_no_video_writes_the_table_alone(livecam: clips.Command, clip: Path) -> None:
@@ -631,13 +650,17 @@ def test_one_bad_input_does_not_stop_the_others(
 ) -> None:
     for kind in ("text.mp4", "text.jpg"):
         broken(kind, tmp_path, talking_clip)
-    Path("empty").mkdir()
-    typed = ["none.mp4", "text.mp4", "a.mp4", "text.jpg", "p.png"]
+    Path("circle").symlink_to("circle")
+    full = "x" * 251 + ".mp4"  # there is no room for _livecam
+    Path(full).write_bytes(talking_clip)
+    typed = ["none.mp4", "text.mp4", full, "circle/a.mp4", "a.mp4", "text.jpg", "p.png"]
     answer = livecam("annotate", *typed, "--tracks", "t.csv")
     assert answer.code == 1
     assert answer.lines == ["a_livecam.mp4", "p_livecam.png", "t.csv"]
     said = [line for line in answer.err.splitlines() if line.startswith("livecam: ")]
-    assert [line.split(": ")[1] for line in said] == ["none.mp4", "text.mp4", "text.jpg"]
+    assert [line.split(": ")[1].replace("_livecam", "") for line in said] == [
+        "none.mp4", "text.mp4", full, "circle/a.mp4", "text.jpg"
+    ]  # fmt: skip
     assert {row["file"] for row in table("t.csv")} == {"a.mp4", "p.png"}
     assert len(clips.play(Path("a_livecam.mp4")).pictures) == 20
 
@@ -828,6 +851,33 @@ def test_urls_that_lead_to_nothing(livecam: clips.Command, website: str, path: s
     assert ("404" in reason) == (path == "gone.mp4")
     assert answer.err == line + "\n"
     assert all(name.startswith("www/") for name in names())
+
+
+def test_a_clip_that_does_not_come_to_its_end_is_not_labelled(
+    livecam: clips.Command, tmp_path: Path, talking_clip: bytes
+) -> None:
+    """Of kinds that can be read up to anywhere, nothing in the file would say so."""
+    source = tmp_path / "a.mp4"
+    source.write_bytes(talking_clip)
+    with av.open(str(source)) as clip, av.open(str(tmp_path / "a.ts"), "w") as stream:
+        video = stream.add_stream_from_template(clip.streams.video[0])
+        for packet in clip.demux(clip.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = video
+                stream.mux(packet)
+    whole = (tmp_path / "a.ts").read_bytes()
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(whole)))
+        request.end_headers()
+        request.wfile.write(whole[: len(whole) // 2])
+
+    with clips.served(answer) as address:
+        line = livecam("annotate", f"{address}/a.ts").failure(1)
+    end = f"the connection ended after {len(whole) // 2} of {len(whole)} bytes"
+    assert line == f"livecam: {address}/a.ts: cannot be fetched: {end}"
+    assert not Path("a_livecam.mp4").exists()
 
 
 def test_nobody_answers(livecam: clips.Command, picture: Path) -> None:

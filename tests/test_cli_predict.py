@@ -428,14 +428,18 @@ def test_one_bad_picture_does_not_stop_the_others(
     livecam: clips.Command, album: Path, tmp_path: Path
 ) -> None:
     (album / "bad.jpg").write_text("words")
-    typed = ["none.jpg", "album/one.png", "album/bad.jpg", "album/none.png"]
+    long = "x" * 300 + ".jpg"
+    Path("circle").symlink_to("circle")
+    typed = ["none.jpg", "album/one.png", long, "circle/a.jpg", "album/bad.jpg", "album/none.png"]
     answer = livecam("predict", *typed, "--json", "--csv", "a.csv")
     assert answer.code == 1
     assert [row["file"] for row in answer.rows] == ["album/one.png", "album/none.png"]
     said = answer.err.splitlines()
-    assert len(said) == 2
+    assert len(said) == 4
     assert said[0].startswith("livecam: none.jpg: no such file")
-    assert said[1].startswith("livecam: album/bad.jpg: not a readable picture")
+    assert said[1].startswith(f"livecam: {long}: cannot be read")
+    assert said[2].startswith("livecam: circle/a.jpg: cannot be read")
+    assert said[3].startswith("livecam: album/bad.jpg: not a readable picture")
     rows = table_of("a.csv")
     assert [row["file"] for row in rows] == ["album/one.png", "album/none.png"]
 
@@ -482,7 +486,7 @@ def test_json_is_json_in_every_encoding(
 def test_csv_has_the_fields_of_the_json_with_bins_as_columns(
     livecam: clips.Command, album: Path
 ) -> None:
-    answer = livecam("predict", "album", "--json", "--csv", "a.csv", "--over", "18")
+    answer = livecam("predict", "album", "--json", "--csv", "a.csv", *["--over", "18"] * 2)
     text = Path("a.csv").read_text()
     assert text.splitlines()[0].split(",") == [
         "file", "face", "x_min", "y_min", "x_max", "y_max", "confidence", "age", "age_low",
@@ -687,7 +691,7 @@ def test_a_url_that_leads_nowhere(livecam: clips.Command, url: str, command: str
     assert clips.files_of(Path()) == []
 
 
-@pytest.mark.parametrize("fault", ["no http", "cut chunks", "cut short", "silence"])
+@pytest.mark.parametrize("fault", ["no http", "cut chunks", "cut short", "circle", "silence"])
 def test_a_broken_server_is_one_line(
     livecam: clips.Command, portrait: np.ndarray, fault: str
 ) -> None:
@@ -704,10 +708,15 @@ def test_a_broken_server_is_one_line(
             request.send_header("Content-Length", str(len(whole)))
             request.end_headers()
             request.wfile.write(whole[: len(whole) // 2])
+        elif fault == "circle":
+            request.send_response(302)
+            request.send_header("Location", request.path)
+            request.end_headers()
 
     with clips.served(answer) as address:
         answered = livecam("predict", f"{address}/a.jpg", "--json")
     assert answered.failure(1).startswith(f"livecam: {address}/a.jpg: ")
+    assert answered.err.count("\n") == 1
 
 
 def test_stdin_is_one_picture(livecam: clips.Command, portrait: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import clips
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from patience import interrupt_soon
 
-from livecam.clip import Clip, looked_ahead
+from livecam.clip import Clip, Upright, looked_ahead
 from livecam.errors import LivecamError
 
 
@@ -220,9 +221,9 @@ def test_bytes_damaged_in_the_middle_do_not_end_the_process(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("stamps", "times_s"),
     [
-        ([0, 100, 100, 50, 200, 200], [0, 0.1, 0.101, 0.102, 0.2, 0.201]),
-        ([0, 0, 0], [0, 0.001, 0.002]),
-        ([50, 0, 100], [0, 0.001, 0.05]),
+        ([0, 100, 100, 50, 200, 200], [0, 0.1, 0.1001, 0.1002, 0.2, 0.2001]),
+        ([0, 0, 0], [0, 0.0001, 0.0002]),
+        ([50, 0, 100], [0, 0.0001, 0.05]),
         ([None, None, None], [0, 0.1, 0.2]),
         ([None, 50, None, 400], [0, 0.05, 0.15, 0.4]),
     ],
@@ -245,6 +246,44 @@ def test_times_that_do_not_rise_are_made_to(
     monkeypatch.setattr(Clip, "_decoded", decoded)
     with Clip("a", path) as clip:
         assert [frame.time_s for frame in clip] == pytest.approx(times_s)
+
+
+def test_high_speed(tmp_path: Path) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(6), rate=2400)
+    assert [time_s for time_s, _ in read(path)] == pytest.approx(np.arange(6) / 2400, abs=1e-5)
+
+
+def test_a_packet_without_bytes_is_passed_over(tmp_path: Path) -> None:
+    """Theora says so that the picture before stands on; no encoder here writes it."""
+
+    class Gapped:
+        def __init__(self, container: Any) -> None:
+            self.container = container
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.container, name)
+
+        def demux(self, stream: av.VideoStream) -> Iterator[av.Packet]:
+            for packet in self.container.demux(stream):
+                yield packet
+                if packet.size:
+                    empty = av.Packet(b"")
+                    empty.stream, empty.pts, empty.dts = stream, packet.pts, packet.dts
+                    yield empty
+
+    with Clip("a", clips.write_clip(tmp_path / "a.mp4", clips.greys(6))) as clip:
+        clip._container = Gapped(clip._container)
+        assert [frame.time_s for frame in clip] == pytest.approx(np.arange(6) / 10)
+
+
+@pytest.mark.parametrize("aspect", [Fraction(4000, 3), Fraction(3, 4000)])
+def test_pixels_that_cannot_have_that_shape_are_square(aspect: Fraction) -> None:
+    frame = av.VideoFrame(16, 4000, "bgr24")
+    assert Upright()(frame, aspect).shape == (4000, 16, 3)
+
+
+def test_a_start_that_no_file_has_gives_no_frame(tmp_path: Path) -> None:
+    assert read(clips.write_clip(tmp_path / "a.mp4", clips.greys(6)), start_s=1e300) == []
 
 
 @pytest.mark.parametrize("name", ["text.mp4", "text.mkv", "text.ts", "text.gif", "text"])
