@@ -7,10 +7,12 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import clips
 import numpy as np
 import pytest
+from patience import until
 from people import face
 
 from livecam.config import OverlayConfig, load_config
@@ -198,19 +200,29 @@ def test_what_is_to_be_complete_waits_for_the_encoder(tmp_path: Path) -> None:
     assert clips.play(tmp_path / "a.mp4").times_s == pytest.approx(np.arange(n) / 10, abs=1e-3)
 
 
-def test_what_is_live_leaves_pictures_out_and_waits_for_nobody(tmp_path: Path) -> None:
-    """The encoder begins when all is put: the slowest there can be."""
-    recorder = Recorder(tmp_path / "a.mp4", CONFIG)
-    in_time(lambda: put(recorder, clips.greys(WAITING + 5)))
-    assert recorder.missed == 5
-    with recorder:
-        while recorder._jobs.qsize():
-            threading.Event().wait(0.01)
+def test_what_is_live_leaves_pictures_out_and_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The encoder takes the first picture, and goes on when all is put."""
+    go_on, write = threading.Event(), Recorder._write
+
+    def slow(recorder: Recorder, *job: Any) -> None:
+        go_on.wait(PATIENCE_S)
+        write(recorder, *job)
+
+    monkeypatch.setattr(Recorder, "_write", slow)
+    with Recorder(tmp_path / "a.mp4", CONFIG) as recorder:
+        put(recorder, clips.greys(1))
+        until(lambda: not recorder._jobs.qsize(), "the first is taken")
+        in_time(lambda: put(recorder, clips.greys(WAITING + 6)[1:], np.arange(1, WAITING + 6) / 10))
+        assert recorder.missed == 5
+        go_on.set()
+        until(lambda: not recorder._jobs.qsize(), "room")
         put(recorder, clips.greys(2), [2.0, 2.5])
     assert recorder.missed == 5
     played = clips.play(tmp_path / "a.mp4")
-    assert played.times_s == pytest.approx([*np.arange(WAITING) / 10, 2.0, 2.5], abs=1e-3)
-    assert levels(played.pictures) == [*(i % 6 for i in range(WAITING)), 0, 1]
+    assert played.times_s == pytest.approx([*np.arange(WAITING + 1) / 10, 2.0, 2.5], abs=1e-3)
+    assert levels(played.pictures) == [*(i % 6 for i in range(WAITING + 1)), 0, 1]
 
 
 def test_what_was_put_before_an_interrupt_is_in_the_film(tmp_path: Path) -> None:

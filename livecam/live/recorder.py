@@ -38,14 +38,18 @@ class Recorder:
         self._overlay = Overlay(config.overlay)
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="livecam recorder")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Once all is written that was put."""
+        self._jobs.put(None)
+        self._thread.join()
 
     def __enter__(self) -> Recorder:
-        self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._jobs.put(None)
-        self._thread.join()
+        self.close()
 
     @property
     def is_kept(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterable
@@ -29,7 +30,9 @@ class VisitLog:
     def __init__(self, path: Path, config: Config, is_file: bool, began: float | None) -> None:
         self.path, self._is_dated = path, is_file or began is not None
         prior = age_prior(config.classifier.model, config.classifier.runtime)
-        self._store = VisitStore(path, prior, config.overlay.gender)
+        self._opened = contextlib.ExitStack()
+        self._store = self._opened.enter_context(VisitStore(path, prior, config.overlay.gender))
+        self._store.wait(0)
         self._audience = Audience(config.audience)
         self._epoch = began  # Unix time at 0 s of the frames' clock
         self._time_s = 0.0  # of the newest frame
@@ -42,16 +45,16 @@ class VisitLog:
     def counted(self) -> int:
         return self._audience.counted
 
+    def close(self) -> None:
+        """At the end of the run."""
+        with self._opened:
+            self._leave()
+
     def __enter__(self) -> VisitLog:
-        self._store.__enter__()
-        self._store.wait(0)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        try:
-            self._leave()
-        finally:
-            self._store.__exit__()
+        self.close()
 
     def __call__(self, labels: Labels) -> None:
         if labels.shot.source != self._source:  # another camera
