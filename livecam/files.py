@@ -54,7 +54,7 @@ def _require_name(path: Path) -> None:
     """Of a name that no file can have, the system would say so after the work."""
     try:
         path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         raise unwritable(path, error) from error
@@ -79,9 +79,15 @@ def check_output(
         raise UsageError(f"{flag} {path}: is a folder; expected a file")
     if os.path.exists(path) and not may_replace:
         raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
-    _require_name(path)
     if new_folder is not None and real(new_folder) == real(path.parent):
-        return
+        _require_name(path)
+    else:
+        require_place(path)
+
+
+def require_place(path: Path) -> None:
+    """Raises LivecamError if a file cannot be made there."""
+    _require_name(path)
     if not os.path.isdir(path.parent):
         raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):

@@ -11,7 +11,7 @@ program, which names the source), `number` (from 1), `begin`, `end`,
 from __future__ import annotations
 
 import contextlib
-import os
+import os.path
 import sqlite3
 import urllib.parse
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,7 @@ import numpy as np
 
 from livecam.datatypes import AGES, Array, Visit
 from livecam.errors import LivecamError, UsageError
+from livecam.files import require_place
 
 APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
 VERSION = 1
@@ -57,9 +58,10 @@ class BusyError(LivecamError):
 
 
 class VisitStore:
-    """Adds the visits of one run to a file, which need not be there yet. A context manager.
+    """Adds the visits of one run to a file. A context manager.
 
-    Everything is in the file as soon as it was put, whatever stops the program then.
+    Where there is none, it is made when something was watched: a run without a picture leaves
+    nothing. Everything is in the file as soon as it was put, whatever stops the program then.
     Raises LivecamError if the file cannot be written, BusyError if another program holds it for
     longer than `wait` says, UsageError if it is another program's.
     """
@@ -70,42 +72,36 @@ class VisitStore:
         self._run: int | None = None  # id of the first stretch of that source…
         self._watched: int | None = None  # …and of that which goes on
         self._seen = 0.0  # Unix time up to which that is so
+        self._db: sqlite3.Connection | None = None
+        self._wait_s = WAIT_S
 
     def __enter__(self) -> VisitStore:
-        self._is_new = not self.path.exists()
-        with self._errors():
-            self._db = _connect(self.path)
+        if os.path.exists(self.path):  # what is wrong with it is said at once
+            with self._errors():
+                self._opened()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        with self._errors():
-            try:
-                is_empty = self._is_new and self._run is None and self._holds_nothing()
-            finally:
+        if self._db is not None:
+            with self._errors():
                 self._db.close()
-            if is_empty:  # a run without a picture leaves nothing
-                with contextlib.suppress(OSError):  # Windows keeps what another program has open
-                    self.path.resolve().unlink()  # a link stays
-
-    def _holds_nothing(self) -> bool:
-        """Another run may have added to the file meanwhile."""
-        (rows,) = self._db.execute("SELECT count(*) FROM watched").fetchone()
-        return not rows
 
     def wait(self, seconds: float) -> None:
         """For so long from now on, where another program holds the file."""
-        self._db.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+        self._wait_s = seconds
+        if self._db is not None:
+            self._db.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
 
     def watch(self, source: str, now: float) -> None:
         """The source of this name was looked at, at this Unix time."""
         source = source.encode(errors="backslashreplace").decode()  # a file's may be no text
         is_same = source == self._source and self._run is not None
         is_on = is_same and 0 <= now - self._seen <= GAP_S
-        with self._errors(), self._db:
+        with self._errors(), self._opened() as db:
             if is_on:
-                self._db.execute("UPDATE watched SET end = ? WHERE id = ?", (now, self._watched))
+                db.execute("UPDATE watched SET end = ? WHERE id = ?", (now, self._watched))
             else:
-                row = self._db.execute(
+                row = db.execute(
                     "INSERT INTO watched (source, begin, end, age_prior) VALUES (?, ?, ?, ?)",
                     (source, now, now, _blob(self.age_prior)),
                 )
@@ -124,8 +120,13 @@ class VisitStore:
             )
             for visit in visits
         ]  # fmt: skip
-        with self._errors(), self._db:
-            self._db.executemany(PUT, rows)
+        with self._errors(), self._opened() as db:
+            db.executemany(PUT, rows)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = _connect(self.path, self._wait_s)
+        return self._db
 
     def _errors(self) -> contextlib.AbstractContextManager[None]:
         return _told(self.path, "cannot be written")
@@ -151,7 +152,7 @@ class Visits:
 def read(path: Path, begin: float, end: float, source: str | None = None) -> Visits:
     """The visits that began between two Unix times, of all sources or of one. Raises LivecamError
     or UsageError."""
-    with _opened(path) as db:
+    with _to_read(path) as db:
         watched = db.execute(
             "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
             "AND ifnull(?, source) = source ORDER BY begin",
@@ -173,7 +174,7 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
 
 def last_watched(path: Path) -> dict[str, float]:
     """Unix time up to which each source was looked at. Raises LivecamError or UsageError."""
-    with _opened(path) as db:
+    with _to_read(path) as db:
         return dict(
             db.execute(
                 "SELECT source, max(end) FROM watched GROUP BY source ORDER BY source"
@@ -182,7 +183,7 @@ def last_watched(path: Path) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
     """A file of visits, to read in it. Raises LivecamError or UsageError."""
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; expected a file of livecam run --visits")
@@ -200,16 +201,15 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def check(path: Path) -> None:
     """Raises UsageError or LivecamError unless visits can be added to this file."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f"{path}: is a folder; expected a file")
-    if not path.parent.is_dir():
-        raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
-    with VisitStore(path, None, gender=False):  # leaves nothing where nothing was watched
+    require_place(path)
+    with VisitStore(path, None, gender=False):
         pass
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, WAIT_S, isolation_level="IMMEDIATE")
+def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
+    db = sqlite3.connect(path, wait_s, isolation_level="IMMEDIATE")
     try:
         db.execute("BEGIN IMMEDIATE")  # of two that make the file, one waits
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:

@@ -83,9 +83,21 @@ def test_a_run_without_a_picture_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_picture_leaves_what_another_has_added(tmp_path: Path) -> None:
-    with VisitStore(tmp_path / "a.db", PRIOR, True):
-        added(tmp_path / "a.db", visit())
-    assert len(everything(tmp_path / "a.db")) == 1
+    path = tmp_path / "a.db"
+    with VisitStore(path, PRIOR, True):
+        added(path, visit())
+        assert len(everything(path)) == 1
+        with VisitStore(path, PRIOR, True):
+            pass
+    assert len(everything(path)) == 1
+
+
+def test_a_file_is_made_when_there_is_something_to_put_in_it(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        kept.wait(0)
+        assert list(tmp_path.iterdir()) == []
+        kept.watch("camera 0", NOW)
+        assert len(store.last_watched(tmp_path / "a.db")) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text")
@@ -255,7 +267,7 @@ def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     with (
         clips.read_only(tmp_path) as folder,
-        pytest.raises(LivecamError, match=r"cannot be written: unable to open database file"),
+        pytest.raises(LivecamError, match=r"cannot be written: the folder may not be written to"),
     ):
         store.check(folder / "a.db")
 
