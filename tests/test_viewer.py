@@ -163,7 +163,7 @@ def test_the_first_picture_after_an_outage_has_its_faces(viewer: Viewer) -> None
 def test_rows_name_the_camera_that_saw_the_face(viewer: Viewer, tmp_path: Path) -> None:
     table = tmp_path / "t.jsonl"
     request = dataclasses.replace(viewer.request, tracks=table)
-    with Outputs(request, viewer.config, is_complete=False) as outputs:
+    with Outputs(request, viewer.config, is_whole_clip=False) as outputs:
         for index, camera in enumerate((0, 2)):
             outputs.label(labels(shot(index, camera)))
     rows = [json.loads(line) for line in table.read_text().splitlines()]

@@ -93,14 +93,15 @@ class Summary:
 
 
 class Outputs:
-    """The table, the visits and the film of a run. A context manager.
+    """The table, the visits and the film of a run. A context manager. Of a clip that is labelled
+    whole (`is_whole_clip`), none leaves a frame out.
 
     A failure of one is not the end of a run that somebody watches: the summary has it among its
     notices and as its error, and the output is closed with what it holds.
     """
 
-    def __init__(self, request: Request, config: Config, is_complete: bool) -> None:
-        self.request, self.config, self.is_complete = request, config, is_complete
+    def __init__(self, request: Request, config: Config, is_whole_clip: bool) -> None:
+        self.request, self.config, self.is_whole_clip = request, config, is_whole_clip
         self.summary = Summary(request.source.name)
         self.recorder: Recorder | None = None
         self._table: TrackTable | None = None
@@ -126,7 +127,7 @@ class Outputs:
             from livecam.live.visits import VisitLog  # with the model's file: nobody else waits
 
             self._visits = VisitLog(
-                self.request.visits, self.config, self.is_complete, self.request.began
+                self.request.visits, self.config, self.is_whole_clip, self.request.began
             )
             self.summary.visits = 0
         if self.request.record is not None:
@@ -140,7 +141,7 @@ class Outputs:
         self._close_visits()
 
     def start_recording(self, path: Path) -> None:
-        self.recorder = Recorder(path, self.config, self.is_complete)
+        self.recorder = Recorder(path, self.config, self.is_whole_clip)
 
     def stop_recording(self) -> Recorder | None:
         """The closed recorder, if there was one."""

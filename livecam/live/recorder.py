@@ -24,12 +24,13 @@ Job = tuple[Frame, Sequence[TrackedFace], Array, OverlayConfig]
 class Recorder:
     """Writes labelled pictures at the times at which they were taken. A context manager.
 
-    `put` takes a picture; where the encoder cannot follow a camera, it leaves some out (`missed`)
-    and the film still runs at its true speed. `error` is why it ended before its time.
+    `put` takes a picture. Where the encoder cannot follow, that of a clip that is labelled whole
+    waits; else some are left out (`missed`), and the film still runs at its true speed. `error` is
+    why it ended before its time.
     """
 
-    def __init__(self, path: Path, config: Config, is_complete: bool = False) -> None:
-        self.path, self.is_complete = path, is_complete
+    def __init__(self, path: Path, config: Config, is_whole_clip: bool = False) -> None:
+        self.path, self.is_whole_clip = path, is_whole_clip
         self.missed = 0
         self.error: LivecamError | None = None
         self.begin_s: float | None = None  # of the first picture
@@ -64,13 +65,12 @@ class Recorder:
     def put(
         self, frame: Frame, faces: Sequence[TrackedFace], hidden: Array, overlay: OverlayConfig
     ) -> None:
-        """Write this picture with what is drawn on it. Waits for room only if the film is to be
-        complete."""
+        """Write this picture with what is drawn on it."""
         if self.begin_s is None:
             self.begin_s = frame.time_s
         self.last_s = frame.time_s
         try:
-            self._jobs.put((frame, faces, hidden, overlay), block=self.is_complete)
+            self._jobs.put((frame, faces, hidden, overlay), block=self.is_whole_clip)
         except queue.Full:
             self.missed += 1
 

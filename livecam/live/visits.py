@@ -23,12 +23,15 @@ AGAIN_S = 1.0  # after which a file that another program held is tried again
 class VisitLog:
     """Callable: labels, in order. A context manager. Raises LivecamError.
 
-    Visits are dated by this computer's clock. Those of a file (`is_file`) are dated as if it had
-    begun to play at the first frame, or by when it was filmed: `began`, Unix time.
+    Visits are dated by this computer's clock. Those of a clip that is labelled whole, as fast as it
+    goes, are dated as if it had begun to play at the first frame; those of any clip by when it was
+    filmed, if that is known: `began`, Unix time.
     """
 
-    def __init__(self, path: Path, config: Config, is_file: bool, began: float | None) -> None:
-        self.path, self._is_dated = path, is_file or began is not None
+    def __init__(
+        self, path: Path, config: Config, is_whole_clip: bool, began: float | None
+    ) -> None:
+        self.path, self._is_dated = path, is_whole_clip or began is not None
         prior = age_prior(config.classifier.model, config.classifier.runtime)
         self._opened = contextlib.ExitStack()
         self._store = self._opened.enter_context(VisitStore(path, prior, config.overlay.gender))
