@@ -31,7 +31,7 @@ class Calls:
         )
         self.faces = face if has_face else Faces.none()
 
-    def find(self, bgr: np.ndarray, least: float) -> Faces:
+    def find(self, bgr: np.ndarray, least: float, min_face_px: float | None) -> Faces:
         self.asked.append("find")
         return self.faces
 
@@ -118,7 +118,7 @@ def test_a_lost_face_ends_the_calm() -> None:
 
 def test_after_forgetting_all_faces_the_calm_has_ended() -> None:
     calm = Calm(has_face=True)
-    calm.line.tracker.forget()
+    calm.line.forget()
     assert calm.searched(53, 75) == [57, 62, 67, 72]
 
 
@@ -270,8 +270,8 @@ class Unsure(Calls):
         super().__init__()
         self.confidence = confidence
 
-    def find(self, bgr: np.ndarray, least: float) -> Faces:
-        faces = super().find(bgr, least)
+    def find(self, bgr: np.ndarray, least: float, min_face_px: float | None) -> Faces:
+        faces = super().find(bgr, least, min_face_px)
         confidence = np.full(len(faces), self.confidence, np.float32)
         faces = Faces(faces.xyxy, confidence, faces.landmarks)
         return faces if self.confidence >= least else Faces.none()
