@@ -227,7 +227,7 @@ def test_a_device_that_hangs_is_lost_after_its_time(
     plug_in: Callable[[FakeCamera], list],
 ) -> None:
     """On Linux a read may wait for seconds before it fails, and then the next one does."""
-    slow = [part for _ in range(100) for part in (0.1, None)]
+    slow = [part for _ in range(100) for part in (0.3, None)]
     plug_in(FakeCamera([*clips.greys(1), *slow]))
     with opened("3", dataclasses.replace(CONFIG, stall_after_s=0.5)) as reader:
         pictures = iter(reader)
@@ -235,7 +235,7 @@ def test_a_device_that_hangs_is_lost_after_its_time(
         begin_s = time.perf_counter()
         with pytest.raises(LivecamError, match="no pictures any more"):
             next(pictures)
-        assert 0.5 <= time.perf_counter() - begin_s < 2.0  # not 3.0
+        assert 0.5 <= time.perf_counter() - begin_s < 0.3 * readers.MISSES / 2
 
 
 def test_a_device_does_not_answer_for_the_time_of_others(

@@ -21,7 +21,7 @@ import numpy as np
 
 from livecam import views
 from livecam.ages import CENTRAL_RANGE, median_age
-from livecam.classifier import AgeGenderClassifier, runtime_of
+from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
 from livecam.extras import require
@@ -123,7 +123,7 @@ class _Evaluation:
     ) -> None:
         self.data = faces.load(data, split, datasets)  # first: Keras takes seconds to start
         train_ages = faces.ages(data, "train", datasets)
-        self.classifier = AgeGenderClassifier(model or "", runtime_of(model or ""))
+        self.classifier = AgeGenderClassifier(model or "")
         self.labels = labels_of(self.data)
         self.classify = functools.partial(self.classifier, count=count)
         self.answer, seen = answers(self.classify, self.data.crops)

@@ -97,7 +97,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     write_onnx(master, recipe, onnx)
     classifier = AgeGenderClassifier(onnx)
     differences = _require_alike(
-        answers(AgeGenderClassifier(keras, "keras"), dev.crops)[0],
+        answers(AgeGenderClassifier(keras), dev.crops)[0],
         answers(classifier, dev.crops)[0],
         labels_of(dev),
         recipe.eight_bits,
