@@ -31,7 +31,7 @@ CAMERA = LiveSource.camera(0)
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[VisitLog]:
     config = load_config(shipped_file("config.yaml"), environment={})
-    with VisitLog(tmp_path / "v.db", config, is_file=True, began=BEGAN) as log:
+    with VisitLog(tmp_path / "v.db", config, is_whole_clip=True, began=BEGAN) as log:
         yield log
 
 
