@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Iterable
@@ -33,8 +32,7 @@ class VisitLog:
     ) -> None:
         self.path, self._is_dated = path, is_whole_clip or began is not None
         prior = age_prior(config.classifier.model, config.classifier.runtime)
-        self._opened = contextlib.ExitStack()
-        self._store = self._opened.enter_context(VisitStore(path, prior, config.overlay.gender))
+        self._store = VisitStore(path, prior, config.overlay.gender)
         self._store.wait(0)
         self._audience = Audience(config.audience)
         self._epoch = began  # Unix time at 0 s of the frames' clock
@@ -50,8 +48,10 @@ class VisitLog:
 
     def close(self) -> None:
         """At the end of the run."""
-        with self._opened:
+        try:
             self._leave()
+        finally:
+            self._store.close()
 
     def __enter__(self) -> VisitLog:
         return self
