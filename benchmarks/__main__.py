@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 from benchmarks import agreement, clips, flicker, latency, memory, speed, starts
-from benchmarks.bench import Bench, Measurement, say
+from benchmarks.bench import Bench, Measurement
 from benchmarks.table import Row, as_dicts, markdown
 from livecam.errors import LivecamError, UsageError
+from livecam.exit_codes import exit_code, say
 from livecam.files import check_output, write_text
-from train.cli import run
 
 MEASUREMENTS: dict[str, Measurement] = {
     "labelling": speed.labelling,
@@ -41,7 +41,7 @@ MEASUREMENTS: dict[str, Measurement] = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(_benchmarks, _parser(), argv)
+    return exit_code(_benchmarks, _parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 
 from benchmarks import clips
-from benchmarks.bench import Bench, config, say
+from benchmarks.bench import Bench, config
 from benchmarks.boxes import partner_ious
 from benchmarks.naive import MIN_FACE_PX
 from benchmarks.table import Row
 from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError
+from livecam.exit_codes import say
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pipeline import Models
 from livecam.progress import counted

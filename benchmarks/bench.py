@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,8 +65,3 @@ def config(**flags: object) -> Config:
     """The shipped settings; `detector__detect_every=1` changes one."""
     changed = {name.replace("__", "."): value for name, value in flags.items()}
     return load_config(shipped_file("config.yaml"), changed, environment={})
-
-
-def say(text: str) -> None:
-    """How far it is, on stderr."""
-    print(text, file=sys.stderr, flush=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import clips
-from benchmarks.bench import Bench, say
+from benchmarks.bench import Bench
 from benchmarks.table import Row
 from livecam.ages import median_age
 from livecam.crops import aligned_crops
+from livecam.exit_codes import say
 from livecam.pipeline import Models
 
 LEAST_S = 3.0  # tracks that are seen for less say little

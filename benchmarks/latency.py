@@ -15,12 +15,13 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from benchmarks.bench import Bench, say
+from benchmarks.bench import Bench
 from benchmarks.commands import livecam
 from benchmarks.table import Row
 from livecam.datatypes import Image
 from livecam.display import problem
 from livecam.errors import LivecamError
+from livecam.exit_codes import say
 from livecam.extras import require
 
 SIZE_WH = (1280, 720)

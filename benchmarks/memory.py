@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import clips
-from benchmarks.bench import Bench, say
+from benchmarks.bench import Bench
 from benchmarks.commands import environment, livecam_words, require_success
 from benchmarks.table import Row
+from livecam.exit_codes import say
 
 EVERY_S = 0.05
 NEAR = 5  # measurements around a moment, whose median counts

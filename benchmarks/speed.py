@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from benchmarks import clips
-from benchmarks.bench import Bench, say
+from benchmarks.bench import Bench
 from benchmarks.commands import annotate_fps
 from benchmarks.naive import LEAST_FACE_PX, MIN_FACE_PX, shrunk
 from benchmarks.rounds import in_turns, ms_each
@@ -18,6 +18,7 @@ from livecam.clip import Clip
 from livecam.config import VideoConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from livecam.exit_codes import say
 from livecam.sinks import VideoSink
 
 VGA_WH = (640, 480)

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from benchmarks import clips
-from benchmarks.bench import Bench, say
+from benchmarks.bench import Bench
 from benchmarks.commands import livecam, python
 from benchmarks.rounds import in_turns, ms_each
 from benchmarks.table import Row, compared
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from livecam.exit_codes import say
 from livecam.extras import require
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.progress import counted

@@ -1,6 +1,6 @@
-"""The command line: arguments in, lines out. The only place that prints and sets exit codes.
+"""The command line: arguments in, lines out. The only place of livecam that prints.
 
-0 done, 1 something failed, 2 usage or configuration, 130 interrupted. stdout carries data alone.
+stdout carries data alone; everything else, and what went wrong, goes to stderr.
 Every command imports what it needs when it runs, so that `livecam --help` answers at once.
 """
 
@@ -9,16 +9,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import io
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from livecam.arguments import parser
 from livecam.errors import LivecamError, UsageError
-from livecam.interrupts import interruptible, noted
+from livecam.exit_codes import exit_code, say
+from livecam.interrupts import noted
 
 if TYPE_CHECKING:
     from livecam.annotate import Done
@@ -32,78 +31,10 @@ GREETING = (  # once
     "livecam estimates ages and genders of the faces that it sees, on this computer alone; "
     "no picture is stored or sent unless you record it"
 )
-SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    _open_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # a file's name may be no text, and not every code page has each sign of help
-            stream.reconfigure(errors="backslashreplace")
-    args = parser().parse_args(argv)
-    with interruptible():
-        return _exit_code(args)
-
-
-def _open_streams() -> None:
-    """Where the shell closed one (`2>&-`), what is written to it goes nowhere, and never into a
-    file that would get its number."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(number)
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-
-
-def _exit_code(args: argparse.Namespace) -> int:
-    try:
-        code = COMMANDS[args.command](args)
-        sys.stdout.flush()
-        return code
-    except LivecamError as error:
-        _say(f"livecam: {error}")
-        return 2 if isinstance(error, UsageError) else 1
-    except BrokenPipeError:  # the reader of stdout has enough
-        _leave(sys.stdout)
-        return 1
-    except KeyboardInterrupt:
-        _say("livecam: interrupted")
-        return 130
-    except OSError as error:
-        _say(f"livecam: {error.filename or 'output'}: {error.strerror or error}")
-        _leave(sys.stdout)
-        return 1
-    except ImportError as error:
-        _say(f"livecam: {_import_advice(error)}")
-        return 1
-
-
-def _leave(stream: TextIO) -> None:
-    """Python writes what is left to a stream when it ends, and must not fail at it again."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _import_advice(error: ImportError) -> str:
-    if "libGL" in str(error) or "libgthread" in str(error) or "libglib" in str(error):
-        return (
-            f"OpenCV cannot load a system library ({error}); on Debian or Ubuntu: "
-            f"apt-get install {SYSTEM_PACKAGES}"
-        )
-    if "DLL load failed" in str(error):
-        return (
-            f"a part of Windows is missing ({error}); install the latest Microsoft Visual C++ "
-            "Redistributable, and on an N edition of Windows the Media Feature Pack"
-        )
-    return f"a package is missing or broken ({error}); install livecam again"
-
-
-def _say(text: str) -> None:
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:  # the terminal is closed
-        _leave(sys.stderr)
+    return exit_code(lambda args: COMMANDS[args.command](args), parser(), argv)
 
 
 def _settings(args: argparse.Namespace) -> Config:
@@ -127,7 +58,7 @@ def _demo(args: argparse.Namespace) -> int:
         window = None if reason else stack.enter_context(Window("livecam demo"))
         paths = demo.run(config, args.output, window)
     if reason:
-        _say(f"no window: {reason}; the files hold the same")
+        say(f"no window: {reason}; the files hold the same")
     for path in paths:
         print(path)
     return 0
@@ -148,7 +79,7 @@ def _run(args: argparse.Namespace) -> int:
     request.check()
     memory = Memory.load(memory_file())
     if not memory.is_greeted:
-        _say(GREETING)
+        say(GREETING)
         memory.is_greeted = True
         memory.save(memory_file())
     watch = Stopwatch()
@@ -159,16 +90,16 @@ def _run(args: argparse.Namespace) -> int:
             summary = run_headless(request, config, watch, interrupts)
         else:
             summary = _run_in_window(request, config, watch, memory, interrupts)
-    _say(summary.line())
+    say(summary.line())
     for notice in summary.notices:
         if notice != summary.error:
-            _say(notice)
+            say(notice)
     if args.profile:
-        _say(watch.table())
+        say(watch.table())
     for path in summary.outputs:
         print(path)
     if summary.error is not None:
-        _say(f"livecam: {summary.error}")
+        say(f"livecam: {summary.error}")
     if summary.is_interrupted:
         return 130
     return int(summary.error is not None)
@@ -189,7 +120,7 @@ def _run_in_window(
 
     size_wh = memory.window_wh or SCREEN_WH
     with Window(f"livecam: {request.source.name}", size_wh) as window:
-        viewer = Viewer(request, config, window, watch, _say, memory.window_wh)
+        viewer = Viewer(request, config, window, watch, say, memory.window_wh)
         summary = viewer.run(ACTIONS, interrupts)
         memory.window_wh = viewer.size.chosen_wh
     memory.save(memory_file())
@@ -243,19 +174,19 @@ def _annotate(args: argparse.Namespace) -> int:
 def _say_done(done: Done, config: Config) -> None:
     """What became of one input: outputs on stdout, the rest on stderr."""
     if done.tracks:
-        _say(_track_table(done, config))
+        say(_track_table(done, config))
     if done.is_cut_short:
         limit_s = config.video.gif_max_s
-        _say(f"{done.name}: the GIF holds the first {limit_s:g} s; video.gif_max_s sets how much")
+        say(f"{done.name}: the GIF holds the first {limit_s:g} s; video.gif_max_s sets how much")
     if done.frames > 1 and done.rate:
-        _say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
+        say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
     elif done.frames == 1:
         from livecam.progress import counted
 
         found = counted(len(done.tracks), "face") if done.tracks else "no faces"
-        _say(f"{done.name}: {found}")
+        say(f"{done.name}: {found}")
     if done.error is not None:
-        _say(f"livecam: {done.error}")
+        say(f"livecam: {done.error}")
     for path in done.outputs:
         print(path, flush=True)
 
@@ -342,7 +273,7 @@ def _report(args: argparse.Namespace) -> int:
     for line in report.as_text(found):
         print(line)
     if not found.rows:
-        _say(f"{args.visits}: nothing was watched in this time")
+        say(f"{args.visits}: nothing was watched in this time")
     return 0
 
 
@@ -356,7 +287,7 @@ def _serve(args: argparse.Namespace) -> int:
 
     with Server(args.port, *_pages(args.visits, config)) as server:
         print(server.url, flush=True)
-        _say("open it in a browser on this computer; Ctrl-C ends it")
+        say("open it in a browser on this computer; Ctrl-C ends it")
         server.serve_forever()
     return 0
 

@@ -21,7 +21,8 @@ STEM_BYTES = 200  # of the name of a file, in that of the partial one
 
 class PartialFile:
     """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
-    `path` of its own: of two with one `final`, the one that ends last has written it.
+    `path` of its own: of two with one `final`, the one that ends last has written it. With `with`
+    it is `path`, kept at the end or, after an error, discarded.
 
     Raises LivecamError where there can be no file of that name."""
 
@@ -48,6 +49,15 @@ class PartialFile:
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # what was not made cannot be removed
             self.path.unlink()
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            self.keep()
+        else:
+            self.discard()
 
 
 def _require_name(path: Path) -> None:
@@ -94,6 +104,17 @@ def require_place(path: Path) -> None:
         raise LivecamError(f"{path}: cannot be written: the folder may not be written to")
 
 
+def check_folder(flag: str, folder: Path) -> None:
+    """Before the work, what would only fail after it. Raises UsageError if there is a file in the
+    place of the folder, or LivecamError if it may not be made or not be written to."""
+    place = folder.absolute()
+    nearest = next(path for path in (place, *place.parents) if path.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{flag} {folder}: {nearest} is a file; expected the name of a folder")
+    if not os.access(nearest, os.W_OK):
+        raise LivecamError(f"{folder}: cannot be written: {nearest} may not be written to")
+
+
 def real(path: Path) -> Path:
     """Absolute and without links. Path.resolve raises where links go round in a circle."""
     return Path(os.path.realpath(path))
@@ -108,12 +129,10 @@ def unwritable(path: Path, error: Exception) -> LivecamError:
 @held()
 def write_text(path: Path, text: str) -> None:
     """A text file, whole or not at all. Raises LivecamError if it cannot be written."""
-    file = PartialFile(path)
     try:
-        file.path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        file.keep()
+        with PartialFile(path) as partial:
+            partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
-        file.discard()
         raise unwritable(path, error) from error
 
 

@@ -54,17 +54,15 @@ def _too_large(name: str) -> str:
 @held()
 def write_picture(path: Path, bgr: Image) -> None:
     """A picture file in the format of its suffix. Raises LivecamError if it cannot be written."""
-    file = PartialFile(path)
     try:
         done, encoded = cv2.imencode(path.suffix, bgr, _picture_quality(path.suffix))
         if not done:
             raise LivecamError(f"{path}: OpenCV cannot encode {path.suffix}; use .jpg or .png")
-        file.path.write_bytes(encoded.tobytes())
-        file.keep()
+        with PartialFile(path) as partial:
+            partial.write_bytes(encoded.tobytes())
     except cv2.error as error:
         raise LivecamError(f"{path}: cannot be encoded: {error.err}") from error
     except OSError as error:
-        file.discard()
         raise unwritable(path, error) from error
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from livecam import __version__, cli
 from livecam.ages import SCHEMES
+from livecam.exit_codes import SYSTEM_PACKAGES
 from livecam.live.keys import KEYS as WINDOW_KEYS
 from livecam.prediction import KEYS
 from livecam.track_table import TRACK_FIELDS
@@ -99,7 +100,7 @@ def test_readme_names_every_key() -> None:
 
 
 def test_the_system_packages_are_the_same_everywhere() -> None:
-    for package in cli.SYSTEM_PACKAGES.split():
+    for package in SYSTEM_PACKAGES.split():
         assert package in README
         assert package in CI
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import re
@@ -17,7 +16,7 @@ from matplotlib.text import Text
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES
 from livecam.datatypes import AgeGender
-from train import cli, compare, evaluate, explore, faces, plots, report
+from train import compare, evaluate, explore, faces, plots, report
 
 
 class FakeClassifier:
@@ -435,14 +434,6 @@ def test_explore_refuses_an_output_before_it_draws(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
-
-
-def test_a_reader_that_has_enough_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    def command(args: argparse.Namespace) -> None:
-        raise BrokenPipeError(32, "Broken pipe")
-
-    assert cli.run(command, argparse.ArgumentParser(prog="p"), []) == 1
-    assert capsys.readouterr().err == ""
 
 
 # compare

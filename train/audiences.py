@@ -18,10 +18,10 @@ from livecam.ages import SCHEMES, AgeScheme
 from livecam.classifier import AgeGenderClassifier, age_prior
 from livecam.datatypes import Array
 from livecam.errors import LivecamError, UsageError
+from livecam.exit_codes import exit_code
 from livecam.prevalence import Z_80, counts
 from livecam.progress import counted
 from train import faces
-from train.cli import run
 from train.evaluate import answers
 from train.scores import labels_of
 
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("data", type=Path, help="HDF5 file from python -m train.prepare")
     parser.add_argument("--model", default="", help=".onnx or .keras file (the shipped .onnx)")
     parser.add_argument("--split", choices=tuple(faces.SPLITS), default="test", help="part (test)")
-    return run(_audiences, parser, argv)
+    return exit_code(_audiences, parser, argv)
 
 
 def _audiences(args: argparse.Namespace) -> None:

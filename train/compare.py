@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from livecam.errors import LivecamError, UsageError
+from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import check_output, write_text
 from livecam.progress import clock_time, counted
-from train.cli import run
 from train.run_folder import RunFolder
 from train.scores import number, part, percent
 
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="curves: .html or .png")
-    return run(_compare, parser, argv)
+    return exit_code(_compare, parser, argv)
 
 
 def _compare(args: argparse.Namespace) -> None:

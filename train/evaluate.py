@@ -24,11 +24,11 @@ from livecam.ages import CENTRAL_RANGE, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
+from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import check_output, write_text
 from livecam.progress import Progress
 from train import faces, metrics
-from train.cli import run
 from train.degrade import DEGRADATIONS
 from train.looks import LOOKS, looks
 from train.run_folder import RunFolder
@@ -41,7 +41,7 @@ WORST = 24  # faces of the gallery
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(_evaluate, _parser(), argv)
+    return exit_code(_evaluate, _parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

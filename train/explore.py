@@ -19,11 +19,11 @@ import numpy as np
 from livecam.ages import SCHEMES
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
+from livecam.exit_codes import exit_code
 from livecam.extras import require
-from livecam.files import check_output, write_text
+from livecam.files import check_folder, check_output, write_text
 from livecam.progress import counted
 from train import faces, metrics
-from train.cli import check_folder, run
 from train.labels import ETHNICITIES
 from train.scores import GENDERS, age_bands, bins_of
 
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--no-gallery", action="store_true", help="no faces: it can be shown to others"
     )
-    return run(_explore, parser, argv)
+    return exit_code(_explore, parser, argv)
 
 
 def _explore(args: argparse.Namespace) -> None:

@@ -25,11 +25,12 @@ from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Array
 from livecam.errors import LivecamError, UsageError
+from livecam.exit_codes import exit_code
 from livecam.extras import import_keras, require
+from livecam.files import check_folder
 from train import faces, metrics
 from train.calibrate import MIN_FACES, age_prior, range_bounds
 from train.card import card
-from train.cli import check_folder, run
 from train.evaluate import answers, score_model
 from train.recipe import Recipe
 from train.run_folder import RunFolder
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
                         "their dev part calibrates the age range")  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder to write to (`exported` in the run's)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing model")
-    return run(_export, parser, argv)
+    return exit_code(_export, parser, argv)
 
 
 def _export(args: argparse.Namespace) -> None:

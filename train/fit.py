@@ -14,9 +14,10 @@ from pathlib import Path
 
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
+from livecam.exit_codes import exit_code
 from livecam.extras import import_keras, require
+from livecam.files import check_folder
 from train import recipe as recipes
-from train.cli import check_folder, run
 from train.evaluate import evaluate_run
 from train.material import gathered
 from train.recipe import Recipe, read_recipe
@@ -29,7 +30,7 @@ Make a file of faces, then train on it:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(_fit, _parser(), argv)
+    return exit_code(_fit, _parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -44,19 +44,20 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
     if not resume:
         run.begin(recipe, data_hash=train.data_hash, faces=len(selection.rows))
     after = AfterEpoch(recipe, run, selection, material.dev, first_epoch)
-    for size_px, end in _stages(recipe):
-        if first_epoch >= end or after.is_over():
-            continue
-        net.fit(
-            Batches(train, selection, recipe, size_px, first_epoch, taught),
-            initial_epoch=first_epoch,
-            epochs=end,
-            shuffle=False,  # the batches do it, the same way after a resume
-            verbose=0,
-            callbacks=[after, *_tensorboard(run)],
-        )
-        # Keras leaves a fit with averaged weights: the next stage goes on with the checkpoint's
-        first_epoch = _resume(net, run)
+    with after.progress:
+        for size_px, end in _stages(recipe):
+            if first_epoch >= end or after.is_over():
+                continue
+            net.fit(
+                Batches(train, selection, recipe, size_px, first_epoch, taught),
+                initial_epoch=first_epoch,
+                epochs=end,
+                shuffle=False,  # the batches do it, the same way after a resume
+                verbose=0,
+                callbacks=[after, *_tensorboard(run)],
+            )
+            # Keras leaves a fit with averaged weights: the next stage goes on with the checkpoint's
+            first_epoch = _resume(net, run)
 
 
 def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:

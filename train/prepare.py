@@ -25,12 +25,12 @@ from livecam.crops import CANONICAL_PX, aligned_crops, assumed_landmarks
 from livecam.datatypes import Image
 from livecam.detector import Mtcnn
 from livecam.errors import LivecamError, UsageError
-from livecam.files import check_output
+from livecam.exit_codes import exit_code
+from livecam.files import PartialFile, check_output
 from livecam.pictures import decode_picture
 from livecam.progress import Progress
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
-from train.cli import run
 from train.dropped import Dropped
 from train.published import Entry
 from train.rows import Rows
@@ -42,7 +42,7 @@ MIN_FACE_PX = 32
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(_prepare, _parser(), argv)
+    return exit_code(_prepare, _parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,18 +106,13 @@ def _prepare(args: argparse.Namespace) -> None:
     if args.crop_px < MIN_FACE_PX:
         raise UsageError(f"--crop-px: expected at least {MIN_FACE_PX}, got {args.crop_px}")
     test_names, dev_names = _names(args.test_list, "test"), _names(args.dev_list, "dev")
-    partial = args.output.with_name(args.output.name + ".partial")
-    try:
-        with contextlib.ExitStack() as stack:
-            h5 = stack.enter_context(h5py.File(partial, "w"))
-            rows = Rows(stack.enter_context(copies.Thumbnails(partial.parent)))
-            _write_crops(h5, rows, _listed(args, rows.dropped, stack), args.crop_px)
-            split = rows.split(test_names, dev_names, args.dev_share, args.seed)
-            rows.write(h5, split)
-            print(rows.summary(split, test=test_names, dev=dev_names), file=sys.stderr)
-        partial.replace(args.output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with PartialFile(args.output) as partial, contextlib.ExitStack() as stack:
+        h5 = stack.enter_context(h5py.File(partial, "w"))
+        rows = Rows(stack.enter_context(copies.Thumbnails(partial.parent)))
+        _write_crops(h5, rows, _listed(args, rows.dropped, stack), args.crop_px)
+        split = rows.split(test_names, dev_names, args.dev_share, args.seed)
+        rows.write(h5, split)
+        print(rows.summary(split, test=test_names, dev=dev_names), file=sys.stderr)
     print(args.output)
 
 
@@ -173,7 +168,9 @@ def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], crop_px: int) ->
     )
     detector = Mtcnn(min_face_px=MIN_FACE_PX, threads=1)  # a batch for each core does more
     total = sum(len(listed.entries) for listed in data)
-    with Progress("prepare", total, "pictures") as progress, ThreadPoolExecutor(CORES) as pool:
+    pool = ThreadPoolExecutor(CORES)
+    with Progress("prepare", total, "pictures") as progress, contextlib.ExitStack() as stack:
+        stack.callback(pool.shutdown, cancel_futures=True)  # interrupted, it does not work on
         for batch in _in_order(pool, _batches(data), detector, crop_px):
             _write_batch(crops, rows, batch)
             progress.step(len(batch))

@@ -1,0 +1,91 @@
+"""How every command ends: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.
+
+What went wrong is one line on stderr, which begins with the name of the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from livecam.errors import LivecamError, UsageError
+from livecam.interrupts import interruptible
+
+SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
+
+
+def exit_code(
+    command: Callable[[Namespace], int | None], parser: ArgumentParser, argv: Sequence[str] | None
+) -> int:
+    """Of a command that returns one, or None where all is done. argparse exits by itself."""
+    _open_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a file's name may be no text, and not every code page has each sign of help
+            stream.reconfigure(errors="backslashreplace")
+    args = parser.parse_args(argv)
+    with interruptible():
+        try:
+            code = command(args)
+            sys.stdout.flush()
+            return code or 0
+        except LivecamError as error:
+            say(f"{parser.prog}: {error}")
+            return 2 if isinstance(error, UsageError) else 1
+        except BrokenPipeError:  # the reader of stdout has enough
+            _leave(sys.stdout)
+            return 1
+        except KeyboardInterrupt:
+            say(f"{parser.prog}: interrupted")
+            return 130
+        except OSError as error:
+            say(f"{parser.prog}: {error.filename or 'output'}: {error.strerror or error}")
+            _leave(sys.stdout)
+            return 1
+        except ImportError as error:
+            say(f"{parser.prog}: {_import_advice(error)}")
+            return 1
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # the terminal is closed
+        _leave(sys.stderr)
+
+
+def _open_streams() -> None:
+    """Where the shell closed one (`2>&-`), what is written to it goes nowhere, and never into a
+    file that would get its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def _leave(stream: TextIO) -> None:
+    """Python writes what is left to a stream when it ends, and must not fail at it again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _import_advice(error: ImportError) -> str:
+    if "libGL" in str(error) or "libgthread" in str(error) or "libglib" in str(error):
+        return (
+            f"OpenCV cannot load a system library ({error}); on Debian or Ubuntu: "
+            f"apt-get install {SYSTEM_PACKAGES}"
+        )
+    if "DLL load failed" in str(error):
+        return (
+            f"a part of Windows is missing ({error}); install the latest Microsoft Visual C++ "
+            "Redistributable, and on an N edition of Windows the Media Feature Pack"
+        )
+    return f"a package is missing or broken ({error}); install livecam again"

@@ -1,0 +1,60 @@
+"""How commands end; that the real ones end so is in the tests of each."""
+
+from __future__ import annotations
+
+import signal
+from argparse import ArgumentParser, Namespace
+
+import pytest
+from patience import ENDS
+
+from livecam.errors import LivecamError, UsageError
+from livecam.exit_codes import exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (LivecamError("a.jpg: no such file"), 1, "p: a.jpg: no such file\n"),
+        (UsageError("--over: is too old"), 2, "p: --over: is too old\n"),
+        (OSError(28, "No space left on device", "a.csv"), 1, "p: a.csv: No space left on device\n"),
+        (OSError("it is broken"), 1, "p: output: it is broken\n"),
+        (BrokenPipeError(32, "Broken pipe"), 1, ""),  # the reader has enough: no error
+        (KeyboardInterrupt(), 130, "p: interrupted\n"),
+        (ImportError("No module named 'av'"), 1, "p: a package is missing or broken (No module "
+         "named 'av'); install livecam again\n"),
+    ],
+)  # fmt: skip
+def test_what_went_wrong_is_one_line(
+    error: BaseException, code: int, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def command(args: Namespace) -> None:
+        raise error
+
+    assert exit_code(command, ArgumentParser(prog="p"), []) == code
+    assert capfd.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize("code", [0, 1, 130])
+def test_the_code_is_that_of_the_command(code: int) -> None:
+    assert exit_code(lambda args: code, ArgumentParser(), []) == code
+
+
+def test_a_command_that_returns_nothing_is_done() -> None:
+    assert exit_code(lambda args: None, ArgumentParser(), []) == 0
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_a_command_that_is_killed_ends_its_files(number: signal.Signals) -> None:
+    ended = []
+
+    def command(args: Namespace) -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            ended.append(number)
+
+    before = signal.getsignal(number)
+    assert exit_code(command, ArgumentParser(), []) == 130
+    assert ended == [number]
+    assert signal.getsignal(number) is before
