@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
@@ -24,8 +25,12 @@ def interruptible() -> Iterator[None]:
     is_over = threading.Event()
 
     def again(number: int) -> None:
-        if not is_over.is_set():
+        if is_over.is_set():
+            return
+        if sys.platform == "win32":
             signal.raise_signal(number)
+        else:  # the main thread may sleep, and only what comes to itself wakes it
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if _is_importing(frame):  # a library that is interrupted then may fail in any way, or crash
