@@ -232,7 +232,7 @@ def _require_ours(db: sqlite3.Connection, path: Path) -> None:
         raise UsageError(f"{path}: not a file of livecam run --visits; give another name")
     if version != VERSION:
         raise UsageError(
-            f"{path}: of version {version}, this livecam knows {VERSION}; give another name"
+            f"{path}: has format {version}, this livecam reads {VERSION}; give another name"
         )
 
 

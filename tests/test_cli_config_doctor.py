@@ -166,7 +166,7 @@ MISTAKES = [
     ("ages: {schemes: {a: 5}}", "ages.schemes: expected names with lists of whole numbers"),
     ("detector: {thresholds: [0.5]}", "detector.thresholds: expected three numbers"),
     ("detector: {thresholds: [0.5, 0.6, 2]}", "expected a list of numbers between 0 and 1"),
-    ("runtime: {providers: CUDA}", "runtime.providers: expected a list of texts"),
+    ("runtime: {providers: CUDA}", "runtime.providers: expected a list of strings"),
     ("tracker: 5", "expected keys in 'tracker', received 5"),
     ("- tracker", "expected sections, received ['tracker']"),
     ("just words", "expected sections, received 'just words'"),

@@ -583,7 +583,7 @@ def test_interrupted_it_leaves_a_film_that_plays_and_whole_rows(
     assert (child.returncode, out) == (130, f"{film}\nt.csv\n")
     assert "Traceback" not in err
     opened, end, *notices = err.splitlines()
-    assert all("left out, because the encoder could not follow" in notice for notice in notices)
+    assert all("left out: the encoder could not keep up" in notice for notice in notices)
     assert opened == f"{camera.url}: 240x180 (mjpeg)"
     found = SUMMARY.fullmatch(end)
     assert found, end

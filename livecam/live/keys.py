@@ -26,7 +26,7 @@ AGE_STYLES = {
 def pause(viewer: Viewer) -> None:
     viewer.look.is_paused = not viewer.look.is_paused
     viewer.capture.is_paused = viewer.look.is_paused
-    viewer.message("paused" if viewer.look.is_paused else "going on")
+    viewer.message("paused" if viewer.look.is_paused else "resumed")
 
 
 def snapshot(viewer: Viewer) -> None:

@@ -158,8 +158,8 @@ class Outputs:
             )
         if recorder.missed:
             self.summary.notices.append(
-                f"{recorder.path}: {recorder.missed} pictures left out, because the encoder could "
-                "not follow"
+                f"{recorder.path}: {counted(recorder.missed, 'frame')} left out: the encoder could "
+                "not keep up"
             )
         if recorder.error is not None:
             self._fail(str(recorder.error))
