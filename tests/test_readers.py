@@ -309,7 +309,8 @@ def of_unknown_kind(path: Path) -> Path:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of what is no clip, and of one that is."""
     folder = tmp_path_factory.mktemp("files")
-    clips.write_clip(folder / "a.mp4", clips.greys(6), rate=20)
+    for name in ("a.mp4", "a.ts"):
+        clips.write_clip(folder / name, clips.greys(6), rate=20)
     (folder / "album").mkdir()
     (folder / "album.mp4").mkdir()
     (folder / "text.mp4").write_text("only words\n" * 50)
@@ -487,8 +488,9 @@ def test_what_is_no_stream(website: str, name: str, why: str) -> None:
     assert refusal(f"{secret}/{name}?token=abc") == f"{website}/{name}: {why}"
 
 
-def test_a_film_on_a_server_plays_at_its_speed_and_ends(website: str) -> None:
-    with opened(f"{website}/a.mp4") as reader:
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
+def test_a_film_on_a_server_plays_at_its_speed_and_ends(website: str, name: str) -> None:
+    with opened(f"{website}/{name}") as reader:
         assert reader.is_paced
         times_s, pictures = zip(*reader, strict=True)
     assert times_s == pytest.approx([i / 20 for i in range(6)], abs=1e-3)

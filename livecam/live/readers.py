@@ -135,8 +135,7 @@ class StreamReader:
             self.close()
             raise LivecamError(f"{name}: {UNKNOWN_CODEC}")
         self._stream.thread_type = "SLICE"  # threads by frame would hold frames back
-        # a file on a server has a length and plays at its own speed
-        self.is_paced = not is_rtsp and bool(self._container.duration)
+        self.is_paced = not is_rtsp and _is_file(self._container)
         size = f"{self._stream.width}x{self._stream.height}"
         self.detail = f"{size} ({self._stream.codec_context.name})"
 
@@ -173,6 +172,12 @@ class StreamReader:
 
     def close(self) -> None:
         self._container.close()
+
+
+def _is_file(container: av.container.InputContainer) -> bool:
+    """One on a server plays at its own speed, and ends. An MPEG transport stream does not say how
+    long it is; the server says of a file how large it is."""
+    return bool(container.duration) or (container.format.name == "mpegts" and container.size > 0)
 
 
 def _is_picture(container: av.container.InputContainer) -> bool:
