@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from livecam.annotate import Done
     from livecam.config import Config
     from livecam.live.memory import Memory
-    from livecam.live.outputs import Request, Summary
+    from livecam.live.options import RunOptions
+    from livecam.live.outputs import Summary
     from livecam.stopwatch import Stopwatch
     from livecam.web.server import Get, Post
 
@@ -67,16 +68,22 @@ def _demo(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam.live.memory import Memory, memory_file
-    from livecam.live.outputs import Request
+    from livecam.live.options import RunOptions
     from livecam.live.readers import LiveSource
     from livecam.stopwatch import Stopwatch
 
     source = LiveSource.parse(args.camera)
-    request = Request(
-        source, args.record, args.tracks, args.visits, args.filmed, args.overwrite,
-        args.max_frames, args.duration,
-    )  # fmt: skip
-    request.check()
+    options = RunOptions(
+        source,
+        record=args.record,
+        tracks=args.tracks,
+        visits=args.visits,
+        began=args.filmed,
+        overwrite=args.overwrite,
+        max_frames=args.max_frames,
+        duration_s=args.duration,
+    )
+    options.check()
     memory = Memory.load(memory_file())
     if not memory.is_greeted:
         say(GREETING)
@@ -87,9 +94,9 @@ def _run(args: argparse.Namespace) -> int:
         if args.headless:
             from livecam.live.headless import run_headless
 
-            summary = run_headless(request, config, watch, interrupts)
+            summary = run_headless(options, config, watch, interrupts)
         else:
-            summary = _run_in_window(request, config, watch, memory, interrupts)
+            summary = _run_in_window(options, config, watch, memory, interrupts)
     say(summary.line())
     for notice in summary.notices:
         if notice != summary.error:
@@ -106,7 +113,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _run_in_window(
-    request: Request,
+    options: RunOptions,
     config: Config,
     watch: Stopwatch,
     memory: Memory,
@@ -119,8 +126,8 @@ def _run_in_window(
     from livecam.live.window_size import SCREEN_WH
 
     size_wh = memory.window_wh or SCREEN_WH
-    with Window(f"livecam: {request.source.name}", size_wh) as window:
-        viewer = Viewer(request, config, window, watch, say, memory.window_wh)
+    with Window(f"livecam: {options.source.name}", size_wh) as window:
+        viewer = Viewer(options, config, window, watch, say, memory.window_wh)
         summary = viewer.run(ACTIONS, interrupts)
         memory.window_wh = viewer.size.chosen_wh
     memory.save(memory_file())
@@ -133,21 +140,27 @@ def _annotate(args: argparse.Namespace) -> int:
         raise UsageError(f"--end {args.end:g} s: expected a time after --start {args.start:g} s")
     import cv2
 
-    from livecam.annotate import Done, Outputs, Request, annotate
+    from livecam.annotate import Done, annotate
     from livecam.inputs import CLIP_SUFFIXES, expand
+    from livecam.output_paths import AnnotateOptions, OutputPaths
     from livecam.pictures import PICTURE_SUFFIXES
     from livecam.pipeline import Models
     from livecam.track_table import TrackTable
 
     inputs = expand(args.input, PICTURE_SUFFIXES | CLIP_SUFFIXES)
-    request = Request(
-        args.output, args.format, not args.no_video, args.tracks, args.overwrite, args.start,
-        args.end,
-    )  # fmt: skip
-    outputs = Outputs(inputs, request)
+    options = AnnotateOptions(
+        output=args.output,
+        format=args.format,
+        write_video=not args.no_video,
+        tracks=args.tracks,
+        overwrite=args.overwrite,
+        start_s=args.start,
+        end_s=args.end,
+    )
+    paths = OutputPaths(inputs, options)
     models = Models(config)
     cv2.setNumThreads(1)  # frames are read, labelled and encoded side by side already
-    outputs.prepare()
+    paths.prepare()
     has_failed = False
     with contextlib.ExitStack() as stack:
         table = None
@@ -155,7 +168,7 @@ def _annotate(args: argparse.Namespace) -> int:
             table = stack.enter_context(TrackTable(args.tracks, config.overlay.gender))
         for source in inputs:
             try:
-                done = annotate(source, outputs, models, config, table)
+                done = annotate(source, paths, models, config, table)
             except UsageError:
                 raise
             except (LivecamError, OSError) as error:
@@ -215,7 +228,7 @@ def _predict(args: argparse.Namespace) -> int:
     from livecam.inputs import expand
     from livecam.pictures import PICTURE_SUFFIXES
     from livecam.pipeline import Models
-    from livecam.prediction import Options, answers
+    from livecam.prediction import PredictOptions, answers
     from livecam.progress import Progress
     from livecam.rows import CsvRows, as_json, as_lines
 
@@ -223,7 +236,9 @@ def _predict(args: argparse.Namespace) -> int:
     if args.csv is not None:
         paths = [source.path for source in inputs if source.path is not None]
         check_output("--csv", args.csv, [".csv"], paths, args.overwrite)
-    options = Options(args.assume_face, config.overlay.gender, tuple(dict.fromkeys(args.over)))
+    options = PredictOptions(
+        args.assume_face, config.overlay.gender, tuple(dict.fromkeys(args.over))
+    )
     models = Models(config)
     write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
     has_failed = False

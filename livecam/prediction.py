@@ -37,7 +37,7 @@ READERS = 4  # threads; decoding and network wait outside of Python's lock
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class PredictOptions:
     """`assume_face`: every picture is one cropped face. `over`: ages to give P(age >= a) for."""
 
     assume_face: bool = False
@@ -69,7 +69,7 @@ def predict(
     """
     if isinstance(source, (str, Path, np.ndarray)):
         return predict([source], assume_face=assume_face, over=over, scheme=scheme)[0]
-    options = Options(assume_face, True, tuple(over))
+    options = PredictOptions(assume_face, True, tuple(over))
     models = _models(scheme)
     pictures = (_as_bgr(one) for one in source)
     batches = _batches(pictures, lambda picture: picture.nbytes)
@@ -113,7 +113,7 @@ def _array_as_bgr(array: np.ndarray) -> Image:
     return np.ascontiguousarray(np.broadcast_to(rgb[..., ::-1], (*rgb.shape[:2], 3)))
 
 
-def answers(inputs: Sequence[Input], models: Models, options: Options) -> Iterator[Answer]:
+def answers(inputs: Sequence[Input], models: Models, options: PredictOptions) -> Iterator[Answer]:
     """One answer for each input, in order; read by several threads, labelled in batches."""
     stop = threading.Event()
     pool = ThreadPoolExecutor(READERS)
@@ -196,7 +196,7 @@ def _read(source: Input, stop: threading.Event) -> _Read:
         return _Read(source, error=str(error))
 
 
-def faces_of(pictures: Sequence[Image], models: Models, options: Options) -> list[list[Row]]:
+def faces_of(pictures: Sequence[Image], models: Models, options: PredictOptions) -> list[list[Row]]:
     """The rows of each BGR picture, without their file: one detection and one classification
     for all."""
     if options.assume_face:
@@ -224,7 +224,7 @@ def _assumed(picture: Image) -> Faces:
 
 
 def _rows(
-    found: Sequence[Faces], answer: AgeGender, models: Models, options: Options
+    found: Sequence[Faces], answer: AgeGender, models: Models, options: PredictOptions
 ) -> Iterator[Row]:
     scheme = models.config.scheme
     ages = median_age(answer.age_probs)
@@ -259,6 +259,6 @@ KEYS = (
 )  # fmt: skip
 
 
-def _no_face(name: str, options: Options) -> Row:
+def _no_face(name: str, options: PredictOptions) -> Row:
     keys = (*KEYS, "over") if options.over else KEYS
     return {"file": name, **dict.fromkeys(keys)}

@@ -10,7 +10,7 @@ from typing import Any
 from livecam.ages import AgeScheme
 from livecam.config import OverlayConfig
 from livecam.files import RowFile, csv_line
-from livecam.prediction import Options, Row
+from livecam.prediction import PredictOptions, Row
 
 TOP_BINS = 3
 
@@ -51,7 +51,7 @@ def _percent(share: float) -> str:
 class CsvRows(RowFile):
     """The rows in a CSV file, with a column for each bin."""
 
-    def __init__(self, path: Path, scheme: AgeScheme, options: Options) -> None:
+    def __init__(self, path: Path, scheme: AgeScheme, options: PredictOptions) -> None:
         self._bins = scheme.labels
         self._over = [str(age) for age in options.over]
         super().__init__(path, csv_line(self._columns()))

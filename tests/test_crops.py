@@ -15,7 +15,7 @@ from livecam.crops import CANONICAL_PX, TEMPLATE, aligned_crops, assumed_landmar
 from livecam.datatypes import AGES, AgeGender
 from livecam.detector import Mtcnn
 from livecam.pictures import read_picture
-from livecam.prediction import Options, faces_of
+from livecam.prediction import PredictOptions, faces_of
 from livecam.shipped import shipped_file
 
 CROP = (CANONICAL_PX, CANONICAL_PX, 3)
@@ -211,7 +211,9 @@ def crops_of_run_time(files: list[Path], detector: Mtcnn) -> np.ndarray:
         classifier=SimpleNamespace(age_range=CENTRAL_RANGE),
         config=load_config(shipped_file("config.yaml"), environment={}),
     )
-    faces_of([read_picture(file.name, file) for file in files], models, Options(assume_face=True))
+    faces_of(
+        [read_picture(file.name, file) for file in files], models, PredictOptions(assume_face=True)
+    )
     return np.concatenate(seen)
 
 

@@ -16,7 +16,8 @@ from livecam.datatypes import Frame
 from livecam.live.capture import Shot
 from livecam.live.keys import ACTIONS, blur
 from livecam.live.labeller import Labels
-from livecam.live.outputs import Outputs, Request
+from livecam.live.options import RunOptions
+from livecam.live.outputs import Outputs
 from livecam.live.readers import LiveSource
 from livecam.live.viewer import Viewer
 from livecam.shipped import shipped_file
@@ -54,7 +55,7 @@ class Idle:
 def viewer() -> Viewer:
     config = load_config(shipped_file("config.yaml"), environment={})
     source = LiveSource.parse("0")
-    viewer = Viewer(Request(source), config, None, Stopwatch(), lambda text: None)  # type: ignore[arg-type]
+    viewer = Viewer(RunOptions(source), config, None, Stopwatch(), lambda text: None)  # type: ignore[arg-type]
     viewer.labeller = Idle()  # type: ignore[assignment]
     return viewer
 
@@ -162,8 +163,8 @@ def test_the_first_picture_after_an_outage_has_its_faces(viewer: Viewer) -> None
 
 def test_rows_name_the_camera_that_saw_the_face(viewer: Viewer, tmp_path: Path) -> None:
     table = tmp_path / "t.jsonl"
-    request = dataclasses.replace(viewer.request, tracks=table)
-    with Outputs(request, viewer.config, is_whole_clip=False) as outputs:
+    options = dataclasses.replace(viewer.options, tracks=table)
+    with Outputs(options, viewer.config, is_whole_clip=False) as outputs:
         for index, camera in enumerate((0, 2)):
             outputs.label(labels(shot(index, camera)))
     rows = [json.loads(line) for line in table.read_text().splitlines()]

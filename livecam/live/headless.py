@@ -15,7 +15,8 @@ from livecam.datatypes import Frame
 from livecam.errors import LivecamError
 from livecam.live.capture import Capture, Shot, Teller
 from livecam.live.labeller import Labels, Line
-from livecam.live.outputs import Outputs, Request, Summary
+from livecam.live.options import RunOptions
+from livecam.live.outputs import Outputs, Summary
 from livecam.live.readers import open_clip
 from livecam.motion import Motion
 from livecam.pipeline import Models
@@ -26,15 +27,15 @@ WAIT_S = 0.1
 
 
 def run_headless(
-    request: Request, config: Config, watch: Stopwatch, interrupts: Sequence[int] = ()
+    options: RunOptions, config: Config, watch: Stopwatch, interrupts: Sequence[int] = ()
 ) -> Summary:
     """Label a source until it ends, for as long as was asked, or until there are `interrupts`. A
     camera or stream gives its newest picture each time; of a file every picture is labelled, as
     fast as it goes."""
-    path = request.source.path
-    clip = open_clip(request.source.name, path) if path is not None else None
+    path = options.source.path
+    clip = open_clip(options.source.name, path) if path is not None else None
     total = clip.total if clip is not None else None
-    outputs = Outputs(request, config, is_whole_clip=clip is not None)
+    outputs = Outputs(options, config, is_whole_clip=clip is not None)
     summary = outputs.summary
     # of a file the labels are the same each time, however fast the computer
     within_s = config.camera.search_within_s if clip is None else None
@@ -50,9 +51,9 @@ def run_headless(
                 shots: Iterator[Shot]
                 if clip is not None:
                     frames = stack.enter_context(clip.frames_ahead())
-                    wanted = itertools.islice(_before(frames, request), request.max_frames)
+                    wanted = itertools.islice(_before(frames, options), options.max_frames)
                     few, every = looked_ahead(wanted, config.tracker.confirm_after + 1)
-                    shots = (Shot(frame, time.perf_counter(), request.source) for frame in every)
+                    shots = (Shot(frame, time.perf_counter(), options.source) for frame in every)
                 else:
                     newest = _newest_frames(outputs, watch, progress, interrupts)
                     shots = stack.enter_context(contextlib.closing(newest))
@@ -62,7 +63,7 @@ def run_headless(
                     outputs.label(labels)
                     _film(outputs, motion, labels, config)
                     progress.step()
-                    if _is_useless(outputs) or interrupts or summary.labelled == request.max_frames:
+                    if _is_useless(outputs) or interrupts or summary.labelled == options.max_frames:
                         break
     except LivecamError as error:
         if not summary.labelled:
@@ -76,9 +77,9 @@ def run_headless(
 
 def _is_useless(outputs: Outputs) -> bool:
     """Nobody watches: an output that is lost, or a GIF that is full, was what it was for."""
-    request = outputs.request
-    has_more = request.tracks is not None or request.visits is not None
-    is_full = request.record is not None and outputs.recorder is None and not has_more
+    options = outputs.options
+    has_more = options.tracks is not None or options.visits is not None
+    is_full = options.record is not None and outputs.recorder is None and not has_more
     return is_full or outputs.summary.error is not None
 
 
@@ -90,9 +91,9 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> N
     outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
 
 
-def _before(frames: Iterable[Frame], request: Request) -> Iterator[Frame]:
+def _before(frames: Iterable[Frame], options: RunOptions) -> Iterator[Frame]:
     """Those of the first `duration_s`, the last of them cut there."""
-    end_s = math.inf if request.duration_s is None else request.duration_s
+    end_s = math.inf if options.duration_s is None else options.duration_s
     for frame in frames:
         if frame.time_s >= end_s:
             return
@@ -104,9 +105,9 @@ def _newest_frames(
     outputs: Outputs, watch: Stopwatch, progress: Progress, interrupts: Sequence[int]
 ) -> Generator[Shot, None, None]:
     """Of a camera or stream, for `duration_s` from its first picture or until `interrupts`."""
-    request = outputs.request
+    options = outputs.options
     end_s = math.inf
-    with Capture(request.source, outputs.config.camera) as capture:
+    with Capture(options.source, outputs.config.camera) as capture:
         tell = Teller(capture, progress.note)
         try:
             while time.perf_counter() < end_s and not capture.is_over and not interrupts:
@@ -114,8 +115,8 @@ def _newest_frames(
                 tell()
                 if shot is None:
                     continue
-                if request.duration_s is not None:
-                    end_s = min(end_s, time.perf_counter() + request.duration_s)
+                if options.duration_s is not None:
+                    end_s = min(end_s, time.perf_counter() + options.duration_s)
                 yield shot
         finally:
             outputs.count(capture, watch)

@@ -1,4 +1,4 @@
-"""What `livecam run` was asked for, what it writes, and what it says at its end."""
+"""What `livecam run` writes, and what it says at its end."""
 
 from __future__ import annotations
 
@@ -12,51 +12,19 @@ from typing import TYPE_CHECKING
 
 from livecam.config import Config, OverlayConfig
 from livecam.datatypes import Array, Frame, TrackedFace
-from livecam.errors import LivecamError, UsageError
-from livecam.files import check_output
+from livecam.errors import LivecamError
 from livecam.live.capture import Capture
 from livecam.live.labeller import Labels
-from livecam.live.readers import LiveSource
+from livecam.live.options import RunOptions
 from livecam.live.recorder import Recorder
 from livecam.progress import counted
-from livecam.sinks import VIDEOS
 from livecam.stopwatch import Stopwatch
-from livecam.store import check
-from livecam.track_table import TABLES, TrackTable
+from livecam.track_table import TrackTable
 
 if TYPE_CHECKING:
     from livecam.live.visits import VisitLog
 
 LATENCY = "to screen"  # the stopwatch's part from the camera to the screen
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a person asked `run` for, apart from the configuration."""
-
-    source: LiveSource
-    record: Path | None = None
-    tracks: Path | None = None
-    visits: Path | None = None
-    began: float | None = None  # Unix time at which a file was filmed
-    overwrite: bool = False
-    max_frames: int | None = None
-    duration_s: float | None = None
-
-    def check(self) -> None:
-        """Refuse clashes before anything is opened. Raises UsageError or LivecamError."""
-        source = [] if self.source.path is None else [self.source.path]
-        wanted = (("--record", self.record, VIDEOS), ("--tracks", self.tracks, TABLES))
-        for flag, path, suffixes in wanted:
-            if path is not None:
-                check_output(flag, path, suffixes, source, self.overwrite)
-        if self.began is not None and (self.source.path is None or self.visits is None):
-            raise UsageError("--filmed: says when a file was filmed, for --visits; give both")
-        if self.visits is not None:
-            others = [self.source.path, self.record, self.tracks]
-            if self.visits.resolve() in [path.resolve() for path in others if path is not None]:
-                raise UsageError(f"--visits {self.visits}: is another file of this command")
-            check(self.visits)
 
 
 @dataclass(slots=True)
@@ -100,9 +68,9 @@ class Outputs:
     notices and as its error, and the output is closed with what it holds.
     """
 
-    def __init__(self, request: Request, config: Config, is_whole_clip: bool) -> None:
-        self.request, self.config, self.is_whole_clip = request, config, is_whole_clip
-        self.summary = Summary(request.source.name)
+    def __init__(self, options: RunOptions, config: Config, is_whole_clip: bool) -> None:
+        self.options, self.config, self.is_whole_clip = options, config, is_whole_clip
+        self.summary = Summary(options.source.name)
         self.recorder: Recorder | None = None
         self._table: TrackTable | None = None
         self._visits: VisitLog | None = None
@@ -121,17 +89,17 @@ class Outputs:
         self._close()
 
     def _open(self) -> None:
-        if self.request.tracks is not None:
-            self._table = TrackTable(self.request.tracks, self.config.overlay.gender)
-        if self.request.visits is not None:
+        if self.options.tracks is not None:
+            self._table = TrackTable(self.options.tracks, self.config.overlay.gender)
+        if self.options.visits is not None:
             from livecam.live.visits import VisitLog  # with the model's file: nobody else waits
 
             self._visits = VisitLog(
-                self.request.visits, self.config, self.is_whole_clip, self.request.began
+                self.options.visits, self.config, self.is_whole_clip, self.options.began
             )
             self.summary.visits = 0
-        if self.request.record is not None:
-            self.start_recording(self.request.record)
+        if self.options.record is not None:
+            self.start_recording(self.options.record)
         self._begin_s = time.perf_counter()
 
     def _close(self) -> None:
@@ -171,9 +139,9 @@ class Outputs:
             return
         with self._told():
             table.close()
-            assert self.request.tracks is not None
+            assert self.options.tracks is not None
             if table.is_written:  # a run without a face leaves a table, one without a picture none
-                self.summary.outputs.append(self.request.tracks)
+                self.summary.outputs.append(self.options.tracks)
 
     def _close_visits(self) -> None:
         log, self._visits = self._visits, None

@@ -14,7 +14,8 @@ from livecam.errors import LivecamError, UsageError
 from livecam.live import hud
 from livecam.live.capture import Capture, Shot, Teller
 from livecam.live.labeller import Labeller, Labels
-from livecam.live.outputs import LATENCY, Outputs, Request, Summary
+from livecam.live.options import RunOptions
+from livecam.live.outputs import LATENCY, Outputs, Summary
 from livecam.live.readers import LiveSource
 from livecam.live.status import Status
 from livecam.live.view import Look, View
@@ -36,19 +37,19 @@ class Viewer:
 
     def __init__(
         self,
-        request: Request,
+        options: RunOptions,
         config: Config,
         window: Window,
         watch: Stopwatch,
         say: Callable[[str], None],
         remembered_wh: tuple[int, int] | None = None,
     ) -> None:
-        self.request, self.config, self.window, self.watch = request, config, window, watch
+        self.options, self.config, self.window, self.watch = options, config, window, watch
         self.say = say
-        self.look = Look(config.overlay, is_mirrored=request.source.index is not None)
-        self.capture = Capture(request.source, config.camera)
-        self.labeller = Labeller(config, watch, is_live=request.source.path is None)
-        self.outputs = Outputs(request, config, is_whole_clip=False)
+        self.look = Look(config.overlay, is_mirrored=options.source.index is not None)
+        self.capture = Capture(options.source, config.camera)
+        self.labeller = Labeller(config, watch, is_live=options.source.path is None)
+        self.outputs = Outputs(options, config, is_whole_clip=False)
         self.status = Status(self.capture, self.labeller, self.outputs, watch)
         self.shot: Shot | None = None  # the one in the window
         self.labels: Labels | None = None  # the newest
@@ -90,7 +91,7 @@ class Viewer:
         return summary
 
     def _is_done(self) -> bool:
-        most, lasts_s = self.request.max_frames, self.request.duration_s
+        most, lasts_s = self.options.max_frames, self.options.duration_s
         return (
             self.capture.is_over
             or (most is not None and self.shown >= most)

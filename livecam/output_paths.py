@@ -1,0 +1,141 @@
+"""What `annotate` was asked for, and where it goes: the name of every output, and what clashes."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from livecam.errors import LivecamError, UsageError
+from livecam.files import check_output, real
+from livecam.inputs import CLIP_SUFFIXES, OWN_SUFFIX, Input, Kind
+from livecam.pictures import PICTURE_SUFFIXES
+from livecam.sinks import VIDEOS
+from livecam.track_table import TABLES
+
+ClipFormat = Literal["mp4", "gif"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotateOptions:
+    """What a person asked `annotate` for, apart from the configuration."""
+
+    output: str | None = None  # with its last slash, which says that it is a folder
+    format: ClipFormat | None = None
+    write_video: bool = True
+    tracks: Path | None = None
+    overwrite: bool = False
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+class OutputPaths:
+    """Decides the name of every output, and refuses clashes before anything is written."""
+
+    def __init__(self, inputs: Sequence[Input], options: AnnotateOptions) -> None:
+        self.options = options
+        self.output = None if options.output is None else Path(options.output)
+        self.is_folder = _is_folder(inputs, options)
+        self._sources = {real(source.path) for source in inputs if source.path is not None}
+        self._taken: dict[Path, str] = {}
+        if options.tracks is not None:
+            check_output(
+                "--tracks", options.tracks, TABLES, self._sources, options.overwrite, self.folder
+            )
+            self._taken[real(options.tracks)] = "--tracks"
+        for source in inputs if options.write_video else ():
+            for path in {self.of(source, kind) for kind in self._kinds(source)}:
+                self._claim(path, source.name)
+
+    @property
+    def folder(self) -> Path | None:
+        """Of `--output`: it need not be there yet."""
+        return self.output if self.output is None or self.is_folder else self.output.parent
+
+    def of(self, source: Input, kind: Kind) -> Path:
+        """Where this input's labelled picture or clip goes."""
+        if self.output is None:
+            folder = source.path.parent if source.path is not None else Path()
+            return folder / self._name(source, kind)
+        if self.is_folder:
+            return self.output / self._name(source, kind)
+        self._check_suffix(self.output, source, kind)
+        return self.output
+
+    def _kinds(self, source: Input) -> Sequence[Kind]:
+        """What an input may be: its name says so, or the output's, or only its content will."""
+        if source.problem is not None:
+            return ()
+        named = _kind_by_suffix(source.suffix)
+        if named is None and self.output is not None and not self.is_folder:
+            named = _kind_by_suffix(self.output.suffix.lower())
+        return (named,) if named else ("picture", "clip")
+
+    def prepare(self) -> None:
+        """Make the output folder, once everything is checked."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LivecamError(
+                f"{self.folder}: cannot make the folder: {error.strerror}"
+            ) from error
+
+    def _name(self, source: Input, kind: Kind) -> str:
+        if kind == "clip":
+            return f"{source.stem}{OWN_SUFFIX}.{self.options.format or 'mp4'}"
+        suffix = source.suffix if source.suffix in PICTURE_SUFFIXES else ".jpg"
+        return f"{source.stem}{OWN_SUFFIX}{suffix}"
+
+    def _check_suffix(self, path: Path, source: Input, kind: Kind) -> None:
+        suffix = path.suffix.lower()
+        if kind == "picture":
+            if suffix not in PICTURE_SUFFIXES:
+                raise UsageError(
+                    f"--output {path}: {source.name} is a picture; expected a name that ends in "
+                    f"{', '.join(sorted(PICTURE_SUFFIXES))}"
+                )
+        elif suffix not in VIDEOS:
+            raise UsageError(f"--output {path}: expected a name that ends in .mp4 or .gif")
+        elif self.options.format and suffix != f".{self.options.format}":
+            raise UsageError(
+                f"--output {path}: its suffix contradicts --format {self.options.format}"
+            )
+
+    def _claim(self, path: Path, owner: str) -> None:
+        key = real(path)
+        if key in self._sources:
+            raise UsageError(f"{path}: is an input; give --output another name")
+        if key in self._taken:
+            raise UsageError(
+                f"{path}: would be written twice, for {self._taken[key]} and for {owner}; "
+                "label one of them by itself, with another --output"
+            )
+        self._taken[key] = owner
+        if os.path.isdir(path):
+            raise UsageError(f"{path}: is a folder; expected a file")
+        if os.path.exists(path) and not self.options.overwrite:
+            raise UsageError(f"{path}: exists; give --overwrite to replace it, or --output")
+
+
+def _is_folder(inputs: Sequence[Input], options: AnnotateOptions) -> bool:
+    """`--output` is a file for one input; for more, or for a folder's, it is a folder."""
+    if options.output is None:
+        return False
+    output = Path(options.output)
+    if os.path.isdir(output) or options.output.endswith(("/", "\\")):
+        return True
+    is_one = len(inputs) == 1 and not inputs[0].is_member
+    is_file = os.path.exists(output) or output.suffix.lower() in PICTURE_SUFFIXES | CLIP_SUFFIXES
+    if len(inputs) > 1 and is_file:
+        raise UsageError(f"--output {output}: one file for {len(inputs)} inputs; expected a folder")
+    return not is_one and not is_file
+
+
+def _kind_by_suffix(suffix: str) -> Kind | None:
+    if suffix in PICTURE_SUFFIXES:
+        return "picture"
+    return "clip" if suffix in CLIP_SUFFIXES else None
