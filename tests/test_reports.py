@@ -17,6 +17,8 @@ from matplotlib.text import Text
 from livecam.ages import CENTRAL_RANGE, SCHEMES
 from livecam.datatypes import AgeGender
 from train import compare, evaluate, explore, faces, plots, report
+from train.recipe import Recipe
+from train.run_folder import RunFolder
 
 
 class FakeClassifier:
@@ -158,10 +160,9 @@ class _OnDisk:
     def __len__(self) -> int:
         return len(self._crops)
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+    def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
         part = self._crops[rows]
-        assert part.ndim == 4
-        assert len(part) <= 8
+        assert part.ndim == 3 or len(part) <= 8
         return part
 
 
@@ -304,6 +305,21 @@ def test_a_map_is_red_where_it_is_positive() -> None:
     assert red[0] > red[2]
     assert plain.tolist() == [128, 128, 128]
     assert blue[2] > blue[0]
+
+
+def test_names_that_begin_with_a_dash_are_no_options(
+    data: Path, fake_model: None, no_drawings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(data, "a") as h5:
+        h5["dataset"][:9], h5["split"][:9] = "-mine", faces.DEV
+    monkeypatch.chdir(data.parent)
+    run = RunFolder(Path("-run"))
+    run.begin(Recipe(datasets=("-mine",)), data_hash="0" * 16)
+    evaluate.evaluate_run(data, run)
+    scores = json.loads(run.scores.read_text())
+    assert (scores["model"], scores["datasets"]) == ("age_gender.keras", ["-mine"])
+    assert (scores["faces"], scores["robustness"]["faces"]) == (9, 9)
+    assert "<html" in run.report.read_text()
 
 
 # explore
