@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from livecam.errors import LivecamError
+from livecam.files import write_text
 from train.recipe import Recipe, as_record, from_record
 
 MODEL = "age_gender.keras"
@@ -80,7 +81,7 @@ class RunFolder:
     def begin(self, recipe: Recipe, **provenance: object) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         record = {"recipe": as_record(recipe), **provenance, "revision": revision()}
-        _replace(self.record_file, json.dumps(record, indent=2) + "\n")
+        write_text(self.record_file, json.dumps(record, indent=2) + "\n")
 
     def require_same_data(self, data: Path, data_hash: str) -> None:
         """Raises LivecamError if `data` is not what the run was trained on: its dev part may then
@@ -113,14 +114,7 @@ class RunFolder:
         """Cut the log after so many epochs: a killed run may have written a row too many."""
         if self.log_file.exists():
             lines = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
-            _replace(self.log_file, "".join(lines[: 1 + epochs]))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all: on a full disk what was there stays."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, newline="", encoding="utf-8")
-    partial.replace(path)
+            write_text(self.log_file, "".join(lines[: 1 + epochs]))
 
 
 def revision() -> str:
