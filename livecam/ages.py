@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class AgeScheme:
     starts: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        rising = all(a < b for a, b in zip(self.starts, self.starts[1:], strict=False))
+        rising = all(a < b for a, b in pairwise(self.starts))
         if not self.starts or self.starts[0] != 0 or not rising or self.starts[-1] >= AGES:
             raise UsageError(
                 f"age scheme {self.name!r}: expected rising first years that begin with 0 and stay "
@@ -39,11 +40,7 @@ class AgeScheme:
     @property
     def labels(self) -> tuple[str, ...]:
         """Inclusive and in ASCII: `0-12`, `25-34`, `65+`; a bin of one year is `0`."""
-        ends = [start - 1 for start in self.starts[1:]]
-        closed = [
-            str(low) if low == high else f"{low}-{high}"
-            for low, high in zip(self.starts, ends, strict=False)
-        ]
+        closed = [str(a) if a == b - 1 else f"{a}-{b - 1}" for a, b in pairwise(self.starts)]
         return (*closed, f"{self.starts[-1]}+")
 
     def bin_probs(self, age_probs: Array) -> Array:

@@ -64,7 +64,10 @@ def _labelling() -> argparse.ArgumentParser:
         "--model", dest="classifier.model", metavar="FILE", help="use another .onnx or .keras model"
     )
     group.add_argument(
-        "--runtime", dest="classifier.runtime", metavar="NAME", help="onnx, or keras"
+        "--runtime",
+        dest="classifier.runtime",
+        metavar="NAME",
+        help="of the shipped model: onnx, or keras",
     )
     group.add_argument(
         "--threads", dest="runtime.threads", type=int, metavar="N",

@@ -103,9 +103,16 @@ class _GoingOn:
     def saved(self) -> Visit:
         self.saved_s, face = self.end_s, self.best
         return Visit(
-            self.number, self.begin_s, self.end_s, face.age_probs, face.age, face.age_low,
-            face.age_high, face.female_prob, face.samples,
-        )  # fmt: skip
+            number=self.number,
+            begin_s=self.begin_s,
+            end_s=self.end_s,
+            age_probs=face.age_probs,
+            age=face.age,
+            age_low=face.age_low,
+            age_high=face.age_high,
+            female_prob=face.female_prob,
+            samples=face.samples,
+        )
 
     def is_near(self, face: TrackedFace) -> bool:
         return bool(distance_matrix(self.face.xyxy[None], face.xyxy[None])[0, 0] <= REACH)

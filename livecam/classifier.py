@@ -24,6 +24,7 @@ from livecam.shipped import shipped_file
 from livecam.views import views
 
 SHIPPED = {"onnx": "models/age_gender.onnx", "keras": "models/age_gender.keras"}
+ONNX, KERAS = ".onnx", ".keras"  # what names of models end in
 BATCH = 64  # bounds the memory of one call
 
 _Net = Callable[[Array], tuple[Array, Array]]
@@ -31,7 +32,7 @@ _Net = Callable[[Array], tuple[Array, Array]]
 
 class AgeGenderClassifier:
     """Callable: crops (n, px, px, 3) RGB uint8 -> AgeGender of n rows, the mean answer to so many
-    views of each.
+    views of each. Without a `model` it is the shipped one, as that `runtime` takes it.
 
     `provider` is what computes: an execution provider of ONNX Runtime, or Keras. `age_range` is the
     range that goes with the model's distributions.
@@ -46,7 +47,7 @@ class AgeGenderClassifier:
         providers: Sequence[str] = (),
     ) -> None:
         self.path = _model_path(model, runtime)
-        if runtime == "keras":
+        if self.path.suffix == KERAS:
             self._net, self.input_px = _keras_net(self.path)
             self.provider = "Keras"
         else:
@@ -68,12 +69,7 @@ class AgeGenderClassifier:
         return age_probs, female_prob
 
 
-def runtime_of(model: str | Path) -> str:
-    """What runs a file of that name; the shipped model, of an empty one, is an ONNX file."""
-    return "keras" if str(model).endswith(".keras") else "onnx"
-
-
-def age_prior(model: str | Path, runtime: str) -> Array | None:
+def age_prior(model: str | Path, runtime: str = "onnx") -> Array | None:
     """(101,): how often the model answers each age on faces like those it learnt from; None if
     nothing beside it says so."""
     return _calibration(_model_path(model, runtime))[1]
@@ -85,12 +81,8 @@ def _model_path(model: str | Path, runtime: str) -> Path:
     path = Path(model)
     if not path.is_file():
         raise LivecamError(f"{path}: no such model; give a .onnx or .keras file")
-    expected = "." + runtime
-    if path.suffix != expected:
-        raise UsageError(
-            f"{path}: the runtime {runtime} takes a {expected} file; "
-            "give one, or the other --runtime (onnx, keras)"
-        )
+    if path.suffix not in (ONNX, KERAS):
+        raise UsageError(f"{path}: expected a model that ends in {ONNX} or {KERAS}")
     return path
 
 

@@ -273,7 +273,7 @@ def _report(args: argparse.Namespace) -> int:
     for line in report.as_text(found):
         print(line)
     if not found.rows:
-        say(f"{args.visits}: nothing was watched in this time")
+        say(f"{args.visits}: no camera was watching in this time")
     return 0
 
 

@@ -53,9 +53,7 @@ class Clip:
             raise LivecamError(f"{self.name}: not a readable clip ({reason(error)})") from error
         if not self._container.streams.video:
             self.close()
-            raise LivecamError(
-                f"{self.name}: no picture in it; expected a clip with a video stream"
-            )
+            raise LivecamError(f"{self.name}: no video stream in it; expected a clip")
         self.stream = self._container.streams.video[0]
         self.stream.thread_type = "AUTO"
 

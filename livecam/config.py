@@ -356,12 +356,12 @@ def _value(key: str, value: object, kind: Any, origin: str) -> object:
 
 
 _KINDS = {
-    str(str): "a text",
+    str(str): "a string",
     str(bool): "true or false",
     str(int): "a whole number",
     str(float): "a number",
     str(tuple[float, ...]): "a list of numbers between 0 and 1",
-    str(tuple[str, ...]): "a list of texts",
+    str(tuple[str, ...]): "a list of strings",
     str(dict[str, list[int]]): "names with lists of whole numbers",
 }
 

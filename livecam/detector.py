@@ -53,14 +53,16 @@ class Mtcnn:
             SmallNet(graph, threads, providers) for graph in graphs()
         )
 
-    def find(self, bgr: Image, least: float | None = None) -> Faces:
+    def find(
+        self, bgr: Image, least: float | None = None, min_face_px: float | None = None
+    ) -> Faces:
         """All faces of one picture, most confident first; `least` replaces O-Net's threshold."""
-        return self.find_many([bgr], least)[0]
+        return self._found([bgr], min_face_px or self.min_face_px, least)[0]
 
-    def find_many(self, pictures: Sequence[Image], least: float | None = None) -> list[Faces]:
+    def find_many(self, pictures: Sequence[Image]) -> list[Faces]:
         """The faces of each picture; pictures of one size share their P-Net calls, and all
         pictures share those of R-Net and O-Net."""
-        return self._found(pictures, self.min_face_px, least)
+        return self._found(pictures, self.min_face_px, None)
 
     def _found(
         self, pictures: Sequence[Image], min_face_px: float, least: float | None

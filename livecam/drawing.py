@@ -124,7 +124,9 @@ def curve(
 def resized_into(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:
     """The picture as large as it can be in that size, and its size over what it was."""
     height, width = bgr.shape[:2]
-    factor = min(size_wh[0] / width, size_wh[1] / height)
+    factor = size_wh[0] / width
+    if round(height * factor) > size_wh[1]:  # rounded first: half a row costs no column
+        factor = size_wh[1] / height
     wanted = max(1, round(width * factor)), max(1, round(height * factor))
     if wanted == (width, height):
         return bgr, 1.0

@@ -139,37 +139,42 @@ def write_text(path: Path, text: str) -> None:
 class RowFile:
     """A text file that only ever holds whole rows, whatever stops it. A context manager.
 
-    Entering it writes the header, so that a place that cannot be written is known at once;
-    without `append` after that there is no file. Raises LivecamError.
+    The header is written at once, so that a place that cannot be written is known; without
+    `append` after that there is no file. Raises LivecamError.
     """
 
-    header = ""
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, header: str = "") -> None:
         self._partial = PartialFile(path)
-        self._file: io.FileIO | None = None
         self._whole = 0  # bytes that are whole rows
         self.is_written = False
-
-    def __enter__(self) -> Self:
         try:
             self._file = self._partial.path.open("wb", buffering=0)
-            self._put(self.header)
         except OSError as error:
-            raise unwritable(self._partial.final, error) from error
-        except LivecamError:
-            self._close()
+            raise unwritable(path, error) from error
+        try:
+            self._put(header)
+        except BaseException:
+            self.close()
             raise
+
+    @held()
+    def close(self) -> None:
+        """Keep what was asked for; without that, nothing."""
+        try:
+            self._file.close()
+            if self.is_written:
+                self._partial.keep()
+            else:
+                self._partial.discard()
+        except OSError as problem:
+            self._partial.discard()
+            raise unwritable(self._partial.final, problem) from problem
+
+    def __enter__(self) -> Self:
         return self
 
-    def _close(self) -> None:
-        """Keep what was asked for; without that, nothing."""
-        assert self._file is not None
-        self._file.close()
-        if self.is_written:
-            self._partial.keep()
-        else:
-            self._partial.discard()
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def append(self, rows: str) -> None:
         """Write rows at once, or none of them."""
@@ -177,7 +182,6 @@ class RowFile:
         self._put(rows)
 
     def _put(self, text: str) -> None:
-        assert self._file is not None, "used outside of its with block"
         data = memoryview(text.encode(errors="backslashreplace"))
         try:
             while data:
@@ -187,14 +191,6 @@ class RowFile:
             self._file.seek(self._whole)
             self._file.truncate()
             raise unwritable(self._partial.final, error) from error
-
-    @held()
-    def __exit__(self, *exc: object) -> None:
-        try:
-            self._close()
-        except OSError as problem:
-            self._partial.discard()
-            raise unwritable(self._partial.final, problem) from problem
 
 
 def csv_line(values: Iterable[object]) -> str:

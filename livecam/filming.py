@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-
 from livecam.config import VideoConfig
 from livecam.datatypes import Array, Frame, TrackedFace
+from livecam.drawing import centred, resized_into
 from livecam.overlay import Overlay
 from livecam.sinks import GifSink, VideoSink
 from livecam.sound import AudioSource
+
+BARS = (0, 0, 0)  # beside a picture of another shape than the film
 
 
 def film_sink(path: Path, config: VideoConfig, rate: Fraction) -> VideoSink | GifSink:
@@ -30,12 +31,11 @@ def film(
     hidden: Array,
     sound: AudioSource | None = None,
 ) -> None:
-    """A GIF takes some of the frames; they are shrunk before they are drawn on, so that text
-    stays legible."""
+    """A GIF takes some of the frames. One of another size than the film is fitted into it before
+    it is drawn on, so that text stays legible."""
     if not sink.wants(frame):
         return
-    bgr, factor = frame.bgr, sink.factor(frame.bgr)
-    if factor < 1:
-        height, width = (max(1, round(side * factor)) for side in bgr.shape[:2])
-        bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
-    sink.write(frame, overlay(bgr, faces, factor, hidden), sound)
+    size_wh = sink.size_wh(frame.bgr)
+    bgr, factor = resized_into(frame.bgr, size_wh)
+    labelled, _ = centred(overlay(bgr, faces, factor, hidden), size_wh, BARS)
+    sink.write(frame, labelled, sound)

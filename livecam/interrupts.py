@@ -7,21 +7,37 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import NoReturn
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none…
 BREAK = getattr(signal, "SIGBREAK", None)  # …and alone has Ctrl-Break
+IMPORTS = "<frozen importlib._bootstrap>"  # where Python says that its own import is written
+AGAIN_S = 0.05  # after which it is seen again whether an import is over
 SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP, BREAK)))
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
+    is_over = threading.Event()
 
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    def again(number: int) -> None:
+        if is_over.is_set():
+            return
+        if sys.platform == "win32":
+            signal.raise_signal(number)
+        else:  # the main thread may sleep, and only what comes to itself wakes it
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):  # a library that is interrupted then may fail in any way, or crash
+            later = threading.Timer(AGAIN_S, again, [number])
+            later.daemon = True
+            later.start()
+            return
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -34,8 +50,17 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
+        is_over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

@@ -28,8 +28,9 @@ class Pipeline:
 
     Full detections come every `detect_every` frames, and at least `calm_every_s` apart while no
     face comes or is lost. Between them the detector only refines the boxes that the tracker
-    predicts. What a frame gets depends on frames alone, never on a clock: the same clip gives the
-    same tracks.
+    predicts. While it `searches_all`, every frame has one. `min_face_px`: of the smallest face
+    looked for, where that is not the detector's. What a frame gets depends on frames alone, never
+    on a clock: the same clip gives the same tracks.
     """
 
     def __init__(
@@ -40,9 +41,12 @@ class Pipeline:
         detect_every: int,
         calm_every_s: float = 0.0,
         watch: Stopwatch | None = None,
+        searches_all: bool = False,
     ) -> None:
         self.detector, self.classifier, self.tracker = detector, classifier, tracker
         self.detect_every, self.calm_every_s = detect_every, calm_every_s
+        self.searches_all = searches_all
+        self.min_face_px: float | None = None
         self._watch = watch or Stopwatch()
         self.is_searched = False  # whether all of the last frame was
         self._since_full = self._since_cut = 0  # frames
@@ -61,7 +65,7 @@ class Pipeline:
         if self._is_elsewhere:
             faces = faces[faces.confidence >= self.tracker.birth_confidence]
             if len(faces):
-                self.tracker.forget()  # whoever is in the same place now is somebody else
+                self.forget()
                 self._scenes.stay()
                 self._is_elsewhere = False
         with self._watch("track"):
@@ -73,6 +77,10 @@ class Pipeline:
                 self.tracker.learn(time_s, self.classifier(crops), quality(due, crops))
         with self._watch("read out"):
             return self.tracker.tracks(time_s)
+
+    def forget(self) -> None:
+        """Let go of whom it knows: whoever is in the same place next may be another."""
+        self.tracker.forget()
 
     def boxes(self, time_s: float) -> Array:
         """(n, 4) px where faces are or may be: of tracks not yet confirmed or out of sight too, and
@@ -103,13 +111,13 @@ class Pipeline:
             return faces
         self.is_searched, self._since_full, self._searched_s = True, 0, frame.time_s
         with self._watch("detect"):
-            return self.detector.find(frame.bgr, least)
+            return self.detector.find(frame.bgr, least, self.min_face_px)
 
     def _is_due(self, time_s: float) -> bool:
         """Whether all of the frame is to be searched, though nothing in it asks for that."""
         is_calm = self.detect_every > 1 and time_s - self.tracker.changed_s > CALM_AFTER_S
         is_soon = is_calm and 0 < time_s - self._searched_s < self.calm_every_s
-        return self._since_full >= self.detect_every and not is_soon
+        return self.searches_all or (self._since_full >= self.detect_every and not is_soon)
 
 
 class Models:
@@ -145,10 +153,16 @@ class Models:
             self.config.detector.thresholds[2],
             self.classifier.age_range,
         )
-        detect_every = 1 if self.config.overlay.blur else self.config.detector.detect_every
-        calm_every_s = self.config.detector.calm_every_s
         classify = self.classify_once if frames == 1 else self.classifier
-        return Pipeline(self.detector, classify, tracker, detect_every, calm_every_s, watch)
+        return Pipeline(
+            self.detector,
+            classify,
+            tracker,
+            self.config.detector.detect_every,
+            self.config.detector.calm_every_s,
+            watch,
+            searches_all=self.config.overlay.blur,
+        )
 
     def classify_once(self, crops: Image) -> AgeGender:
         """Of faces that are seen only once, each in several views."""

@@ -52,10 +52,9 @@ class CsvRows(RowFile):
     """The rows in a CSV file, with a column for each bin."""
 
     def __init__(self, path: Path, scheme: AgeScheme, options: Options) -> None:
-        super().__init__(path)
         self._bins = scheme.labels
         self._over = [str(age) for age in options.over]
-        self.header = csv_line(self._columns())
+        super().__init__(path, csv_line(self._columns()))
 
     def write(self, rows: Sequence[Row]) -> None:
         self.append("".join(csv_line(self._values(row)) for row in rows))

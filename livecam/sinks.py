@@ -44,6 +44,7 @@ class VideoSink:
         self._reformatter = av.video.reformatter.VideoReformatter()  # slow to make
         self._failed = False
         self._frames = 0
+        self._size_wh: tuple[int, int] | None = None
         self.is_kept = False
         self._last_tick = -1
         self._end_s = 0.0  # of the last picture
@@ -51,9 +52,10 @@ class VideoSink:
     def __enter__(self) -> VideoSink:
         return self
 
-    def factor(self, bgr: Image) -> float:
-        """The video's size over the picture's."""
-        return 1.0
+    def size_wh(self, bgr: Image) -> tuple[int, int]:
+        """The video's size: that of the first picture asked about."""
+        self._size_wh = self._size_wh or (bgr.shape[1], bgr.shape[0])
+        return self._size_wh
 
     def wants(self, frame: Frame) -> bool:
         """It takes all frames."""
@@ -172,6 +174,7 @@ class GifSink:
         self._file = PartialFile(path)
         self._graph: av.filter.Graph | None = None
         self._next_s = 0.0
+        self._size_wh: tuple[int, int] | None = None
         self.end_s = config.gif_max_s
         self.is_full = False
         self.is_kept = False
@@ -179,9 +182,13 @@ class GifSink:
     def __enter__(self) -> GifSink:
         return self
 
-    def factor(self, bgr: Image) -> float:
-        """The GIF's size over the picture's."""
-        return min(1.0, self.config.gif_width_px / bgr.shape[1])
+    def size_wh(self, bgr: Image) -> tuple[int, int]:
+        """The GIF's size, after the first picture asked about."""
+        if self._size_wh is None:
+            height, width = bgr.shape[:2]
+            factor = min(1.0, self.config.gif_width_px / width)
+            self._size_wh = round(width * factor), max(1, round(height * factor))
+        return self._size_wh
 
     def wants(self, frame: Frame) -> bool:
         """Whether this frame becomes one of the GIF's."""

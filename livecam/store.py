@@ -74,17 +74,20 @@ class VisitStore:
         self._seen = 0.0  # Unix time up to which that is so
         self._db: sqlite3.Connection | None = None
         self._wait_s = WAIT_S
-
-    def __enter__(self) -> VisitStore:
-        if os.path.exists(self.path):  # what is wrong with it is said at once
+        if os.path.exists(path):  # what is wrong with it is said at once
             with self._errors():
                 self._opened()
-        return self
 
-    def __exit__(self, *exc: object) -> None:
+    def close(self) -> None:
         if self._db is not None:
             with self._errors():
                 self._db.close()
+
+    def __enter__(self) -> VisitStore:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def wait(self, seconds: float) -> None:
         """For so long from now on, where another program holds the file."""
@@ -204,8 +207,7 @@ def check(path: Path) -> None:
     if os.path.isdir(path):
         raise UsageError(f"{path}: is a folder; expected a file")
     require_place(path)
-    with VisitStore(path, None, gender=False):
-        pass
+    VisitStore(path, None, gender=False).close()
 
 
 def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
@@ -230,7 +232,7 @@ def _require_ours(db: sqlite3.Connection, path: Path) -> None:
         raise UsageError(f"{path}: not a file of livecam run --visits; give another name")
     if version != VERSION:
         raise UsageError(
-            f"{path}: of version {version}, this livecam knows {VERSION}; give another name"
+            f"{path}: has format {version}, this livecam reads {VERSION}; give another name"
         )
 
 

@@ -20,10 +20,8 @@ class TrackTable(RowFile):
     """A row for each confirmed face measured in a frame."""
 
     def __init__(self, path: Path, show_gender: bool = True) -> None:
-        super().__init__(path)
-        self.is_csv = path.suffix.lower() == ".csv"
-        self.header = csv_line(TRACK_FIELDS) if self.is_csv else ""
-        self.show_gender = show_gender
+        self.is_csv, self.show_gender = path.suffix.lower() == ".csv", show_gender
+        super().__init__(path, csv_line(TRACK_FIELDS) if self.is_csv else "")
 
     def write(self, name: str, frame: Frame, faces: Sequence[TrackedFace]) -> None:
         """The rows of one frame, which may be none."""

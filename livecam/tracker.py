@@ -59,7 +59,7 @@ class Tracker:
 
     def update(self, time_s: float, faces: Faces) -> None:
         """Match the faces of one frame with the tracks; births and deaths."""
-        self.changed_s = min(self.changed_s, time_s)  # a start, or a clock that went back
+        self.changed_s = min(self.changed_s, time_s)  # a start
         face_of = dict(self._matches(time_s, faces))
         for row, track in enumerate(self._tracks):
             if row in face_of:
@@ -272,8 +272,7 @@ class _Track:
         """The box moved on at its velocity, which fades: whoever is hidden for a second has not
         gone straight on all the while. By no more than its own size."""
         size = self.xyxy[2:] - self.xyxy[:2]
-        unseen_s = max(time_s - self.seen_s, 0.0)  # the clock of a stream may go back
-        moving_s = FADING_S * (1 - math.exp(-unseen_s / FADING_S))
+        moving_s = FADING_S * (1 - math.exp(-(time_s - self.seen_s) / FADING_S))
         shift = np.clip(self.velocity * moving_s, -size, size)
         return (self.xyxy + np.concatenate([shift, shift])).astype(np.float32)
 

@@ -322,6 +322,24 @@ def test_what_is_lost_is_opened_again(readers: Readers) -> None:
         second.end()
 
 
+def test_times_never_fall_though_what_comes_back_has_its_own(readers: Readers) -> None:
+    """A stream without a length that is opened again with one."""
+    stream, film = Tap(), Tap(is_paced=True)
+    times_s = []
+    with capturing(readers, stream, film, source=STREAM) as capture:
+        for what in (picture(0), picture(1), PULLED, (0.0, picture(2)), (0.04, picture(3))):
+            (film if isinstance(what, tuple) else stream).pour(what)
+            if what is not PULLED:
+                shot = capture.newest(60)
+                assert shot is not None
+                times_s.append(shot.frame.time_s)
+                time.sleep(0.02)
+        film.end()
+    assert times_s == sorted(set(times_s))
+    assert times_s[2] - times_s[1] >= module.FIRST_RETRY_S
+    assert times_s[3] - times_s[2] == pytest.approx(0.04)
+
+
 def test_lost_says_why_and_since_when(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_RETRY_S", 0.05)
     monkeypatch.setattr(module, "LAST_RETRY_S", 600.0)

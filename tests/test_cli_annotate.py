@@ -581,6 +581,25 @@ def test_two_recordings_in_one_file(livecam: clips.Command, people: list[np.ndar
     assert int(table("t.csv")[-1]["frame"]) == 39
 
 
+@pytest.mark.parametrize("format", ["mp4", "gif"])
+def test_a_clip_whose_pictures_change_their_shape(livecam: clips.Command, format: str) -> None:
+    """They are fitted into the size of the first one, with bars."""
+    parts = [(160, 120), (320, 120), (60, 120)]
+    for i, size_wh in enumerate(parts):
+        part = clips.write_clip(Path(f"{i}.ts"), 10 * clips.greys(3 + i, size_wh)[2 + i :])
+        with Path("a.ts").open("ab") as joined:
+            joined.write(part.read_bytes())
+    answer = livecam("annotate", "a.ts", "--format", format)
+    assert (answer.code, answer.lines) == (0, [f"a_livecam.{format}"])
+    played = clips.play(Path(f"a_livecam.{format}"))
+    assert played.size_wh == (160, 120)
+    for i, inner in enumerate([np.s_[:, :], np.s_[30:90], np.s_[:, 50:110]]):
+        wanted = np.zeros((120, 160, 3), int)
+        wanted[inner] = clips.grey_of(2 + i)
+        last = played.pictures[np.searchsorted(played.times_s, i + 0.95) - 1]
+        assert np.percentile(np.abs(last - wanted), 90) < 12  # not at the edges
+
+
 def test_high_definition_colours_survive(livecam: clips.Command) -> None:
     colours = [(0, 0, 255), (0, 255, 0), (255, 0, 0), (0, 255, 255), (60, 120, 200)]
     picture = np.repeat(np.array(colours, np.uint8), 256, axis=0)[None].repeat(720, axis=0)

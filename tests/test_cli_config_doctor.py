@@ -3,6 +3,7 @@ missing, and how fast the command line is there."""
 
 from __future__ import annotations
 
+import configparser
 import importlib.metadata
 import json
 import os
@@ -165,7 +166,7 @@ MISTAKES = [
     ("ages: {schemes: {a: 5}}", "ages.schemes: expected names with lists of whole numbers"),
     ("detector: {thresholds: [0.5]}", "detector.thresholds: expected three numbers"),
     ("detector: {thresholds: [0.5, 0.6, 2]}", "expected a list of numbers between 0 and 1"),
-    ("runtime: {providers: CUDA}", "runtime.providers: expected a list of texts"),
+    ("runtime: {providers: CUDA}", "runtime.providers: expected a list of strings"),
     ("tracker: 5", "expected keys in 'tracker', received 5"),
     ("- tracker", "expected sections, received ['tracker']"),
     ("just words", "expected sections, received 'just words'"),
@@ -228,6 +229,13 @@ def test_every_command_refuses_a_bad_configuration(livecam: clips.Command, comma
 
 
 # livecam doctor
+
+
+def test_doctor_looks_for_all_that_is_installed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parent.parent / "setup.cfg")
+    wanted = re.findall(r"^[\w-]+", setup["options"]["install_requires"], re.MULTILINE)
+    assert sorted(map(str.lower, doctor.PACKAGES)) == sorted(wanted)
 
 
 def test_doctor_finds_all_that_is_needed(

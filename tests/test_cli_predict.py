@@ -840,17 +840,27 @@ def test_the_shipped_model_is_missing(
 
 
 @pytest.mark.parametrize(
-    ("model", "runtime", "said"),
-    [("m.keras", "onnx", "the runtime onnx takes a .onnx file"),
-     ("m.onnx", "keras", "the runtime keras takes a .keras file"),
-     ("m.onnx", "tflite", "classifier.runtime: unknown value 'tflite'")],
+    ("flag", "value", "said"),
+    [("--model", "m.tflite", "m.tflite: expected a model that ends in .onnx or .keras"),
+     ("--runtime", "tflite", "classifier.runtime: unknown value 'tflite'")],
 )  # fmt: skip
-def test_model_and_runtime_contradict(
-    livecam: clips.Command, album: Path, model: str, runtime: str, said: str
+def test_what_is_no_model(
+    livecam: clips.Command, album: Path, flag: str, value: str, said: str
 ) -> None:
-    Path(model).write_bytes(b"x")
-    answer = livecam("predict", "album/one.png", "--model", model, "--runtime", runtime)
-    assert said in answer.failure(2)
+    Path("m.tflite").write_bytes(b"x")
+    assert said in livecam("predict", "album/one.png", flag, value).failure(2)
+
+
+def test_the_name_of_a_model_says_what_runs_it(
+    livecam: clips.Command, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the configuration says of the shipped one."""
+    Path("m.keras").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "keras", None)
+    assert "pip install" in livecam("predict", "album/one.png", "--model", "m.keras").failure(1)
+    model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
+    flags = ("--model", "m.onnx", "--runtime", "keras")
+    assert livecam("predict", "album/one.png", *flags).code == 0
 
 
 def test_keras_that_is_not_installed(

@@ -208,8 +208,8 @@ def test_keys_that_do_not_exist_in_the_environment(name: str, message: str) -> N
     assert said.startswith(f"LIVECAM_{name}: {message}")
 
 
-WHOLE, NUMBER, TEXT, YES_NO = "a whole number", "a number", "a text", "true or false"
-SHARES, TEXTS = "a list of numbers between 0 and 1", "a list of texts"
+WHOLE, NUMBER, TEXT, YES_NO = "a whole number", "a number", "a string", "true or false"
+SHARES, TEXTS = "a list of numbers between 0 and 1", "a list of strings"
 SCHEME = "names with lists of whole numbers"
 
 

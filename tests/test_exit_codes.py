@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
+import sys
+import time
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 import pytest
-from patience import ENDS
+from patience import ENDS, PATIENCE_S
 
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
@@ -58,3 +62,25 @@ def test_a_command_that_is_killed_ends_its_files(number: signal.Signals) -> None
     assert exit_code(command, ArgumentParser(), []) == 130
     assert ended == [number]
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_what_is_being_imported_is_whole_before_a_command_ends(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries say what they like when they are interrupted then, and some crash."""
+    (tmp_path / "half.py").write_text(
+        f"import signal, sys\nsignal.raise_signal({int(number)})\nsys.whole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "whole", False, raising=False)
+    monkeypatch.delitem(sys.modules, "half", raising=False)
+
+    def command(args: Namespace) -> None:
+        importlib.import_module("half")
+        time.sleep(PATIENCE_S)  # a wait for something else
+
+    begin_s = time.perf_counter()
+    assert exit_code(command, ArgumentParser(), []) == 130
+    assert time.perf_counter() - begin_s < PATIENCE_S
+    assert vars(sys)["whole"]

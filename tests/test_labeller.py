@@ -97,6 +97,16 @@ def test_what_was_searched_without_small_faces_does_not_count_as_searched(
     assert line.searched_px == line.min_face_px
 
 
+def test_the_smallest_face_is_that_of_one_line_alone(people: list[np.ndarray]) -> None:
+    models = Models(config())
+    line = Line(models, Stopwatch())
+    line.look_for(400.0)
+    assert not any(len(labels.hidden) for labels in see(line, people))
+    assert models.look(people[0])
+    line.look_for(32.0)
+    assert ids(see(line, people, begin_s=1.0, first=12)[-1]) == [1]
+
+
 def slowed(line: Line, watch: Stopwatch, people: list[np.ndarray], took_s: float) -> None:
     """The line after a search that took so long."""
     see(line, people)

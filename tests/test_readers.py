@@ -227,7 +227,7 @@ def test_a_device_that_hangs_is_lost_after_its_time(
     plug_in: Callable[[FakeCamera], list],
 ) -> None:
     """On Linux a read may wait for seconds before it fails, and then the next one does."""
-    slow = [part for _ in range(100) for part in (0.1, None)]
+    slow = [part for _ in range(100) for part in (0.3, None)]
     plug_in(FakeCamera([*clips.greys(1), *slow]))
     with opened("3", dataclasses.replace(CONFIG, stall_after_s=0.5)) as reader:
         pictures = iter(reader)
@@ -235,7 +235,7 @@ def test_a_device_that_hangs_is_lost_after_its_time(
         begin_s = time.perf_counter()
         with pytest.raises(LivecamError, match="no pictures any more"):
             next(pictures)
-        assert 0.5 <= time.perf_counter() - begin_s < 2.0  # not 3.0
+        assert 0.5 <= time.perf_counter() - begin_s < 0.3 * readers.MISSES / 2
 
 
 def test_a_device_does_not_answer_for_the_time_of_others(
@@ -337,7 +337,7 @@ A_FOLDER = "a folder; livecam annotate labels what is in a folder"
         ("empty.jpg", A_PICTURE), ("empty.mp4", "empty; expected a picture or a clip"),
         ("text.mp4", "not a readable clip (Invalid data found when processing input)"),
         ("text", "not a readable clip (Invalid data found when processing input)"),
-        ("s.m4a", "no picture in it; expected a clip with a video stream"),
+        ("s.m4a", "no video stream in it; expected a clip"),
         ("new.mp4", "its pictures are of a kind that FFmpeg does not know"),
     ],
 )  # fmt: skip
@@ -441,7 +441,7 @@ def test_one_that_is_cut_off(kind: Kind) -> None:
         camera.cut()
         with pytest.raises(LivecamError) as error:
             list(pictures)
-    assert str(error.value) in ("the other side ended it", "Connection reset by peer")
+    assert str(error.value) in ("the stream ended", "Connection reset by peer")
 
 
 @pytest.mark.parametrize(
@@ -476,7 +476,7 @@ def website(files: Path) -> Iterator[str]:
         ("none.mp4", "cannot be opened: Server returned 404 Not Found"),
         ("text.mp4", "cannot be opened: Invalid data found when processing input"),
         ("empty.mp4", "cannot be opened: Invalid data found when processing input"),
-        ("s.m4a", "no picture in it; expected a video stream"),
+        ("s.m4a", "no video stream in it"),
         ("new.mp4", "its pictures are of a kind that FFmpeg does not know"),
         ("p.jpg", "a single picture; livecam annotate labels pictures"),
         ("p.PNG", "a single picture; livecam annotate labels pictures"),
@@ -542,4 +542,4 @@ def test_damaged_pictures_are_passed_over_unless_there_is_nothing_else(
         assert "Invalid data" in str(end.value)
     else:
         assert given[-3:] == pytest.approx([225] * 3, abs=5)
-        assert str(end.value) == "the other side ended it"
+        assert str(end.value) == "the stream ended"

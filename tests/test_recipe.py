@@ -43,7 +43,7 @@ def test_an_empty_recipe_has_the_defaults(tmp_path: Path) -> None:
 )
 def test_a_setting_changes_a_key(setting: str, key: str, value: object) -> None:
     if setting == "frozen=":
-        with pytest.raises(UsageError, match="frozen: expected a text, got None"):
+        with pytest.raises(UsageError, match="frozen: expected a string, got None"):
             read_recipe(SHIPPED, [setting])
         return
     assert getattr(read_recipe(SHIPPED, [setting]), key) == value

@@ -7,16 +7,19 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import clips
 import numpy as np
 import pytest
+from patience import until
 from people import face
 
 from livecam.config import OverlayConfig, load_config
 from livecam.datatypes import Frame, TrackedFace
 from livecam.drawing import centred, resized_into
-from livecam.live.recorder import BARS, WAITING, Recorder
+from livecam.filming import BARS
+from livecam.live.recorder import WAITING, Recorder
 from livecam.overlay import NOBODY
 
 CONFIG = load_config(environment={})
@@ -74,7 +77,7 @@ def test_nothing_put_is_no_file(tmp_path: Path, name: str) -> None:
     ids=["from 0 on", "long after the start", "with gaps", "one"],
 )
 def test_pictures_have_their_times_since_the_first(tmp_path: Path, times_s: list[float]) -> None:
-    with Recorder(tmp_path / "a.mp4", CONFIG, is_complete=True) as recorder:
+    with Recorder(tmp_path / "a.mp4", CONFIG, is_whole_clip=True) as recorder:
         put(recorder, clips.greys(len(times_s)), times_s)
     played = clips.play(tmp_path / "a.mp4")
     assert played.times_s == pytest.approx([t - times_s[0] for t in times_s], abs=1e-3)
@@ -91,7 +94,7 @@ def test_labels_are_drawn_as_each_picture_asks_and_the_frame_stays(tmp_path: Pat
     picture.flags.writeable = False
     one = face((100, 80, 200, 200))
     long, short = PLAIN, dataclasses.replace(PLAIN, age="exact", gender=False, ids=False)
-    with Recorder(tmp_path / "a.mp4", CONFIG, is_complete=True) as recorder:
+    with Recorder(tmp_path / "a.mp4", CONFIG, is_whole_clip=True) as recorder:
         for i, (faces, overlay) in enumerate([([], long), ([one], long), ([one], short)]):
             recorder.put(Frame(i, i / 10, picture), faces, NOBODY, overlay)
     assert np.array_equal(picture, before)
@@ -117,7 +120,7 @@ def test_what_is_hidden_is_hidden_in_the_film(
     box = np.array([[10, 30, 74, 110]], np.float32)
     spreads = []
     for overlay in (HIDING, PLAIN):
-        with Recorder(tmp_path / name, CONFIG, is_complete=True) as recorder:
+        with Recorder(tmp_path / name, CONFIG, is_whole_clip=True) as recorder:
             recorder.put(Frame(0, 0.0, first), [], NOBODY, overlay)
             recorder.put(Frame(1, 0.5, other), [], box, overlay)
         seen = clips.play(tmp_path / name).pictures[-1].astype(int)
@@ -154,7 +157,7 @@ def test_a_picture_is_fitted_whole(size_wh: tuple[int, int], inner: tuple[slice,
 def test_another_size_mid_way_is_fitted_with_bars(tmp_path: Path) -> None:
     sizes = [(160, 120), (320, 120), (60, 120), (160, 120)]
     pictures = [clips.greys(6, size)[2 + i] for i, size in enumerate(sizes)]
-    with Recorder(tmp_path / "a.mp4", CONFIG, is_complete=True) as recorder:
+    with Recorder(tmp_path / "a.mp4", CONFIG, is_whole_clip=True) as recorder:
         put(recorder, pictures)
     played = clips.play(tmp_path / "a.mp4")
     assert played.size_wh == (160, 120)
@@ -168,10 +171,21 @@ def test_another_size_mid_way_is_fitted_with_bars(tmp_path: Path) -> None:
 
 def test_an_odd_size_comes_back_after_another_one(tmp_path: Path) -> None:
     sizes = [(161, 121), (322, 242), (161, 121)]
-    with Recorder(tmp_path / "a.mp4", CONFIG, is_complete=True) as recorder:
+    with Recorder(tmp_path / "a.mp4", CONFIG, is_whole_clip=True) as recorder:
         put(recorder, [clips.greys(3, size)[i] for i, size in enumerate(sizes)])
     played = clips.play(tmp_path / "a.mp4")
     assert (played.size_wh, levels(played.pictures)) == ((162, 122), [0, 1, 2])
+
+
+def test_labels_are_of_one_size_whatever_the_pictures(tmp_path: Path) -> None:
+    box = (100, 80, 160, 160)
+    with Recorder(tmp_path / "a.mp4", CONFIG, is_whole_clip=True) as recorder:
+        for i, times in enumerate((1, 4)):
+            picture = clips.greys(3, (320 * times, 240 * times))[2]
+            put(recorder, [picture], [i / 10], [face(np.array(box) * times)])
+    small, large = clips.play(tmp_path / "a.mp4").pictures
+    assert np.ptp(small) > 150, "no label"
+    assert np.abs(small.astype(int) - large).max() < 30
 
 
 # A slow encoder
@@ -180,31 +194,41 @@ def test_an_odd_size_comes_back_after_another_one(tmp_path: Path) -> None:
 def test_what_is_to_be_complete_waits_for_the_encoder(tmp_path: Path) -> None:
     slow = dataclasses.replace(CONFIG, video=dataclasses.replace(CONFIG.video, preset="slower"))
     n = 4 * WAITING
-    with Recorder(tmp_path / "a.mp4", slow, is_complete=True) as recorder:
+    with Recorder(tmp_path / "a.mp4", slow, is_whole_clip=True) as recorder:
         in_time(lambda: put(recorder, clips.noise(n, (160, 120))))
     assert recorder.missed == 0
     assert clips.play(tmp_path / "a.mp4").times_s == pytest.approx(np.arange(n) / 10, abs=1e-3)
 
 
-def test_what_is_live_leaves_pictures_out_and_waits_for_nobody(tmp_path: Path) -> None:
-    """The encoder begins when all is put: the slowest there can be."""
-    recorder = Recorder(tmp_path / "a.mp4", CONFIG)
-    in_time(lambda: put(recorder, clips.greys(WAITING + 5)))
-    assert recorder.missed == 5
-    with recorder:
-        while recorder._jobs.qsize():
-            threading.Event().wait(0.01)
+def test_what_is_live_leaves_pictures_out_and_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The encoder takes the first picture, and goes on when all is put."""
+    go_on, write = threading.Event(), Recorder._write
+
+    def slow(recorder: Recorder, *job: Any) -> None:
+        go_on.wait(PATIENCE_S)
+        write(recorder, *job)
+
+    monkeypatch.setattr(Recorder, "_write", slow)
+    with Recorder(tmp_path / "a.mp4", CONFIG) as recorder:
+        put(recorder, clips.greys(1))
+        until(lambda: not recorder._jobs.qsize(), "the first is taken")
+        in_time(lambda: put(recorder, clips.greys(WAITING + 6)[1:], np.arange(1, WAITING + 6) / 10))
+        assert recorder.missed == 5
+        go_on.set()
+        until(lambda: not recorder._jobs.qsize(), "room")
         put(recorder, clips.greys(2), [2.0, 2.5])
     assert recorder.missed == 5
     played = clips.play(tmp_path / "a.mp4")
-    assert played.times_s == pytest.approx([*np.arange(WAITING) / 10, 2.0, 2.5], abs=1e-3)
-    assert levels(played.pictures) == [*(i % 6 for i in range(WAITING)), 0, 1]
+    assert played.times_s == pytest.approx([*np.arange(WAITING + 1) / 10, 2.0, 2.5], abs=1e-3)
+    assert levels(played.pictures) == [*(i % 6 for i in range(WAITING + 1)), 0, 1]
 
 
 def test_what_was_put_before_an_interrupt_is_in_the_film(tmp_path: Path) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        Recorder(tmp_path / "a.mp4", CONFIG, is_complete=True) as recorder,
+        Recorder(tmp_path / "a.mp4", CONFIG, is_whole_clip=True) as recorder,
     ):
         put(recorder, clips.greys(WAITING))
         raise KeyboardInterrupt
@@ -214,13 +238,13 @@ def test_what_was_put_before_an_interrupt_is_in_the_film(tmp_path: Path) -> None
 # What goes wrong
 
 
-@pytest.mark.parametrize("is_complete", [False, True])
+@pytest.mark.parametrize("is_whole_clip", [False, True])
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
 def test_a_place_that_cannot_be_written_is_an_error(
-    tmp_path: Path, name: str, is_complete: bool
+    tmp_path: Path, name: str, is_whole_clip: bool
 ) -> None:
     path = tmp_path / "none" / name
-    recorder = Recorder(path, CONFIG, is_complete)
+    recorder = Recorder(path, CONFIG, is_whole_clip)
 
     def record() -> None:
         with recorder:
@@ -235,7 +259,7 @@ def test_a_place_that_cannot_be_written_is_an_error(
 def test_a_disk_without_a_byte_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     with clips.small_disk(tmp_path / "disk", 64) as disk:
         clips.fill(disk)
-        recorder = Recorder(disk / "a.mp4", CONFIG, is_complete=True)
+        recorder = Recorder(disk / "a.mp4", CONFIG, is_whole_clip=True)
 
         def record() -> None:
             with recorder:
@@ -247,10 +271,10 @@ def test_a_disk_without_a_byte_is_an_error_and_leaves_no_file(tmp_path: Path) ->
         assert clips.files_of(disk) == ["filling"]
 
 
-@pytest.mark.parametrize("is_complete", [False, True])
-def test_a_disk_that_fills_up_leaves_what_plays(tmp_path: Path, is_complete: bool) -> None:
+@pytest.mark.parametrize("is_whole_clip", [False, True])
+def test_a_disk_that_fills_up_leaves_what_plays(tmp_path: Path, is_whole_clip: bool) -> None:
     with clips.small_disk(tmp_path / "disk", 1000) as disk:
-        recorder, noise = Recorder(disk / "a.mp4", CONFIG, is_complete), clips.noise(8)
+        recorder, noise = Recorder(disk / "a.mp4", CONFIG, is_whole_clip), clips.noise(8)
 
         def record() -> None:
             with recorder:
@@ -258,7 +282,7 @@ def test_a_disk_that_fills_up_leaves_what_plays(tmp_path: Path, is_complete: boo
                     put(recorder, [noise[i % 8]], [i / 10])
                     if recorder.error is not None:  # known while it goes on
                         break
-                    if not is_complete:  # a camera is slower than this
+                    if not is_whole_clip:  # a camera is slower than this
                         threading.Event().wait(0.005)
                 put(recorder, clips.greys(5 * WAITING, (320, 240)))
 
@@ -272,7 +296,7 @@ def test_a_disk_that_fills_up_leaves_what_plays(tmp_path: Path, is_complete: boo
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_whatever_ends_the_thread_nobody_waits_for_it(tmp_path: Path) -> None:
     """A picture that is none is a mistake of ours; it must not hang the program as well."""
-    recorder = Recorder(tmp_path / "a.mp4", CONFIG, is_complete=True)
+    recorder = Recorder(tmp_path / "a.mp4", CONFIG, is_whole_clip=True)
 
     def record() -> None:
         with recorder:
@@ -287,7 +311,7 @@ def test_whatever_ends_the_thread_nobody_waits_for_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.gif", "A.GIF"])
 def test_a_gif_has_its_times_and_is_small(tmp_path: Path, name: str) -> None:
-    with Recorder(tmp_path / name, CONFIG, is_complete=True) as recorder:
+    with Recorder(tmp_path / name, CONFIG, is_whole_clip=True) as recorder:
         put(recorder, clips.greys(12, (960, 120)), [50 + i / 6 for i in range(12)])
     played = clips.play(tmp_path / name)
     assert (played.codec, played.size_wh) == ("gif", (480, 60))
@@ -297,7 +321,7 @@ def test_a_gif_has_its_times_and_is_small(tmp_path: Path, name: str) -> None:
 
 
 def test_a_gif_that_holds_all_it_may_is_full(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "a.gif", CONFIG, is_complete=True) as recorder:
+    with Recorder(tmp_path / "a.gif", CONFIG, is_whole_clip=True) as recorder:
         put(recorder, clips.greys(20, (64, 48)), [9.0 + i for i in range(20)])
     assert recorder.is_full
     played = clips.play(tmp_path / "a.gif")
@@ -306,7 +330,7 @@ def test_a_gif_that_holds_all_it_may_is_full(tmp_path: Path) -> None:
 
 def test_a_gif_of_pictures_of_several_sizes(tmp_path: Path) -> None:
     sizes = [(160, 120), (320, 120), (160, 120)]
-    with Recorder(tmp_path / "a.gif", CONFIG, is_complete=True) as recorder:
+    with Recorder(tmp_path / "a.gif", CONFIG, is_whole_clip=True) as recorder:
         put(recorder, [clips.greys(5, size)[2 + i] for i, size in enumerate(sizes)])
     played = clips.play(tmp_path / "a.gif")
     assert (played.size_wh, levels(played.pictures)) == ((160, 120), [2, 3, 4])

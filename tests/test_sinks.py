@@ -449,8 +449,7 @@ def animate(path: Path, pictures: Sequence[np.ndarray], rate: int) -> bool:
         for i, picture in enumerate(pictures):
             frame = Frame(i, i / rate, picture)
             if sink.wants(frame):
-                factor = sink.factor(picture)
-                sink.write(frame, cv2.resize(picture, None, fx=factor, fy=factor))
+                sink.write(frame, cv2.resize(picture, sink.size_wh(picture)))
         return sink.is_full
 
 
@@ -666,6 +665,14 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
         assert len(partial.read_text().splitlines()) == 11  # nothing waits in a buffer
 
 
+def test_a_table_may_be_closed_without_a_with_block(tmp_path: Path) -> None:
+    table = TrackTable(tmp_path / "t.csv")
+    table.write("a.mp4", FRAME, [face()])
+    table.close()
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 2
+    assert clips.files_of(tmp_path) == ["t.csv"]
+
+
 def test_rows_after_a_failed_write_follow_the_whole_ones(tmp_path: Path) -> None:
     class Flaky(io.FileIO):
         """Takes three bytes of the second row, then no more of it."""
@@ -681,7 +688,6 @@ def test_rows_after_a_failed_write_follow_the_whole_ones(tmp_path: Path) -> None
 
     with RowFile(tmp_path / "a.csv") as rows:
         rows.append("row1\n")
-        assert rows._file is not None
         rows._file.close()
         rows._file = Flaky(rows._partial.path, "ab")
         with pytest.raises(LivecamError, match="No space left"):

@@ -217,7 +217,7 @@ def _newer(path: Path) -> None:
     [
         (lambda path: path.write_bytes(b"not a database, but long enough" * 9), "not a file of"),
         (_foreign, "not a file of livecam run --visits; give another name"),
-        (_newer, "of version 2, this livecam knows 1"),
+        (_newer, "has format 2, this livecam reads 1"),
         (lambda path: path.mkdir(), "is a folder"),
     ],
 )

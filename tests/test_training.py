@@ -155,7 +155,7 @@ def test_an_export_replaces_nothing_unasked(
 def test_the_export_says_what_the_master_says(exported: Path, data: Path) -> None:
     crops = load(data, "test").crops[:]
     onnx = AgeGenderClassifier(exported / "age_gender.onnx")(crops)
-    keras = AgeGenderClassifier(exported / "age_gender.keras", runtime="keras")(crops)
+    keras = AgeGenderClassifier(exported / "age_gender.keras")(crops)
     np.testing.assert_allclose(onnx.age_probs, keras.age_probs, atol=1e-4)
     np.testing.assert_allclose(onnx.female_prob, keras.female_prob, atol=1e-4)
     np.testing.assert_allclose(onnx.age_probs.sum(axis=1), 1, atol=1e-4)
@@ -242,7 +242,7 @@ def test_a_network_of_classes_gives_a_model(data: Path, tmp_path: Path, start: S
     with (tmp_path / "run" / "log.csv").open() as file:
         assert 0 <= float(next(csv.DictReader(file))["dev_accuracy"]) <= 1
     crops = load(data, "dev").crops[:]
-    answer = AgeGenderClassifier(tmp_path / "run" / "age_gender.keras", runtime="keras")(crops)
+    answer = AgeGenderClassifier(tmp_path / "run" / "age_gender.keras")(crops)
     np.testing.assert_allclose(answer.age_probs.sum(axis=1), 1, atol=1e-4)
 
 
@@ -250,7 +250,7 @@ def test_the_model_is_that_of_the_best_epoch(run: Path, data: Path) -> None:
     with (run / "log.csv").open() as file:
         best = min(float(row["dev_mae"]) for row in csv.DictReader(file))
     dev = load(data, "dev", ["utkface"])
-    answer = AgeGenderClassifier(run / "age_gender.keras", runtime="keras")(dev.crops[:])
+    answer = AgeGenderClassifier(run / "age_gender.keras")(dev.crops[:])
     assert np.abs(median_age(answer.age_probs) - dev.age).mean() == pytest.approx(best, abs=2e-3)
 
 

@@ -14,7 +14,7 @@ from people import OVERLAY, face
 
 from livecam.ages import SCHEMES
 from livecam.datatypes import AGES, TrackedFace
-from livecam.drawing import COLOURS, text_px, text_width
+from livecam.drawing import COLOURS, resized_into, text_px, text_width
 from livecam.live import hud
 from livecam.live.keys import KEYS
 from livecam.live.view import Look, View
@@ -96,6 +96,16 @@ def test_the_picture_is_as_large_as_it_can_be_in_the_window(
     factor = min(size_wh[0] / frame_wh[0], size_wh[1] / frame_wh[1])
     assert (width, height) == pytest.approx([max(1, side * factor) for side in frame_wh], abs=0.51)
     assert abs(left - (size_wh[0] - right)) <= 1 and abs(top - (size_wh[1] - bottom)) <= 1
+
+
+@pytest.mark.parametrize("frame_wh", [(1920, 1082), (1280, 721), (853, 480), (481, 2159)], ids=str)
+def test_half_a_row_costs_no_column(frame_wh: tuple[int, int]) -> None:
+    """A picture shrunk to a width fills it, though its height was rounded."""
+    width, height = frame_wh
+    size_wh = (480, round(480 / width * height))
+    shrunk, factor = resized_into(picture(frame_wh), size_wh)
+    assert (shrunk.shape[1], shrunk.shape[0]) == size_wh
+    assert factor == 480 / width
 
 
 @pytest.mark.parametrize("level", [0, 255])

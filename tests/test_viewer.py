@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from people import face
 from livecam.config import load_config
 from livecam.datatypes import Frame
 from livecam.live.capture import Shot
-from livecam.live.keys import blur
+from livecam.live.keys import ACTIONS, blur
 from livecam.live.labeller import Labels
 from livecam.live.outputs import Outputs, Request
 from livecam.live.readers import LiveSource
@@ -162,8 +163,26 @@ def test_the_first_picture_after_an_outage_has_its_faces(viewer: Viewer) -> None
 def test_rows_name_the_camera_that_saw_the_face(viewer: Viewer, tmp_path: Path) -> None:
     table = tmp_path / "t.jsonl"
     request = dataclasses.replace(viewer.request, tracks=table)
-    with Outputs(request, viewer.config, is_complete=False) as outputs:
+    with Outputs(request, viewer.config, is_whole_clip=False) as outputs:
         for index, camera in enumerate((0, 2)):
             outputs.label(labels(shot(index, camera)))
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     assert [row["file"] for row in rows] == ["camera 0", "camera 2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "before_px", "after_px"),
+    [
+        ("-", 12, 12), ("+", 12, 15), ("-", 14, 12), ("+", 400, 500), ("+", 1000, 1250),
+        ("-", 1000, 800), ("+", 9000, 10_000), ("+", 10_000, 10_000),
+    ],
+)  # fmt: skip
+def test_the_smallest_face_may_be_what_the_setting_may(
+    viewer: Viewer, key: str, before_px: int, after_px: int
+) -> None:
+    asked: list[float] = []
+    line = SimpleNamespace(min_face_px=float(before_px), look_for=asked.append)
+    viewer.labeller.line = line  # type: ignore[assignment]
+    ACTIONS[key](viewer)
+    assert asked == [after_px]
+    assert viewer.look.message == f"smallest face {after_px} px"

@@ -71,7 +71,7 @@ def test_every_key_answers(display: str, folder: Path) -> None:
             ("plus", "smallest face 40 px"), ("equal", "smallest face 50 px"),
             ("minus", "smallest face 40 px"), ("minus", "smallest face 32 px"),
             ("b", "blur on"), ("b", "blur off"), ("f", "full screen on"), ("f", "full screen off"),
-            ("p", "paused"), ("p", "going on"), ("space", "paused"), ("space", "going on"),
+            ("p", "paused"), ("p", "resumed"), ("space", "paused"), ("space", "resumed"),
         ]:  # fmt: skip
             program.press(key, answer)
         program.press("q")
@@ -104,7 +104,7 @@ def test_a_paused_picture_stands_still(display: str, folder: Path) -> None:
         still = program.look()
         time.sleep(0.5)
         assert difference(still, program.look()) < 0.2
-        program.press("space", "going on")
+        program.press("space", "resumed")
         until(lambda: difference(still, program.look()) > 1, "a moving picture")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from livecam.ages import SCHEMES, AgeScheme
-from livecam.classifier import AgeGenderClassifier, age_prior, runtime_of
+from livecam.classifier import AgeGenderClassifier, age_prior
 from livecam.datatypes import Array
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
@@ -43,8 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _audiences(args: argparse.Namespace) -> None:
-    runtime = runtime_of(args.model)
-    prior = age_prior(args.model, runtime)
+    prior = age_prior(args.model)
     if prior is None:
         raise UsageError(f"{args.model}: no age_prior beside it; python -m train.export writes it")
     data = faces.load(args.data, args.split)
@@ -55,7 +54,7 @@ def _audiences(args: argparse.Namespace) -> None:
             f"{args.data}: {counted(len(rows), 'face')} of an exact age in its {args.split} part; "
             f"expected at least {max(SIZES)}"
         )
-    answer = answers(AgeGenderClassifier(args.model, runtime), data.crops)
+    answer = answers(AgeGenderClassifier(args.model), data.crops)
     print("| scheme | people | likeliest bin | added up | livecam report | its ± holds |")
     print("|---|---|---|---|---|---|")
     for name, scheme in SCHEMES.items():

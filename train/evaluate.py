@@ -22,7 +22,7 @@ import numpy as np
 
 from livecam import views
 from livecam.ages import CENTRAL_RANGE, median_age
-from livecam.classifier import AgeGenderClassifier, runtime_of
+from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
 from livecam.exit_codes import exit_code
@@ -121,7 +121,7 @@ def _evaluation(
 ) -> Evaluation:
     data = faces.load(path, split, datasets)  # first: Keras takes seconds to start
     train_ages = faces.ages(path, "train", datasets)
-    classifier = AgeGenderClassifier(model, runtime_of(model))
+    classifier = AgeGenderClassifier(model)
     classify = functools.partial(classifier, count=count)
     labels, answer = labels_of(data), answers(classify, data.crops)
     pictures = picture_statistics(data.crops)

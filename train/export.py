@@ -98,7 +98,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     write_onnx(master, recipe, onnx)
     classifier = AgeGenderClassifier(onnx)
     differences = _require_alike(
-        answers(AgeGenderClassifier(keras, "keras"), dev.crops),
+        answers(AgeGenderClassifier(keras), dev.crops),
         answers(classifier, dev.crops),
         labels_of(dev),
         recipe.eight_bits,

@@ -228,4 +228,4 @@ def _expected(key: str) -> str:
         return f"{kind} {lower}{upper}"
     if isinstance(default, tuple):
         return "whole numbers above 0" if default else "a list of names"
-    return "a text"
+    return "a string"

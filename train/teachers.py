@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from livecam.classifier import AgeGenderClassifier, runtime_of
+from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AGES, AgeGender
 from livecam.progress import Progress
 from train.faces import Crops
@@ -39,4 +39,4 @@ def ask(models: tuple[str, ...], crops: Crops, rows: np.ndarray) -> AgeGender:
 
 
 def _classifier(model: Path) -> AgeGenderClassifier:
-    return AgeGenderClassifier(model, runtime_of(model))
+    return AgeGenderClassifier(model)

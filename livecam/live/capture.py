@@ -74,7 +74,8 @@ class Capture:
     `newest` gives each picture at most once and never waits behind older ones: what nobody took
     in time is `dropped`, unless it `is_paused`. A camera or stream that was open and is lost is
     opened again and again until `close`; one that never opened is `failed`, a file at its end is
-    `ended`. What else goes wrong in the thread is raised by `newest`.
+    `ended`. The times of its frames never fall: what is opened again goes on, also if it then has
+    times of its own. What else goes wrong in the thread is raised by `newest`.
     """
 
     def __init__(self, source: LiveSource, config: CameraConfig) -> None:
@@ -94,6 +95,7 @@ class Capture:
         self._news = threading.Condition()
         self._stop = threading.Event()
         self._begin_s = 0.0  # when the first picture was taken
+        self._offset_s = 0.0  # of a paced reader's times, among those of the frames
         self._still = _Stillness()
         self._thread = threading.Thread(target=self._run, name="livecam capture", daemon=True)
 
@@ -190,6 +192,7 @@ class Capture:
         with contextlib.closing(reader):
             self.detail, self.is_paced = reader.detail, reader.is_paced
             begin_s = time.perf_counter()
+            self._offset_s = begin_s - self._begin_s if self.captured else 0.0
             self._still.restart()
             self.same_since_s = None
             self._set("live")
@@ -223,7 +226,7 @@ class Capture:
         if not self.captured:
             self._begin_s = now_s
         self._watch_stillness(now_s, bgr)
-        time_s = media_s if self.is_paced else now_s - self._begin_s
+        time_s = self._offset_s + media_s if self.is_paced else now_s - self._begin_s
         with self._news:
             if self._shot is not None and not self.is_paused:
                 self.dropped += 1

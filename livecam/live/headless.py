@@ -34,7 +34,7 @@ def run_headless(
     path = request.source.path
     clip = open_clip(request.source.name, path) if path is not None else None
     total = clip.total if clip is not None else None
-    outputs = Outputs(request, config, is_complete=clip is not None)
+    outputs = Outputs(request, config, is_whole_clip=clip is not None)
     summary = outputs.summary
     # of a file the labels are the same each time, however fast the computer
     within_s = config.camera.search_within_s if clip is None else None

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from livecam.config import BOUNDS
 from livecam.errors import LivecamError
 from livecam.live.viewer import Viewer
 from livecam.overlay import Overlay
 from livecam.pictures import write_picture
 
 FACE_STEP = 1.25
-MIN_FACE_PX, MAX_FACE_PX = 16, 512
 AGE_STYLES = {
     "full": "age: bin and range",
     "range": "age: range that holds 80 %",
@@ -26,7 +26,7 @@ AGE_STYLES = {
 def pause(viewer: Viewer) -> None:
     viewer.look.is_paused = not viewer.look.is_paused
     viewer.capture.is_paused = viewer.look.is_paused
-    viewer.message("paused" if viewer.look.is_paused else "going on")
+    viewer.message("paused" if viewer.look.is_paused else "resumed")
 
 
 def snapshot(viewer: Viewer) -> None:
@@ -114,7 +114,8 @@ def _change_least_face(viewer: Viewer, step: float) -> None:
     if line is None:
         viewer.message("the networks are still loading")
         return
-    px = round(min(max(line.min_face_px * step, MIN_FACE_PX), MAX_FACE_PX))
+    least_px, most_px = BOUNDS["detector.min_face_px"]
+    px = round(min(max(line.min_face_px * step, least_px), most_px))
     line.look_for(px)
     viewer.message(f"smallest face {px} px", square_px=px)
 

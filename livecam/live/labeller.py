@@ -72,15 +72,13 @@ class Line:
         time_s = shot.frame.time_s
         is_gap = time_s - self._last_s > self._forget_after_s
         if shot.source != self._source or is_gap:
-            self._pipeline.tracker.forget()  # whoever is in the same place now may be another
+            self._pipeline.forget()
         self._source, self._last_s = shot.source, time_s
         smallest_px = self.min_face_px
         if self.is_hiding:
             self.searched_px = smallest_px
-        self._pipeline.detect_every = (
-            1 if self.is_hiding else self._models.config.detector.detect_every
-        )
-        self._models.detector.min_face_px = searched_px = self.searched_px
+        self._pipeline.searches_all = self.is_hiding
+        self._pipeline.min_face_px = searched_px = self.searched_px
         faces = self._pipeline(shot.frame)
         is_searched = self._pipeline.is_searched and searched_px <= smallest_px
         self._adapt()

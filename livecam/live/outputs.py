@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,14 +93,15 @@ class Summary:
 
 
 class Outputs:
-    """The table, the visits and the film of a run. A context manager.
+    """The table, the visits and the film of a run. A context manager. Of a clip that is labelled
+    whole (`is_whole_clip`), none leaves a frame out.
 
     A failure of one is not the end of a run that somebody watches: the summary has it among its
     notices and as its error, and the output is closed with what it holds.
     """
 
-    def __init__(self, request: Request, config: Config, is_complete: bool) -> None:
-        self.request, self.config, self.is_complete = request, config, is_complete
+    def __init__(self, request: Request, config: Config, is_whole_clip: bool) -> None:
+        self.request, self.config, self.is_whole_clip = request, config, is_whole_clip
         self.summary = Summary(request.source.name)
         self.recorder: Recorder | None = None
         self._table: TrackTable | None = None
@@ -110,39 +113,42 @@ class Outputs:
         try:
             self._open()
         except BaseException:
-            self.__exit__()  # of those that are open, nothing is left
+            self._close()  # of those that are open, nothing is left
             raise
         return self
 
+    def __exit__(self, *exc: object) -> None:
+        self._close()
+
     def _open(self) -> None:
         if self.request.tracks is not None:
-            table = TrackTable(self.request.tracks, self.config.overlay.gender)
-            self._table = table.__enter__()
+            self._table = TrackTable(self.request.tracks, self.config.overlay.gender)
         if self.request.visits is not None:
             from livecam.live.visits import VisitLog  # with the model's file: nobody else waits
 
-            log = VisitLog(self.request.visits, self.config, self.is_complete, self.request.began)
-            self._visits = log.__enter__()
+            self._visits = VisitLog(
+                self.request.visits, self.config, self.is_whole_clip, self.request.began
+            )
             self.summary.visits = 0
         if self.request.record is not None:
             self.start_recording(self.request.record)
         self._begin_s = time.perf_counter()
 
-    def __exit__(self, *exc: object) -> None:
+    def _close(self) -> None:
         self.summary.seconds = time.perf_counter() - self._begin_s
         self.stop_recording()
         self._close_table()
         self._close_visits()
 
     def start_recording(self, path: Path) -> None:
-        self.recorder = Recorder(path, self.config, self.is_complete).__enter__()
+        self.recorder = Recorder(path, self.config, self.is_whole_clip)
 
     def stop_recording(self) -> Recorder | None:
         """The closed recorder, if there was one."""
         recorder, self.recorder = self.recorder, None
         if recorder is None:
             return None
-        recorder.__exit__()
+        recorder.close()
         if recorder.is_kept:
             self.summary.outputs.append(recorder.path)
         if recorder.is_full:
@@ -152,8 +158,8 @@ class Outputs:
             )
         if recorder.missed:
             self.summary.notices.append(
-                f"{recorder.path}: {recorder.missed} pictures left out, because the encoder could "
-                "not follow"
+                f"{recorder.path}: {counted(recorder.missed, 'frame')} left out: the encoder could "
+                "not keep up"
             )
         if recorder.error is not None:
             self._fail(str(recorder.error))
@@ -163,25 +169,30 @@ class Outputs:
         table, self._table = self._table, None
         if table is None:
             return
-        try:
-            table.__exit__()
+        with self._told():
+            table.close()
             assert self.request.tracks is not None
             if table.is_written:  # a run without a face leaves a table, one without a picture none
                 self.summary.outputs.append(self.request.tracks)
-        except LivecamError as error:
-            self._fail(str(error))
 
     def _close_visits(self) -> None:
         log, self._visits = self._visits, None
         if log is None:
             return
-        try:
-            log.__exit__()
-        except LivecamError as error:
-            self._fail(str(error))
+        with self._told():
+            log.close()
         self.summary.visits = log.counted
         if self.summary.labelled:
             self.summary.outputs.append(log.path)
+
+    @contextlib.contextmanager
+    def _told(self, close: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """What fails in this is told and closed, and the run goes on."""
+        try:
+            yield
+        except LivecamError as error:
+            self._fail(str(error))
+            close()
 
     def _fail(self, why: str) -> None:
         self.summary.notices.append(why)
@@ -195,27 +206,13 @@ class Outputs:
         self._count_frame()
         numbers = (face.track_id for face in labels.faces)  # ids are given in order
         self.summary.tracks = max(self.summary.tracks, *numbers, 0)
-        self._write_row(labels)
-        self._count_visits(labels)
-
-    def _write_row(self, labels: Labels) -> None:
-        if self._table is None:
-            return
-        try:
-            self._table.write(labels.shot.source.name, labels.shot.frame, labels.faces)
-        except LivecamError as error:
-            self._fail(str(error))
-            self._close_table()
-
-    def _count_visits(self, labels: Labels) -> None:
-        if self._visits is None:
-            return
-        try:
-            self._visits(labels)
-            self.summary.visits = self._visits.counted
-        except LivecamError as error:
-            self._fail(str(error))
-            self._close_visits()
+        if self._table is not None:
+            with self._told(self._close_table):
+                self._table.write(labels.shot.source.name, labels.shot.frame, labels.faces)
+        if self._visits is not None:
+            with self._told(self._close_visits):
+                self._visits(labels)
+                self.summary.visits = self._visits.counted
 
     def _count_frame(self) -> None:
         now_s = time.perf_counter()

@@ -27,7 +27,7 @@ from livecam.urls import without_secrets
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
-ENDED = "the other side ended it"
+ENDED = "the stream ended"
 UNKNOWN_CODEC = "its pictures are of a kind that FFmpeg does not know"
 RTSP_OPTIONS = {
     "rtsp_flags": "prefer_tcp",  # without lost packets; UDP where a camera has only that
@@ -125,7 +125,7 @@ class StreamReader:
             raise LivecamError(f"{name}: cannot be opened: {why}") from error
         if not self._container.streams.video:
             self.close()
-            raise LivecamError(f"{name}: no picture in it; expected a video stream")
+            raise LivecamError(f"{name}: no video stream in it")
         if _is_picture(self._container):
             self.close()
             raise LivecamError(f"{name}: a single picture; livecam annotate labels pictures")

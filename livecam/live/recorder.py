@@ -11,13 +11,11 @@ from pathlib import Path
 
 from livecam.config import Config, OverlayConfig
 from livecam.datatypes import Array, Frame, TrackedFace
-from livecam.drawing import centred, resized_into
 from livecam.errors import LivecamError
 from livecam.filming import film, film_sink
 from livecam.overlay import Overlay
 
 WAITING = 8  # pictures that may wait for the encoder
-BARS = (0, 0, 0)  # beside a picture of another shape than the film
 RATE = Fraction(30)  # a hint for the encoder; every picture has its own time
 
 Job = tuple[Frame, Sequence[TrackedFace], Array, OverlayConfig]
@@ -26,29 +24,33 @@ Job = tuple[Frame, Sequence[TrackedFace], Array, OverlayConfig]
 class Recorder:
     """Writes labelled pictures at the times at which they were taken. A context manager.
 
-    `put` takes a picture; where the encoder cannot follow a camera, it leaves some out (`missed`)
-    and the film still runs at its true speed. `error` is why it ended before its time.
+    `put` takes a picture. Where the encoder cannot follow, that of a clip that is labelled whole
+    waits; else some are left out (`missed`), and the film still runs at its true speed. `error` is
+    why it ended before its time.
     """
 
-    def __init__(self, path: Path, config: Config, is_complete: bool = False) -> None:
-        self.path, self.is_complete = path, is_complete
+    def __init__(self, path: Path, config: Config, is_whole_clip: bool = False) -> None:
+        self.path, self.is_whole_clip = path, is_whole_clip
         self.missed = 0
         self.error: LivecamError | None = None
         self.begin_s: float | None = None  # of the first picture
         self.last_s = 0.0
         self._sink = film_sink(path, config.video, RATE)
         self._overlay = Overlay(config.overlay)
-        self._size_wh: tuple[int, int] | None = None
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._run, name="livecam recorder")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Once all is written that was put."""
+        self._jobs.put(None)
+        self._thread.join()
 
     def __enter__(self) -> Recorder:
-        self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._jobs.put(None)
-        self._thread.join()
+        self.close()
 
     @property
     def is_kept(self) -> bool:
@@ -63,13 +65,12 @@ class Recorder:
     def put(
         self, frame: Frame, faces: Sequence[TrackedFace], hidden: Array, overlay: OverlayConfig
     ) -> None:
-        """Write this picture with what is drawn on it. Waits for room only if the film is to be
-        complete."""
+        """Write this picture with what is drawn on it."""
         if self.begin_s is None:
             self.begin_s = frame.time_s
         self.last_s = frame.time_s
         try:
-            self._jobs.put((frame, faces, hidden, overlay), block=self.is_complete)
+            self._jobs.put((frame, faces, hidden, overlay), block=self.is_whole_clip)
         except queue.Full:
             self.missed += 1
 
@@ -91,13 +92,5 @@ class Recorder:
     ) -> None:
         assert self.begin_s is not None
         self._overlay.config = overlay
-        height, width = frame.bgr.shape[:2]
-        self._size_wh = self._size_wh or (width, height)
         frame = dataclasses.replace(frame, time_s=frame.time_s - self.begin_s)
-        if (width, height) == self._size_wh:
-            film(self._sink, self._overlay, frame, faces, hidden)
-            return
-        # a film has one size: what comes in another is drawn on, then fitted
-        labelled, _ = resized_into(self._overlay(frame.bgr, faces, hidden=hidden), self._size_wh)
-        labelled, _ = centred(labelled, self._size_wh, BARS)
-        film(self._sink, self._overlay, dataclasses.replace(frame, bgr=labelled), (), hidden[:0])
+        film(self._sink, self._overlay, frame, faces, hidden)

@@ -48,7 +48,7 @@ class Viewer:
         self.look = Look(config.overlay, is_mirrored=request.source.index is not None)
         self.capture = Capture(request.source, config.camera)
         self.labeller = Labeller(config, watch, is_live=request.source.path is None)
-        self.outputs = Outputs(request, config, is_complete=False)
+        self.outputs = Outputs(request, config, is_whole_clip=False)
         self.status = Status(self.capture, self.labeller, self.outputs, watch)
         self.shot: Shot | None = None  # the one in the window
         self.labels: Labels | None = None  # the newest

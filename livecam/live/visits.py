@@ -22,14 +22,18 @@ AGAIN_S = 1.0  # after which a file that another program held is tried again
 class VisitLog:
     """Callable: labels, in order. A context manager. Raises LivecamError.
 
-    Visits are dated by this computer's clock. Those of a file (`is_file`) are dated as if it had
-    begun to play at the first frame, or by when it was filmed: `began`, Unix time.
+    Visits are dated by this computer's clock. Those of a clip that is labelled whole, as fast as it
+    goes, are dated as if it had begun to play at the first frame; those of any clip by when it was
+    filmed, if that is known: `began`, Unix time.
     """
 
-    def __init__(self, path: Path, config: Config, is_file: bool, began: float | None) -> None:
-        self.path, self._is_dated = path, is_file or began is not None
+    def __init__(
+        self, path: Path, config: Config, is_whole_clip: bool, began: float | None
+    ) -> None:
+        self.path, self._is_dated = path, is_whole_clip or began is not None
         prior = age_prior(config.classifier.model, config.classifier.runtime)
         self._store = VisitStore(path, prior, config.overlay.gender)
+        self._store.wait(0)
         self._audience = Audience(config.audience)
         self._epoch = began  # Unix time at 0 s of the frames' clock
         self._time_s = 0.0  # of the newest frame
@@ -42,16 +46,18 @@ class VisitLog:
     def counted(self) -> int:
         return self._audience.counted
 
-    def __enter__(self) -> VisitLog:
-        self._store.__enter__()
-        self._store.wait(0)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
+    def close(self) -> None:
+        """At the end of the run."""
         try:
             self._leave()
         finally:
-            self._store.__exit__()
+            self._store.close()
+
+    def __enter__(self) -> VisitLog:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def __call__(self, labels: Labels) -> None:
         if labels.shot.source != self._source:  # another camera
@@ -63,8 +69,8 @@ class VisitLog:
             ago_s = time.perf_counter() - labels.shot.taken_s
             self._epoch = time.time() - ago_s - self._time_s
         self._keep(self._audience(self._time_s, labels.faces))
-        is_due = not 0 <= self._time_s - self._told_s < WATCHED_EVERY_S
-        may_try = not 0 <= self._time_s - self._failed_s < AGAIN_S
+        is_due = self._time_s - self._told_s >= WATCHED_EVERY_S
+        may_try = self._time_s - self._failed_s >= AGAIN_S
         if (is_due or self._unsaved) and may_try:
             try:
                 self._save()
