@@ -104,6 +104,33 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Path, "write_text", full)
     for write in (lambda: run.begin(Recipe(seed=1), data_hash="b", faces=1), lambda: run.keep(1)):
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(LivecamError, match="cannot be written: No space"):
             write()
-    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@pytest.mark.parametrize("what", ["last.weights.h5", "taught.npz"])
+def test_interrupted_it_leaves_what_was_there(
+    loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def interrupted(path: Path, *values: Any, **more: Any) -> None:
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    run = RunFolder(tmp_path)
+    (tmp_path / what).write_bytes(b"whole")
+    net = loop.keras.Sequential([loop.keras.Input((1,)), loop.keras.layers.Dense(1)])
+    net.compile(optimizer="adam", loss="mse")
+    monkeypatch.setattr(net, "save_weights", interrupted)
+    monkeypatch.setattr(loop.np, "savez", interrupted)
+    monkeypatch.setattr(
+        loop.teachers, "ask", lambda *_: SimpleNamespace(age_probs=0, female_prob=0)
+    )
+    faces, selection = SimpleNamespace(crops=None), SimpleNamespace(rows=None)
+    with pytest.raises(KeyboardInterrupt):
+        if what == run.last.name:
+            loop._save_weights(net, 1, run.last)
+        else:
+            loop._taught(Recipe(teachers=("a.keras",)), run, faces, selection, False)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(what, b"whole")]

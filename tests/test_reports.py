@@ -17,6 +17,8 @@ from matplotlib.text import Text
 from livecam.ages import CENTRAL_RANGE, SCHEMES
 from livecam.datatypes import AgeGender
 from train import compare, evaluate, explore, faces, plots, report
+from train.recipe import Recipe
+from train.run_folder import RunFolder
 
 
 class FakeClassifier:
@@ -158,10 +160,9 @@ class _OnDisk:
     def __len__(self) -> int:
         return len(self._crops)
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+    def __getitem__(self, rows: int | slice | np.ndarray) -> np.ndarray:
         part = self._crops[rows]
-        assert part.ndim == 4
-        assert len(part) <= 8
+        assert part.ndim == 3 or len(part) <= 8
         return part
 
 
@@ -306,6 +307,21 @@ def test_a_map_is_red_where_it_is_positive() -> None:
     assert blue[2] > blue[0]
 
 
+def test_names_that_begin_with_a_dash_are_no_options(
+    data: Path, fake_model: None, no_drawings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(data, "a") as h5:
+        h5["dataset"][:9], h5["split"][:9] = "-mine", faces.DEV
+    monkeypatch.chdir(data.parent)
+    run = RunFolder(Path("-run"))
+    run.begin(Recipe(datasets=("-mine",)), data_hash="0" * 16)
+    evaluate.evaluate_run(data, run)
+    scores = json.loads(run.scores.read_text())
+    assert (scores["model"], scores["datasets"]) == ("age_gender.keras", ["-mine"])
+    assert (scores["faces"], scores["robustness"]["faces"]) == (9, 9)
+    assert "<html" in run.report.read_text()
+
+
 # explore
 
 
@@ -444,7 +460,7 @@ def _run(folder: Path, data_hash: str = "a", seconds: tuple[int, ...] = (10, 20)
     record = {"recipe": {"epochs": 2, "batch": 8, **recipe}, "data_hash": data_hash}
     (folder / "recipe.json").write_text(json.dumps(record))
     lines = ["epoch,loss,dev_mae,dev_gender_accuracy,seconds,more"]
-    lines += [f"{i + 1},5.{i},{6 - i}.5,0.9{i},{s},x" for i, s in enumerate(seconds)]
+    lines += [f"{i + 1},5.{i},{6 - i}.5,0.9{i},{s},1" for i, s in enumerate(seconds)]
     (folder / "log.csv").write_text("\n".join(lines) + "\n")
     return str(folder)
 
@@ -558,7 +574,8 @@ def test_compare_shows_no_number_as_a_dash(
         (["words"], 1, "recipe.json: unreadable"),
         (["young"], 1, "young: no epoch has ended"),
         (["odd"], 1, "lacks the column dev_mae"),
-        (["torn"], 1, "log.csv: expected numbers"),
+        (["torn"], 1, "log.csv: not a run's log: float() "),
+        (["bare"], 1, "recipe.json: not a run's recipe (no key 'recipe')"),
         (["good", "good"], 2, "expected different runs"),
         (["good", "-o", "x.pdf"], 2, "ends in .html or .png"),
         (["none", "-o", "none/x.html"], 1, "there is no folder none"),
@@ -573,10 +590,11 @@ def test_compare_says_what_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("good", "words", "young", "odd", "torn"):
+    for name in ("good", "words", "young", "odd", "torn", "bare"):
         _run(tmp_path / name)
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "words" / "recipe.json").write_text("words")
+    (tmp_path / "bare" / "recipe.json").write_text('{"recipe": 1}')
     (tmp_path / "young" / "log.csv").unlink()
     (tmp_path / "odd" / "log.csv").write_text("epoch,loss\n1,2\n")
     (tmp_path / "torn" / "log.csv").write_text("epoch,loss,dev_mae,dev_gender_accuracy,seconds\n1")

@@ -54,7 +54,7 @@ def _audiences(args: argparse.Namespace) -> None:
             f"{args.data}: {counted(len(rows), 'face')} of an exact age in its {args.split} part; "
             f"expected at least {max(SIZES)}"
         )
-    answer, _ = answers(AgeGenderClassifier(args.model), data.crops)
+    answer = answers(AgeGenderClassifier(args.model), data.crops)
     print("| scheme | people | likeliest bin | added up | livecam report | its ± holds |")
     print("|---|---|---|---|---|---|")
     for name, scheme in SCHEMES.items():

@@ -7,7 +7,6 @@ are some. `-o` draws the curves.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import check_output, write_text
 from livecam.progress import clock_time, counted
-from train.run_folder import RunFolder
+from train.run_folder import RunFolder, read_json
 from train.scores import number, part, percent
 
 PANELS = {
@@ -116,48 +115,26 @@ def read_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise LivecamError(f"{folder}: no such folder; give the --out of a python -m train.fit")
     files = RunFolder(folder)
-    record = _read_json(files.record_file)
-    recipe = record.get("recipe")
-    if not isinstance(recipe, dict):
-        raise LivecamError(f"{files.record_file}: not a run's recipe (no key 'recipe')")
+    record = files.record_values()
     return Run(
         str(folder),
-        recipe,
+        record["recipe"],
         str(record.get("data_hash", "unknown")),
-        _read_log(files.log_file),
-        _read_json(files.scores) if files.scores.exists() else {},
+        _columns(files),
+        read_json(files.scores) if files.scores.exists() else {},
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        what = "no such file" if isinstance(error, FileNotFoundError) else f"unreadable ({error})"
-        raise LivecamError(
-            f"{path}: {what}; expected a folder that python -m train.fit wrote"
-        ) from error
-    if not isinstance(values, dict):
-        raise LivecamError(f"{path}: expected an object with keys, got {type(values).__name__}")
-    return values
-
-
-def _read_log(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        rows = []
+def _columns(run: RunFolder) -> dict[str, np.ndarray]:
+    """Of the log."""
+    rows = run.log()
     if not rows:
         return {column: np.zeros(0) for column in COLUMNS if column != CLASSES_ALONE}
     columns = [name for name in COLUMNS if name in rows[0] or name != CLASSES_ALONE]
     missing = [column for column in columns if column not in rows[0]]
     if missing:
-        raise LivecamError(f"{path}: not a run's log: it lacks the column {missing[0]}")
-    try:
-        return {column: np.array([float(row[column]) for row in rows]) for column in columns}
-    except (TypeError, ValueError) as error:
-        raise LivecamError(f"{path}: expected numbers ({error})") from error
+        raise LivecamError(f"{run.log_file}: not a run's log: it lacks the column {missing[0]}")
+    return {column: np.array([row[column] for row in rows]) for column in columns}
 
 
 def data_warning(runs: Sequence[Run]) -> str:

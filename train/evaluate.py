@@ -14,6 +14,7 @@ import functools
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from livecam.files import check_output, write_text
 from livecam.progress import Progress
 from train import faces, metrics
 from train.degrade import DEGRADATIONS
-from train.looks import LOOKS, looks
+from train.picture_statistics import picture_statistics
 from train.run_folder import RunFolder
 from train.scores import Labels, age_errors, as_json, labels_of, score, table
 
@@ -81,61 +82,59 @@ def _parser() -> argparse.ArgumentParser:
 def evaluate_run(data: Path, run: RunFolder) -> None:
     """A run's `scores.json` and `report.html`: what its model scores on the faces of the dev part
     by which its epoch was chosen."""
-    files = ["--json", str(run.scores), "--report", str(run.report), "--no-gallery"]
-    options = ["--model", str(run.model), "--split", "dev", "--sample", str(RUN_SAMPLE)]
-    for name in run.record()["recipe"].datasets:
-        options += ["--dataset", name]
-    _scored(_parser().parse_args([str(data), *options, *files]))
+    done = _evaluation(run.model, data, "dev", run.record()["recipe"].datasets, views.COUNT)
+    scores = _with_report(done, run.report, RUN_SAMPLE, has_gallery=False)
+    write_text(run.scores, as_json(scores) + "\n")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    scores = _scored(args)
-    print(as_json(scores) if args.json == "-" else "\n".join(table(scores)))
-
-
-def _scored(args: argparse.Namespace) -> dict[str, Any]:
-    """The scores; the files that are asked for are written."""
     _check(args)
-    model = Path(args.model) if args.model else None
-    done = _Evaluation(model, args.data, args.split, args.dataset, args.views)
+    done = _evaluation(args.model, args.data, args.split, args.dataset, args.views)
     scores = done.scores
     if args.report is not None:
-        rows = sample(len(done.data), args.sample)
-        scores["robustness"] = robustness(
-            done.classify, done.data.crops, rows, done.labels, done.answer
-        )
-        _write_report(args, done.data, done.labels, done.answer, scores, done.classifier)
+        scores = _with_report(done, args.report, args.sample, has_gallery=not args.no_gallery)
     if args.json not in (None, "-"):
         write_text(Path(args.json), as_json(scores) + "\n")
-    return scores
+    print(as_json(scores) if args.json == "-" else "\n".join(table(scores)))
 
 
 def score_model(model: Path, data: Path, split: str, datasets: Sequence[str]) -> dict[str, Any]:
     """All scores of a `.onnx` or `.keras` file on one part of some data sets, or of all."""
-    return _Evaluation(model, data, split, datasets, views.COUNT).scores
+    return _evaluation(model, data, split, datasets, views.COUNT).scores
 
 
-class _Evaluation:
-    """A model's answers on one part of the data, and their scores."""
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's answers on one part of the data, and their scores; `classify` asks it about so
+    many views of a face."""
 
-    def __init__(
-        self, model: Path | None, data: Path, split: str, datasets: Sequence[str], count: int
-    ) -> None:
-        self.data = faces.load(data, split, datasets)  # first: Keras takes seconds to start
-        train_ages = faces.ages(data, "train", datasets)
-        self.classifier = AgeGenderClassifier(model or "")
-        self.labels = labels_of(self.data)
-        self.classify = functools.partial(self.classifier, count=count)
-        self.answer, seen = answers(self.classify, self.data.crops)
-        self.scores: dict[str, Any] = {
-            "model": self.classifier.path.name,
-            "split": split,
-            "datasets": list(datasets),
-            "views": count,
-            "range_is_calibrated": self.classifier.age_range is not CENTRAL_RANGE,
-            "data_hash": self.data.data_hash,
-            **score(self.labels, self.answer, self.classifier.age_range, train_ages, seen),
-        }
+    data: faces.FaceSet
+    labels: Labels
+    classifier: AgeGenderClassifier
+    classify: Callable[[Image], AgeGender]
+    answer: AgeGender
+    scores: dict[str, Any]
+
+
+def _evaluation(
+    model: Path | str, path: Path, split: str, datasets: Sequence[str], count: int
+) -> Evaluation:
+    data = faces.load(path, split, datasets)  # first: Keras takes seconds to start
+    train_ages = faces.ages(path, "train", datasets)
+    classifier = AgeGenderClassifier(model)
+    classify = functools.partial(classifier, count=count)
+    labels, answer = labels_of(data), answers(classify, data.crops)
+    pictures = picture_statistics(data.crops)
+    scores = {
+        "model": classifier.path.name,
+        "split": split,
+        "datasets": list(datasets),
+        "views": count,
+        "range_is_calibrated": classifier.age_range is not CENTRAL_RANGE,
+        "data_hash": data.data_hash,
+        **score(labels, answer, classifier.age_range, train_ages, pictures),
+    }
+    return Evaluation(data, labels, classifier, classify, answer, scores)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -156,22 +155,17 @@ def _check(args: argparse.Namespace) -> None:
         check_output("--json", Path(args.json), [".json"], [args.data], may_replace=True)
 
 
-def answers(
-    classify: Callable[[Image], AgeGender], crops: faces.Crops | Image
-) -> tuple[AgeGender, dict[str, np.ndarray]]:
-    """What the model says of all crops (n, px, px, 3), and how they look, batch by batch."""
-    parts, seen = [], []
+def answers(classify: Callable[[Image], AgeGender], crops: faces.Crops | Image) -> AgeGender:
+    """What the model says of all crops (n, px, px, 3), batch by batch."""
+    parts = []
     with Progress("classify", len(crops), "faces") as progress:
         for start in range(0, len(crops), BATCH):
-            batch = crops[start : start + BATCH]
-            parts.append(classify(batch))
-            seen.append(looks(batch))
-            progress.step(len(batch))
-    answer = AgeGender(
+            parts.append(classify(crops[start : start + BATCH]))
+            progress.step(len(parts[-1].age_probs))
+    return AgeGender(
         np.concatenate([part.age_probs for part in parts]),
         np.concatenate([part.female_prob for part in parts]),
     )
-    return answer, dict(zip(LOOKS, np.concatenate(seen).T, strict=True))
 
 
 def sample(n: int, wanted: int) -> np.ndarray:
@@ -226,20 +220,20 @@ def robustness(
     }
 
 
-def _write_report(
-    args: argparse.Namespace,
-    data: faces.FaceSet,
-    labels: Labels,
-    answer: AgeGender,
-    scores: dict[str, Any],
-    classify: AgeGenderClassifier,
-) -> None:
+def _with_report(done: Evaluation, path: Path, wanted: int, *, has_gallery: bool) -> dict[str, Any]:
+    """Writes the page. The scores, with the robustness of so many faces."""
     from train import score_page  # Matplotlib is imported here
 
-    gallery = None if args.no_gallery else score_page.gallery(data, labels, answer, classify, WORST)
-    page = score_page.page(scores, labels, answer, gallery)
-    write_text(args.report, page)
-    print(f"written: {args.report}", file=sys.stderr)
+    data, labels, answer = done.data, done.labels, done.answer
+    rows = sample(len(data), wanted)
+    curves = robustness(done.classify, data.crops, rows, labels, answer)
+    scores = done.scores | {"robustness": curves}
+    gallery = None
+    if has_gallery:
+        gallery = score_page.gallery(data, labels, answer, done.classifier, WORST)
+    write_text(path, score_page.page(scores, labels, answer, gallery))
+    print(f"written: {path}", file=sys.stderr)
+    return scores
 
 
 if __name__ == "__main__":

@@ -98,12 +98,12 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     write_onnx(master, recipe, onnx)
     classifier = AgeGenderClassifier(onnx)
     differences = _require_alike(
-        answers(AgeGenderClassifier(keras), dev.crops)[0],
-        answers(classifier, dev.crops)[0],
+        answers(AgeGenderClassifier(keras), dev.crops),
+        answers(classifier, dev.crops),
         labels_of(dev),
         recipe.eight_bits,
     )
-    answer, _ = answers(functools.partial(classifier, count=views.COUNT), dev.crops)
+    answer = answers(functools.partial(classifier, count=views.COUNT), dev.crops)
     record = {
         "age_range": _bounds(answer.age_probs, dev),
         "age_prior": age_prior(answer.age_probs),

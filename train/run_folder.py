@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from livecam.errors import LivecamError
+from livecam.files import write_text
 from train.recipe import Recipe, as_record, from_record
 
 MODEL = "age_gender.keras"
@@ -57,12 +58,18 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """What `begin` wrote. Raises LivecamError if the folder is no run."""
-        try:
-            record = json.loads(self.record_file.read_text(encoding="utf-8"))
-            recipe = from_record(record["recipe"], str(self.record_file))
-            return {**record, "recipe": recipe, "data_hash": str(record["data_hash"])}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LivecamError(f"{self.record_file}: not a run's recipe ({error!r})") from error
+        record = self.record_values()
+        if "data_hash" not in record:
+            raise LivecamError(f"{self.record_file}: not a run's recipe (no key 'data_hash')")
+        recipe = from_record(record["recipe"], str(self.record_file))
+        return {**record, "recipe": recipe, "data_hash": str(record["data_hash"])}
+
+    def record_values(self) -> dict[str, Any]:
+        """The same, with the recipe as plain values, which may be those of another version."""
+        record = read_json(self.record_file)
+        if not isinstance(record.get("recipe"), dict):
+            raise LivecamError(f"{self.record_file}: not a run's recipe (no key 'recipe')")
+        return record
 
     def data_hash(self) -> str | None:
         """Of the faces that the model has learnt from; None where nothing says so. The folder may
@@ -80,7 +87,7 @@ class RunFolder:
     def begin(self, recipe: Recipe, **provenance: object) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         record = {"recipe": as_record(recipe), **provenance, "revision": revision()}
-        _replace(self.record_file, json.dumps(record, indent=2) + "\n")
+        write_text(self.record_file, json.dumps(record, indent=2) + "\n")
 
     def require_same_data(self, data: Path, data_hash: str) -> None:
         """Raises LivecamError if `data` is not what the run was trained on: its dev part may then
@@ -113,14 +120,21 @@ class RunFolder:
         """Cut the log after so many epochs: a killed run may have written a row too many."""
         if self.log_file.exists():
             lines = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
-            _replace(self.log_file, "".join(lines[: 1 + epochs]))
+            write_text(self.log_file, "".join(lines[: 1 + epochs]))
 
 
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all: on a full disk what was there stays."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, newline="", encoding="utf-8")
-    partial.replace(path)
+def read_json(path: Path) -> dict[str, Any]:
+    """An object with keys, of a run. Raises LivecamError if there is none in the file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        what = "no such file" if isinstance(error, FileNotFoundError) else f"unreadable ({error})"
+        raise LivecamError(
+            f"{path}: {what}; expected a folder that python -m train.fit wrote"
+        ) from error
+    if not isinstance(values, dict):
+        raise LivecamError(f"{path}: expected an object with keys, got {type(values).__name__}")
+    return values
 
 
 def revision() -> str:

@@ -99,18 +99,18 @@ def score(
     answer: AgeGender,
     age_range: AgeRange,
     train_ages: np.ndarray,
-    looks: Mapping[str, np.ndarray] | None = None,
+    pictures: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """All measures of one part; shares are from 0 to 1, ages in years, None where none is known.
 
-    `train_ages` give the constant answer; `looks` are measures (n,) of the pictures by name.
+    `train_ages` give the constant answer; `pictures` are their statistics (n,) by name.
     """
     judgement = judged(labels, answer, age_range)
     errors, is_right, known = judgement.errors, judgement.is_right, judgement.known
     expected_errors = age_errors(expected_age(answer.age_probs), labels)
     constant = float(np.median(train_ages if len(train_ages) else labels.age))
     constant_errors = age_errors(np.full(len(labels), constant), labels)
-    groups = _groups(labels, judgement, looks or {})
+    groups = _groups(labels, judgement, pictures or {})
     return {
         "faces": len(labels),
         "interval_labels": int(labels.is_interval.sum()),
@@ -147,7 +147,7 @@ def score(
 
 
 def _groups(
-    labels: Labels, judgement: Judged, looks: Mapping[str, np.ndarray]
+    labels: Labels, judgement: Judged, pictures: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, Any]]:
     """The scores of every group of faces, by what they are grouped by."""
 
@@ -167,7 +167,7 @@ def _groups(
         ),
         "by_picture": each(
             (f"{name} {quarter}", where)
-            for name, values in looks.items()
+            for name, values in pictures.items()
             for quarter, where in quarters(values)
         ),
     }
