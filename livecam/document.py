@@ -16,7 +16,7 @@ h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .
 p { margin: .3rem 0; color: var(--soft); }
 dl { display: flex; flex-wrap: wrap; gap: 2.5rem; margin: 1.2rem 0; }
 dt { color: var(--soft); font-size: .9rem; } dd { margin: 0; font-size: 1.9rem; }
-svg { width: 100%; min-width: 620px; height: auto; }
+.wide svg { width: 100%; min-width: 620px; height: auto; }
 svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
 .wide { overflow-x: auto; }
@@ -35,18 +35,19 @@ img { max-width: 100%; height: auto; display: block; margin: .4rem 0; }
 tr + tr { border-top: 1px solid var(--line); } tr.total { font-weight: 600; }
 @media print { nav, form, .now { display: none; } body { margin: 0; max-width: none; }
   svg, tr { break-inside: avoid; }
-  h2 { break-after: avoid; } .wide { overflow: visible; } svg { min-width: 0; }
+  h2 { break-after: avoid; } .wide { overflow: visible; } .wide svg { min-width: 0; }
   th, td { padding: .1rem .25rem; font-size: 10px; } }
 """
 
 
-def document(title: str, parts: Iterable[str], top: str = "") -> str:
-    """A page of these parts, in HTML, below its title. `top`: more HTML above that."""
+def document(title: str, parts: Iterable[str], top: str = "", style: str = "") -> str:
+    """A page of these parts, in HTML, below its title. `top`: more HTML above that; `style`: more
+    CSS."""
     said = html.escape(title)
     head = (
         "<!doctype html>", '<html lang="en">', '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">', f"<title>{said}</title>",
-        f"<style>{STYLE}</style>",
+        f"<style>{STYLE}{style}</style>",
     )  # fmt: skip
     return "\n".join((*head, top, f"<h1>{said}</h1>", *parts, "</html>")) + "\n"
 

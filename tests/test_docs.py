@@ -17,7 +17,7 @@ from livecam.exit_codes import SYSTEM_PACKAGES
 from livecam.live.keys import KEYS as WINDOW_KEYS
 from livecam.prediction import KEYS
 from livecam.track_table import TRACK_FIELDS
-from train import evaluate
+from train.score_tables import table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -114,7 +114,7 @@ def test_every_setting_has_its_comment() -> None:
 
 
 def test_the_cards_figures_are_those_of_the_scores() -> None:
-    for line in evaluate.table(SCORES):
+    for line in table(SCORES):
         assert line in CARD
     assert f"{SCORES['mae']['value']:.2f} years" in README
     assert f"{100 * SCORES['gender']['value']:.1f} %" in README

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES
 from livecam.datatypes import AgeGender
+from livecam.document import STYLE
 from train import compare, evaluate, explore, faces, plots, report
 from train.recipe import Recipe
 from train.run_folder import RunFolder
@@ -102,6 +103,7 @@ def test_a_report_has_all_sections_and_needs_nothing_else(
         "the-24-largest-errors",
     ]
     text = out.read_text()
+    assert STYLE in text  # it looks as livecam's pages do
     assert text.count("data:image/jpeg") == 2 * 24  # a face and its map
     assert "<b>" not in text  # the names of the files are escaped
     assert "Keep this file to yourself" in text

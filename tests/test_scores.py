@@ -10,7 +10,9 @@ import pytest
 from livecam.ages import CENTRAL_RANGE, SCHEMES, AgeRange
 from livecam.datatypes import AgeGender
 from train.faces import FaceSet
-from train.scores import Labels, as_json, labels_of, quarters, scheme_scores, score, table
+from train.labels import Labels, labels_of
+from train.score_tables import as_json, table
+from train.scores import quarters, scheme_scores, score
 
 
 def _labels(low: list[int], high: list[int] | None = None, gender: int = 1) -> Labels:

@@ -23,7 +23,7 @@ from livecam.prevalence import Z_80, counts
 from livecam.progress import counted
 from train import faces
 from train.evaluate import answers
-from train.scores import labels_of
+from train.labels import labels_of
 
 SIZES = (30, 100, 500)  # people
 DRAWN = 100  # audiences of each size

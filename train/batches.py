@@ -8,8 +8,8 @@ import numpy as np
 from livecam.datatypes import AGES, AgeGender
 from train.augment import augmented
 from train.faces import FaceSet
+from train.labels import labels_of
 from train.recipe import YEARS, Recipe
-from train.scores import labels_of
 from train.selection import Selection
 
 

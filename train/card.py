@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from train.recipe import Recipe, as_record
-from train.scores import table
+from train.score_tables import table
 
 
 def card(

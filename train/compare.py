@@ -22,7 +22,7 @@ from livecam.extras import require
 from livecam.files import check_output, write_text
 from livecam.progress import clock_time, counted
 from train.run_folder import RunFolder, read_json
-from train.scores import number, part, percent
+from train.score_tables import number, part, percent
 
 PANELS = {
     "loss": "loss, on changed pictures",

@@ -15,7 +15,7 @@ from livecam.errors import LivecamError, UsageError
 from train import labels, published
 from train.archive import Folder, ZipFile, is_picture, opened
 from train.dropped import Dropped
-from train.labels import FEMALE, GENDERS, MALE, Interval, Label
+from train.labels import FEMALE, GENDER_WORDS, MALE, Interval, Label
 from train.published import Entry, Places
 
 UNDERSTOOD = (
@@ -181,12 +181,12 @@ def _table(
     places = Places(archive, dropped)
     for number, row in enumerate(table(), 1):
         word = row.get("gender", "").lower()
-        if word not in GENDERS:
+        if word not in GENDER_WORDS:
             raise LivecamError(
                 f"{archive.path}: {name}, row {number}: gender {word!r}; "
                 "expected female, male, f, m or nothing"
             )
-        label = _class_label(row[column], classes, GENDERS[word])
+        label = _class_label(row[column], classes, GENDER_WORDS[word])
         if label is None:
             dropped.add("age not understood", f"{name}: row {number}: {column} {row[column]!r}")
         else:

@@ -31,9 +31,11 @@ from livecam.files import check_output, write_text
 from livecam.progress import Progress
 from train import faces, metrics
 from train.degrade import DEGRADATIONS
+from train.labels import Labels, labels_of
 from train.picture_statistics import picture_statistics
 from train.run_folder import RunFolder
-from train.scores import Labels, age_errors, as_json, labels_of, score, table
+from train.score_tables import as_json, table
+from train.scores import age_errors, score
 
 BATCH = 256  # crops in memory at a time
 SAMPLE = 400  # faces that are degraded in every way, unless told

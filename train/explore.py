@@ -24,8 +24,8 @@ from livecam.extras import require
 from livecam.files import check_folder, check_output, write_text
 from livecam.progress import counted
 from train import faces, metrics
-from train.labels import ETHNICITIES
-from train.scores import GENDERS, age_bands, bins_of
+from train.labels import ETHNICITIES, GENDERS
+from train.scores import age_bands, bins_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

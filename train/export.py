@@ -32,9 +32,10 @@ from train import faces, metrics
 from train.calibrate import MIN_FACES, age_prior, range_bounds
 from train.card import card
 from train.evaluate import answers, score_model
+from train.labels import Labels, labels_of
 from train.recipe import Recipe
 from train.run_folder import RunFolder
-from train.scores import Labels, age_errors, labels_of
+from train.scores import age_errors
 
 NAME = "age_gender"
 SUFFIXES = ("keras", "onnx", "yaml", "md")

@@ -1,4 +1,4 @@
-"""What a data set says about a face: an age or an interval of ages, gender, ethnicity."""
+"""What data sets say about faces: an age or an interval of ages, gender, ethnicity."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from livecam.datatypes import AGES
+from train import faces
 
 MALE, FEMALE, UNKNOWN = 0, 1, -1
 ETHNICITIES = ("White", "Black", "Asian", "Indian", "Others")  # UTKFace's, by its numbers
-GENDERS = {"m": MALE, "male": MALE, "f": FEMALE, "female": FEMALE, "u": UNKNOWN, "": UNKNOWN}
+GENDERS = ("male", "female")  # by their numbers
+GENDER_WORDS = {"m": MALE, "male": MALE, "f": FEMALE, "female": FEMALE, "u": UNKNOWN, "": UNKNOWN}
 
 OLDEST = 116  # no label is believed above
 OPEN_END = AGES - 1  # `65+` ends here
@@ -67,3 +71,44 @@ def interval_of(text: str) -> Interval | None:
     else:
         return None
     return (low, high) if low <= high <= OLDEST else None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of n faces. An age is known to lie in the whole years `low`..`high`, which
+    are equal for an exact `age`; `gender` and `ethnicity` are numbers, -1 unknown."""
+
+    age: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    gender: np.ndarray
+    ethnicity: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+    def __getitem__(self, rows: np.ndarray) -> Labels:
+        """Rows by boolean mask or integer array."""
+        return Labels(
+            self.age[rows],
+            self.low[rows],
+            self.high[rows],
+            self.gender[rows],
+            self.ethnicity[rows],
+        )
+
+    @property
+    def is_interval(self) -> np.ndarray:
+        return self.high > self.low
+
+    @property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Between which years (n,), (n,) the ages lie: an exact one is both, with its fraction."""
+        return (
+            np.where(self.is_interval, self.low, self.age),
+            np.where(self.is_interval, self.high, self.age),
+        )
+
+
+def labels_of(data: faces.FaceSet) -> Labels:
+    return Labels(data.age, data.age_low, data.age_high, data.gender, data.ethnicity)

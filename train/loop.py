@@ -21,10 +21,11 @@ from livecam.files import PartialFile
 from livecam.progress import Progress
 from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
+from train.labels import labels_of
 from train.material import Material
 from train.recipe import YEARS, Recipe
 from train.run_folder import RunFolder
-from train.scores import age_errors, bins_of, labels_of
+from train.scores import age_errors, bins_of
 from train.selection import Selection
 
 FILE_OVERHEAD = 1 << 20  # bytes, generously

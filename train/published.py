@@ -22,7 +22,7 @@ from livecam.extras import require
 from train import labels
 from train.archive import Folder, ZipFile, is_picture, text
 from train.dropped import Dropped
-from train.labels import ETHNICITIES, FEMALE, GENDERS, MALE, UNKNOWN, Label
+from train.labels import ETHNICITIES, FEMALE, GENDER_WORDS, MALE, UNKNOWN, Label
 
 MIN_FACE_SCORE = 1.0  # of IMDB-WIKI's detector, as usual for this set
 MATLAB_DAYS = 366  # its day 1 is 1 January of the year 0, Python's that of the year 1
@@ -196,7 +196,7 @@ def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> I
     places = Places(archive, dropped)
     for list_name in lists:
         for row in rows(archive, list_name, ("file", "age", "gender", "race")):
-            gender = GENDERS.get(row["gender"].lower(), UNKNOWN)
+            gender = GENDER_WORDS.get(row["gender"].lower(), UNKNOWN)
             race = FAIRFACE_RACES.get(row["race"])
             ethnicity = ETHNICITIES.index(race) if race else UNKNOWN
             label = labels.of_text(row["age"], gender, ethnicity)
@@ -213,7 +213,7 @@ def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> It
     columns = ("user_id", "original_image", "face_id", "age", "gender")
     for list_name in lists:
         for row in rows(archive, list_name, columns, delimiter="\t"):
-            gender = GENDERS.get(row["gender"].lower(), UNKNOWN)
+            gender = GENDER_WORDS.get(row["gender"].lower(), UNKNOWN)
             label = labels.of_text(row["age"], gender)
             if label is None:
                 if row["age"] in ("", "None"):

@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else: pictures are inside, light and dark follow the reader."""
+"""One HTML file that needs nothing else: pictures are inside."""
 
 from __future__ import annotations
 
@@ -13,41 +13,30 @@ from typing import TYPE_CHECKING
 import cv2
 
 from livecam.datatypes import Image
+from livecam.document import document, wide
 from train.plots import INK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CSS = """
-:root { color-scheme: light dark; --ink: #1f2328; --paper: #fff; --line: #d0d7de; --soft: #f3f5f7;
-  --accent: #2f6fad }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --paper: #16191d; --line: #3a4048;
-  --soft: #20252b; --accent: #7db4ea } }
-* { box-sizing: border-box }
-body { margin: 0 auto; padding: 1.5rem; max-width: 76rem; font: 15px/1.5 system-ui, sans-serif;
-  color: var(--ink); background: var(--paper) }
-h1 { font-size: 1.6rem; line-height: 1.2 } h2 { margin-top: 2.5rem; font-size: 1.2rem;
-  border-bottom: 1px solid var(--line) } h2, h3, summary { break-after: avoid }
-nav a { margin-right: 1rem } a { color: var(--accent) }
-.note { border-left: 4px solid #d9822b; padding: .3rem .8rem; background: var(--soft) }
-.scroll { overflow-x: auto } tr { break-inside: avoid }
-table { border-collapse: collapse; margin: .8rem 0;
-  font-variant-numeric: tabular-nums } th, td { border: 1px solid var(--line);
-  padding: .2rem .6rem; text-align: right } th { background: var(--soft) }
-th:first-child, td:first-child { text-align: left } td:not(:first-child) { white-space: nowrap }
-.row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
-.row table { font-size: .85rem }
-figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid } figure svg { max-width: 100%;
-  height: auto; display: block } figcaption { font-size: .85rem; max-width: 34rem }
-.face { width: 17rem; border: 1px solid var(--line); border-radius: 6px; padding: .5rem;
-  break-inside: avoid; font-size: .85rem } .face img { width: 7.8rem; height: 7.8rem }
-.face .name { overflow-wrap: anywhere; opacity: .75; font-size: .75rem }
-@media print { :root { --ink: #000; --paper: #fff; --line: #bbb; --soft: #fff }
-  html { font-size: 12px } body { font-size: 12px; padding: 0 } nav { display: none }
-  .scroll { overflow: visible } th, td { padding: .1rem .4rem } .row { gap: .5rem }
-  .face { width: 14.5rem; font-size: .7rem } .face img { width: 6.6rem; height: 6.6rem }
-  .face p { margin: .2rem 0 } .face svg { max-width: 100% } }
-""".strip()
+STYLE = """
+body { max-width: 1200px; }
+summary { break-after: avoid; } nav, .note { margin: .8rem 0; }
+table { margin: .8rem 0; } th, td:first-child { white-space: normal; }
+td:first-child { min-width: 7rem; }
+.note { border-left: 4px solid var(--second); padding-left: .8rem; color: var(--ink); }
+.row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .8rem; }
+figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid; }
+figure svg { max-width: 100%; height: auto; display: block; }
+figcaption { font-size: .85rem; max-width: 34rem; color: var(--soft); }
+.face { box-sizing: border-box; width: 17rem; border: 1px solid var(--line); border-radius: 6px;
+        padding: .5rem; break-inside: avoid; font-size: .85rem; }
+.face svg text { font-size: 9px; }
+.face img { width: 7.8rem; height: 7.8rem; display: inline; margin: 0; }
+.face .name { overflow-wrap: anywhere; color: var(--soft); font-size: .75rem; }
+@media print { .face { width: 14.5rem; font-size: .7rem; } .face svg { max-width: 100%; }
+  .face img { width: 6.6rem; height: 6.6rem; } }
+"""
 
 
 @dataclass(frozen=True)
@@ -61,19 +50,13 @@ class Section:
 def page(title: str, intro: Iterable[str], sections: Sequence[Section]) -> str:
     """The whole file."""
     links = " ".join(f'<a href="#{_anchor(s.title)}">{escape(s.title)}</a>' for s in sections)
-    body = "\n".join(
+    parts = [
         f'<section><h2 id="{_anchor(s.title)}">{escape(s.title)}</h2>\n'
         + "\n".join(s.parts)
         + "</section>"
         for s in sections
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{CSS}\n</style></head>\n"
-        f"<body><h1>{escape(title)}</h1>\n{''.join(intro)}\n<nav>{links}</nav>\n{body}\n"
-        "</body></html>\n"
-    )
+    ]
+    return document(title, [*intro, f"<nav>{links}</nav>", *parts], style=STYLE)
 
 
 def _anchor(title: str) -> str:
@@ -93,7 +76,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     body = "\n".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f'<div class="scroll"><table><tr>{head}</tr>\n{body}</table></div>'
+    return wide(f"<table><tr>{head}</tr>\n{body}</table>")
 
 
 def row(*parts: str) -> str:

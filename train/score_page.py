@@ -12,23 +12,11 @@ from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AGES, AgeGender
 from livecam.progress import Progress, counted
 from train import faces, metrics, plots, report
+from train.labels import GENDERS, Labels
 from train.report import Section
 from train.saliency import occlusion_map
-from train.scores import (
-    GENDERS,
-    GROUPINGS,
-    Labels,
-    age_bands,
-    age_errors,
-    bins_of,
-    gender_confidence,
-    group_table,
-    interval_note,
-    number,
-    part,
-    percent,
-    tables,
-)
+from train.score_tables import GROUPINGS, group_table, interval_note, number, part, percent, tables
+from train.scores import age_bands, age_errors, bins_of, gender_confidence
 
 PRIVATE = (
     "These are pictures of people, who did not agree to be shown here. Keep this file to yourself; "

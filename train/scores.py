@@ -1,12 +1,10 @@
-"""All measures of a model on a part of the data, as plain numbers and as Markdown.
+"""All measures of a model on a part of the data, as plain numbers.
 
 Everything is a function of labels and answers: no picture, no file, no model.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,55 +13,12 @@ import numpy as np
 
 from livecam.ages import SCHEMES, AgeRange, AgeScheme, expected_age, median_age
 from livecam.datatypes import AgeGender
-from livecam.progress import counted
-from train import faces, metrics
-from train.labels import ETHNICITIES
+from train import metrics
+from train.labels import ETHNICITIES, GENDERS, Labels
 
 AGE_BANDS = ((0, 2), (3, 12), (13, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, 116))
-GENDERS = ("male", "female")  # by their numbers
 RANGE_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
 MIN_GROUP = 20  # fewer faces say too little to be called the worst
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What is known of n faces. An age is known to lie in the whole years `low`..`high`, which
-    are equal for an exact `age`; `gender` and `ethnicity` are numbers, -1 unknown."""
-
-    age: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    gender: np.ndarray
-    ethnicity: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.age)
-
-    def __getitem__(self, rows: np.ndarray) -> Labels:
-        """Rows by boolean mask or integer array."""
-        return Labels(
-            self.age[rows],
-            self.low[rows],
-            self.high[rows],
-            self.gender[rows],
-            self.ethnicity[rows],
-        )
-
-    @property
-    def is_interval(self) -> np.ndarray:
-        return self.high > self.low
-
-    @property
-    def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        """Between which years (n,), (n,) the ages lie: an exact one is both, with its fraction."""
-        return (
-            np.where(self.is_interval, self.low, self.age),
-            np.where(self.is_interval, self.high, self.age),
-        )
-
-
-def labels_of(data: faces.FaceSet) -> Labels:
-    return Labels(data.age, data.age_low, data.age_high, data.gender, data.ethnicity)
 
 
 @dataclass(frozen=True)
@@ -316,142 +271,3 @@ def _number(value: float) -> float | None:
 
 def _numbers(values: np.ndarray) -> list[float]:
     return [round(float(value), 4) for value in values]
-
-
-def as_json(scores: Mapping[str, Any]) -> str:
-    """Indented, with every list of numbers on one line."""
-    text = json.dumps(scores, indent=2)
-    numbers = r"\[\n([-+.,\deE\s]*)\]"  # a newline is never within a string
-    return re.sub(numbers, lambda found: f"[{' '.join(found[1].split())}]", text)
-
-
-def part(scores: Mapping[str, Any]) -> str:
-    """Which faces were scored."""
-    of_sets = f" of {', '.join(scores['datasets'])}" if scores["datasets"] else ""
-    return f"the {scores['split']} part{of_sets}"
-
-
-def _views(scores: Mapping[str, Any]) -> str:
-    count = scores["views"]
-    return f", each in {count} views" if count > 1 else ", each as one frame of a film shows it"
-
-
-def table(scores: Mapping[str, Any]) -> Iterator[str]:
-    """The scores as lines of Markdown, ready for a model card."""
-    what = f"{scores['model']} on {counted(scores['faces'], 'face')} of {part(scores)}"
-    yield what + _views(scores)
-    if scores["interval_labels"]:
-        yield ""
-        yield interval_note(scores)
-    for header, rows in tables(scores):
-        yield ""
-        yield f"| {' | '.join(header)} |"
-        yield "|---" * len(header) + "|"
-        for row in rows:
-            yield f"| {' | '.join(row)} |"
-
-
-def interval_note(scores: Mapping[str, Any]) -> str:
-    """What labels that are intervals are counted in."""
-    return (
-        f"Labels that are intervals of years: {scores['interval_labels']}; in no one band of ages: "
-        f"{scores['in_several_bands']}. The error of an interval is the way to it, and a range "
-        "holds it where the two overlap. It counts in a band of ages, or a class of a scheme, only "
-        "where all of it lies in there."
-    )
-
-
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # header, rows
-
-
-def tables(scores: Mapping[str, Any]) -> Iterator[Table]:
-    """The tables of `table` and of the report: measures, schemes, groups."""
-    yield ("measure", "value", "95 % interval", "constant or majority"), list(_measures(scores))
-    yield _scheme_table(scores["schemes"])
-    for title, key in GROUPINGS:
-        groups = {name: group for name, group in scores[key].items() if group["faces"]}
-        if groups:
-            yield group_table(title, groups)
-
-
-GROUPINGS = (("age", "by_age"), ("gender", "by_gender"), ("ethnicity", "by_ethnicity"))
-
-
-def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    constant = scores["constant"]
-    always = f"(always {constant['age']:g})"
-    yield _row("MAE, years", scores["mae"], f"{constant['mae']:.2f} {always}")
-    yield _row("MAE of the expected instead of the median age", scores["expected_age_mae"])
-    yield _row("MAE at 13-19", scores["mae_13_19"])
-    yield _row("MAE at 40-69", scores["mae_40_69"])
-    yield _row("CS@5", scores["cs5"], f"{percent(constant['cs5'])} {always}", is_share=True)
-    yield _row("CS@5 of the expected age", scores["expected_age_cs5"], is_share=True)
-    yield _row("gender", scores["gender"], percent(scores["majority_gender"]), is_share=True)
-    yield "gender, aged 13 and over", percent(scores["gender_13_and_over"]), "", ""
-    yield "gender, area under the ROC curve", number(scores["gender_auc"], ".3f"), "", ""
-    yield "gender, calibration error", percent(scores["gender_calibration_error"]), "", ""
-    yield "80 % range holds the label", percent(scores["range_holds"]), "", ""
-    yield "80 % range, mean width", f"{number(scores['range_years'], '.1f')} years", "", ""
-    for kind in ("age_and_gender", "ethnicity"):
-        worst = scores["worst"][kind]
-        if worst is not None:
-            times = f"{worst['mae']:.2f} years, {number(worst['times_the_mean'], '.2f')} × the MAE"
-            name = f"worst {kind.replace('_and_', ' and ')}: {worst['group']}"
-            yield f"{name} ({worst['faces']} faces)", times, "", ""
-    if "robustness" in scores:
-        robustness = scores["robustness"]
-        name = f"error of degraded pictures ({counted(robustness['faces'], 'face')})"
-        times = number(robustness["mean_ratio"], ".2f")
-        yield name, times if times == "-" else f"{times} × that of clean ones", "", ""
-
-
-def _row(
-    name: str, score: Mapping[str, float] | None, baseline: str = "", is_share: bool = False
-) -> tuple[str, ...]:
-    if score is None:
-        return name, "-", "", baseline
-    value, low, high = (
-        percent(score[key]) if is_share else f"{score[key]:.2f}" for key in ("value", "low", "high")
-    )
-    return name, value, f"{low} – {high}", baseline
-
-
-def _scheme_table(schemes: Mapping[str, Mapping[str, Any]]) -> Table:
-    shares = ("accuracy", "within_one_bin", "mean_recall", "majority")
-    more = ("mean_f1", "calibration_error")
-    rows = [
-        (
-            name,
-            str(scheme["faces"]),
-            *(percent(scheme[key]) for key in shares),
-            *(percent(scheme[key]) for key in more),
-            number(scheme["mean_auc"], ".3f"),
-        )
-        for name, scheme in schemes.items()
-    ]
-    header = ("accuracy", "±1 bin", "mean recall", "majority", "mean F1", "calibration error")
-    return ("scheme", "faces", *header, "mean AUC"), rows
-
-
-def group_table(title: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
-    header = (title, "faces", "MAE", "bias", "gender", "range holds", "its years")
-    return header, [
-        (
-            name,
-            str(group["faces"]),
-            number(group["mae"], ".2f"),
-            number(group["bias"], "+.1f"),
-            percent(group["gender"]),
-            percent(group["range_holds"]),
-            number(group["range_years"], ".1f"),
-        )
-        for name, group in groups.items()
-    ]
-
-
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
