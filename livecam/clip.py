@@ -12,12 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-import av
 import numpy as np
 
 from livecam.clock import OneClock
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError
+from livecam.pyav import av
 from livecam.threads import ahead
 
 LEAST_STEP_S = 0.0001

@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import av
 import cv2
 import numpy as np
 
@@ -19,6 +18,7 @@ from livecam.config import VideoConfig
 from livecam.datatypes import Frame, Image
 from livecam.files import PartialFile, unwritable
 from livecam.interrupts import held
+from livecam.pyav import av
 from livecam.sound import AudioCopy, AudioSource
 
 VIDEOS = (".mp4", ".gif")  # what names end in

@@ -7,9 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import av
-
 from livecam.clock import OneClock
+from livecam.pyav import av
 
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 # audio that an mp4 file holds as it is; other kinds are encoded again

@@ -4,8 +4,11 @@ seen. The camera is a stand-in for OpenCV's capture, in a process of its own."""
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -277,3 +280,20 @@ def test_a_small_window_and_a_small_text(display: str, folder: Path) -> None:
         until(lambda: has_label(program.look()), "a label in the large window")
         program.press("q")
         assert program.finish() == 0
+
+
+def test_the_command_itself_opens_a_window(display: str, folder: Path) -> None:
+    """Not by way of a stand-in for the camera, which loads OpenCV before all else."""
+    clips.write_clip(folder / "a.mp4", clips.greys(20))
+    done = subprocess.run(
+        [*clips.LIVECAM, "run", "--camera", "a.mp4", "--max-frames", "10"],
+        cwd=folder, env={**os.environ, "DISPLAY": display}, capture_output=True, text=True,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_opencv_is_loaded_before_pyav_wherever_that_is_needed() -> None:
+    modules = (Path(clips.__file__).parent.parent / "livecam").rglob("*.py")
+    loads = re.compile(r"^\s*(import av|from av)\b", re.MULTILINE)
+    assert [path.name for path in modules if loads.search(path.read_text())] == ["pyav.py"]

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import av
-
 from livecam.clip import LEAST_STEP_S, Clip, Upright, reason
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
@@ -23,6 +21,7 @@ from livecam.errors import LivecamError, UsageError
 from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
 from livecam.pictures import PICTURE_SUFFIXES
+from livecam.pyav import av
 from livecam.urls import without_secrets
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
