@@ -19,7 +19,7 @@ import numpy as np
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
-from livecam.files import check_output, write_text
+from livecam.files import PartialFile, check_output, write_text
 from livecam.progress import clock_time, counted
 from train.run_folder import RunFolder, read_json
 from train.score_tables import number, part, percent
@@ -236,7 +236,8 @@ def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
     if output.suffix.lower() == ".png":
         if warning:
             figure.suptitle("These runs learnt from different data.", color=plots.RED)
-        figure.savefig(output)
+        with PartialFile(output) as partial:
+            figure.savefig(partial)
         return
     parts = [report.note(warning)] if warning else []
     sections = [

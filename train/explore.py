@@ -21,7 +21,8 @@ from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
-from livecam.files import check_folder, check_output, write_text
+from livecam.files import PartialFile, check_folder, check_output, write_text
+from livecam.pictures import write_picture
 from livecam.progress import counted
 from train import faces, metrics
 from train.labels import ETHNICITIES, GENDERS
@@ -257,12 +258,11 @@ def _write_folder(folder: Path, columns: Columns, shown: dict[str, Image]) -> No
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in drawings(columns).items():
-        figure.savefig(folder / f"{name}.png")
+        with PartialFile(folder / f"{name}.png") as partial:
+            figure.savefig(partial)
     for band, crops in shown.items():
         row = cv2.cvtColor(np.concatenate(list(crops), axis=1), cv2.COLOR_RGB2BGR)
-        (folder / f"faces-{band.replace(' ', '-')}.png").write_bytes(
-            cv2.imencode(".png", row)[1].tobytes()
-        )
+        write_picture(folder / f"faces-{band.replace(' ', '-')}.png", row)
 
 
 if __name__ == "__main__":
