@@ -23,6 +23,7 @@ SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP, BREAK)))
 def interruptible() -> Iterator[None]:
     """kill finalises files as Ctrl-C does; a second one does not hurt what the first closes."""
     is_over = threading.Event()
+    around = _imports(sys._getframe())  # whoever starts a command may do so while it is imported
 
     def again(number: int) -> None:
         if is_over.is_set():
@@ -33,7 +34,8 @@ def interruptible() -> Iterator[None]:
             signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if _is_importing(frame):  # a library that is interrupted then may fail in any way, or crash
+        if _imports(frame) > around:
+            # a library that is interrupted now may fail in any way, or crash
             later = threading.Timer(AGAIN_S, again, [number])
             later.daemon = True
             later.start()
@@ -55,12 +57,13 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _is_importing(frame: FrameType | None) -> bool:
+def _imports(frame: FrameType | None) -> int:
+    """How many calls of Python's import are under way."""
+    count = 0
     while frame is not None:
-        if frame.f_code.co_filename == IMPORTS:
-            return True
+        count += frame.f_code.co_filename == IMPORTS
         frame = frame.f_back
-    return False
+    return count
 
 
 @contextlib.contextmanager

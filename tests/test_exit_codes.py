@@ -84,3 +84,23 @@ def test_what_is_being_imported_is_whole_before_a_command_ends(
     assert exit_code(command, ArgumentParser(), []) == 130
     assert time.perf_counter() - begin_s < PATIENCE_S
     assert vars(sys)["whole"]
+
+
+def test_a_command_that_is_started_by_an_import_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "starter.py").write_text(
+        "import argparse, signal, sys, time\n"
+        "from livecam.exit_codes import exit_code\n"
+        "def command(args):\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        f"    time.sleep({PATIENCE_S})\n"
+        "begin_s = time.perf_counter()\n"
+        "code = exit_code(command, argparse.ArgumentParser(), [])\n"
+        "took_s = time.perf_counter() - begin_s\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "starter", raising=False)
+    starter = importlib.import_module("starter")
+    assert starter.code == 130
+    assert starter.took_s < PATIENCE_S

@@ -13,6 +13,7 @@ from people import face
 
 from livecam.config import load_config
 from livecam.datatypes import Frame
+from livecam.live import keys
 from livecam.live.capture import Shot
 from livecam.live.keys import ACTIONS, blur
 from livecam.live.labeller import Labels
@@ -187,3 +188,14 @@ def test_the_smallest_face_may_be_what_the_setting_may(
     ACTIONS[key](viewer)
     assert asked == [after_px]
     assert viewer.look.message == f"smallest face {after_px} px"
+
+
+def test_a_recording_that_cannot_be_is_said_and_the_window_stays(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "_new_file", lambda suffix: Path("x" * 300 + suffix))
+    said: list[str] = []
+    monkeypatch.setattr(viewer, "message", said.append)
+    keys.record(viewer)
+    assert viewer.outputs.recorder is None
+    assert [line.endswith("cannot be written: File name too long") for line in said] == [True]

@@ -53,7 +53,11 @@ def record(viewer: Viewer) -> None:
         viewer.message(f"saved {recorder.path.resolve()}" if is_written else "nothing recorded")
         return
     path = _new_file(".mp4")
-    viewer.outputs.start_recording(path)
+    try:
+        viewer.outputs.start_recording(path)
+    except LivecamError as error:
+        viewer.message(str(error))
+        return
     viewer.message(f"recording {path.resolve()}")
 
 
