@@ -373,6 +373,15 @@ def test_without_keras_the_install_command_is_the_answer(tmp_path: Path) -> None
     assert '[train]"' in done.stderr
 
 
+@pytest.mark.parametrize("own, used", [(None, "1"), ("0", "0")])
+def test_onednn_is_used_unless_one_says_no(own: str | None, used: str) -> None:
+    environment = {name: text for name, text in os.environ.items() if "ONEDNN" not in name}
+    environment |= {} if own is None else {"TF_ENABLE_ONEDNN_OPTS": own}
+    shows = "import train.fit, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    command = [sys.executable, "-c", shows]
+    assert subprocess.check_output(command, cwd=ROOT, env=environment, text=True).strip() == used
+
+
 def test_an_export_needs_the_data_of_its_run(
     run: Path, data: Path, tmp_path: Path, start: Started
 ) -> None:
