@@ -28,6 +28,24 @@ MOST_SPARED_S = 1.0  # but never more than this
 T = TypeVar("T")
 
 
+def only_video(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The video stream with the largest pictures, the first of equals, as FFmpeg's own command
+    chooses; a cover is none. Of the others nothing is read: a playlist (HLS) has a stream for
+    each quality, and FFmpeg would download them all."""
+    cover = av.stream.Disposition.attached_pic
+    videos = [stream for stream in container.streams.video if not stream.disposition & cover]
+    chosen = max(videos, key=_area, default=None)
+    for stream in container.streams:
+        if stream is not chosen:
+            stream.discard = av.stream.Discard.all
+    return chosen
+
+
+def _area(stream: av.VideoStream) -> int:
+    """Of its pictures in pixels; 0 where FFmpeg does not know their kind."""
+    return 0 if stream.codec_context is None else stream.width * stream.height
+
+
 class Clip:
     """Every frame of a video file, upright, with its own time. A context manager.
 
@@ -51,10 +69,11 @@ class Clip:
             self._container = av.open(str(self.path.absolute()))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise LivecamError(f"{self.name}: not a readable clip ({reason(error)})") from error
-        if not self._container.streams.video:
+        stream = only_video(self._container)
+        if stream is None:
             self.close()
             raise LivecamError(f"{self.name}: no video stream in it; expected a clip")
-        self.stream = self._container.streams.video[0]
+        self.stream = stream
         self.stream.thread_type = "AUTO"
 
     def close(self) -> None:

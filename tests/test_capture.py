@@ -340,6 +340,21 @@ def test_times_never_fall_though_what_comes_back_has_its_own(readers: Readers) -
     assert times_s[3] - times_s[2] == pytest.approx(0.04)
 
 
+def test_what_comes_again_after_a_loss_is_not_shown_again(readers: Readers) -> None:
+    """The server of a stream in pieces has lost its camera, and sends the last ones for ever."""
+    first, again, other = Tap(), Tap(), Tap()
+    first.pour((500.0, picture(1)), (500.1, picture(2)), PULLED)
+    again.pour((500.0, picture(1)), (500.1, picture(2)), PULLED)
+    other.pour((500.1, picture(2)), (500.2, picture(3)), PULLED)
+    begun_anew = Tap((0.1, picture(4)))
+    with capturing(readers, first, again, other, begun_anew, source=STREAM) as capture:
+        until(lambda: capture.captured == 4, "the picture of a stream that has begun anew")
+        shot = capture.newest(0)
+        assert shot is not None
+        assert shot.frame.bgr[0, 0, 0] == 4
+        begun_anew.end()
+
+
 def test_lost_says_why_and_since_when(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_RETRY_S", 0.05)
     monkeypatch.setattr(module, "LAST_RETRY_S", 600.0)

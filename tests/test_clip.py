@@ -306,6 +306,44 @@ def test_sound_alone_is_no_clip(tmp_path: Path) -> None:
         Clip("a", path)
 
 
+@pytest.mark.parametrize("small_first", [True, False])
+def test_of_two_videos_in_a_file_the_larger_counts(tmp_path: Path, small_first: bool) -> None:
+    small = clips.write_clip(tmp_path / "s.mp4", clips.greys(5, (80, 60)))
+    large = clips.write_clip(tmp_path / "l.mp4", clips.greys(5, (160, 120)))
+    path = in_one_file(tmp_path / "both.mp4", *([small, large] if small_first else [large, small]))
+    with Clip(path.name, path) as clip:
+        assert {frame.bgr.shape for frame in clip} == {(120, 160, 3)}
+    assert len(read(path)) == 5
+
+
+def test_a_cover_is_no_video(tmp_path: Path) -> None:
+    film = clips.write_clip(tmp_path / "film.mp4", clips.greys(5, (80, 60)))
+    cover = tmp_path / "cover.avi"
+    clips.write_clip(cover, clips.greys(1, (160, 120)), codec="mjpeg", pix_fmt="yuvj420p")
+    path = in_one_file(tmp_path / "both.mp4", cover, film, has_cover=True)
+    with Clip(path.name, path) as clip:
+        assert {frame.bgr.shape for frame in clip} == {(60, 80, 3)}
+    path = in_one_file(tmp_path / "alone.mp4", cover, has_cover=True)
+    with pytest.raises(LivecamError, match="no video stream in it"):
+        Clip(path.name, path)
+
+
+def in_one_file(path: Path, *parts: Path, has_cover: bool = False) -> Path:
+    """A file with the video streams of all parts; the first may be its cover."""
+    with contextlib.ExitStack() as undo:
+        out = undo.enter_context(av.open(str(path), "w"))
+        sources = [undo.enter_context(av.open(str(part))) for part in parts]
+        streams = [out.add_stream_from_template(source.streams.video[0]) for source in sources]
+        if has_cover:
+            streams[0].disposition = av.stream.Disposition.attached_pic
+        for source, stream in zip(sources, streams, strict=True):
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    out.mux(packet)
+    return path
+
+
 def test_a_clip_is_closed_on_the_way_out(tmp_path: Path) -> None:
     path = clips.write_clip(tmp_path / "a.mp4", clips.greys(5))
     with pytest.raises(KeyError), Clip("a", path) as clip:

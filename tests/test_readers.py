@@ -512,6 +512,57 @@ def test_a_film_whose_clock_starts_again_in_the_middle_goes_on(files: Path) -> N
     assert np.median(steps_s[20:]) == pytest.approx(1 / 20, abs=1e-3)
 
 
+def pieces(n: int, folder: Path, name: str, size_wh: tuple[int, int], end: str = "") -> None:
+    """A playlist of so many pieces, each with half a second of pictures."""
+    for piece in range(n):
+        times_s = [piece / 2 + i / 20 for i in range(10)]
+        pictures = clips.greys(10, size_wh)
+        clips.write_clip(folder / f"{name}{piece}.ts", pictures, 20, times_s=times_s)
+    listed = "".join(f"#EXTINF:0.5,\n{name}{piece}.ts\n" for piece in range(n))
+    text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n{listed}{end}"
+    (folder / f"{name}.m3u8").write_text(text)
+
+
+def test_of_several_qualities_the_best_is_played_and_no_other_downloaded(tmp_path: Path) -> None:
+    pieces(6, tmp_path, "low", (80, 60), "#EXT-X-ENDLIST\n")
+    pieces(6, tmp_path, "high", (160, 120), "#EXT-X-ENDLIST\n")
+    qualities = "".join(
+        f"#EXT-X-STREAM-INF:BANDWIDTH={bits}\n{name}.m3u8\n"
+        for name, bits in (("low", 20_000), ("high", 80_000))
+    )
+    (tmp_path / "all.m3u8").write_text(f"#EXTM3U\n{qualities}")
+    asked: list[str] = []
+    give = clips.files_in(tmp_path)
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        give(request)
+
+    with clips.served(answer) as address, opened(f"{address}/all.m3u8") as reader:
+        assert reader.detail == "160x120 (h264)"
+        shapes = {picture.shape for _, picture in reader}
+    assert shapes == {(120, 160, 3)}
+    assert "/high5.ts" in asked
+    assert "/low5.ts" not in asked  # the first ones say what there is
+
+
+def test_a_live_stream_in_pieces_passes_at_its_speed(tmp_path: Path) -> None:
+    """FFmpeg gives all of a piece at once, and what is not seen of it would be dropped."""
+    pieces(2, tmp_path, "live", (160, 120))
+    with (
+        clips.served(clips.files_in(tmp_path)) as address,
+        opened(f"{address}/live.m3u8") as reader,
+    ):
+        assert not reader.is_paced
+        passed_s, times_s = [], []
+        for time_s, _ in itertools.islice(reader, 20):
+            passed_s.append(time.perf_counter())
+            times_s.append(time_s)
+    assert np.diff(times_s) == pytest.approx(1 / 20, abs=1e-3)
+    assert np.median(np.diff(passed_s)) == pytest.approx(1 / 20, abs=0.02)
+    assert passed_s[-1] - passed_s[0] >= 19 / 20 - 0.05
+
+
 def jpegs(*pictures: bytes) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
     """Answers with an MJPEG stream of these, then ends it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import threading
 import time
 from collections import deque
@@ -23,6 +24,7 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.5, 10.0  # the wait doubles with every attempt
 RATE_OVER_S = 2.0
 SLOW_EVENTS, SLOW_OVER_S = 3, 10.0  # where less happens, the last events, if not too long ago
 PAUSE_STEP_S = 0.05
+REPEATED_S = 30.0  # of a stream in pieces, a server that lost its camera sends the last ones again
 CLOSE_WITHIN_S = 1.0  # a device that hangs is left behind
 
 Phase = Literal["opening", "live", "lost", "failed", "ended"]
@@ -96,6 +98,7 @@ class Capture:
         self._stop = threading.Event()
         self._begin_s = 0.0  # when the first picture was taken
         self._offset_s = 0.0  # of a paced reader's times, among those of the frames
+        self._stamp_s = -math.inf  # of the last picture of a stream in pieces
         self._still = _Stillness()
         self._thread = threading.Thread(target=self._run, name="livecam capture", daemon=True)
 
@@ -201,11 +204,20 @@ class Capture:
                     begin_s = self._wait_until(begin_s, time_s)
                 if self._stop.is_set():
                     return None
+                if not reader.is_paced and self._was_shown(time_s):
+                    continue
                 self._put(time_s, bgr)
                 if self._wants_next and (other := self._next_reader()) is not None:
                     return other
             self._set("ended")
             return None
+
+    def _was_shown(self, stamp_s: float) -> bool:
+        """Whether what was opened again only repeats a picture from before."""
+        if stamp_s and self._stamp_s - REPEATED_S < stamp_s <= self._stamp_s:
+            return True
+        self._stamp_s = stamp_s
+        return False
 
     def _wait_until(self, begin_s: float, time_s: float) -> float:
         """Sleep until a picture's time; returns the beginning, moved on by pauses."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from livecam.clip import LEAST_STEP_S, Clip, Upright, reason
+from livecam.clip import LEAST_STEP_S, Clip, Upright, only_video, reason
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
@@ -26,6 +26,8 @@ from livecam.urls import without_secrets
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
+IN_PIECES = ("hls", "dash")  # playlists, of which each piece holds the pictures of some seconds
+MOST_STEP_S = 2.0  # between two pictures of such a stream
 ENDED = "the stream ended"
 UNKNOWN_CODEC = "its pictures are of a kind that FFmpeg does not know"
 RTSP_OPTIONS = {
@@ -69,7 +71,7 @@ class Reader(Protocol):
     detail: str  # size, rate and kind, for people
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
-        """(media time in s, or 0 for what is not paced; picture)"""
+        """(time in s, picture): media time of what is paced, or of a stream in pieces; else 0"""
 
     def close(self) -> None: ...
 
@@ -122,28 +124,33 @@ class StreamReader:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             why = _why(error, url, wait_s, time.perf_counter() - begin_s)
             raise LivecamError(f"{name}: cannot be opened: {why}") from error
-        if not self._container.streams.video:
+        stream = only_video(self._container)
+        if stream is None:
             self.close()
             raise LivecamError(f"{name}: no video stream in it")
         if _is_picture(self._container):
             self.close()
             raise LivecamError(f"{name}: a single picture; livecam annotate labels pictures")
         self._url, self._wait_s = url, wait_s
-        self._stream = self._container.streams.video[0]
+        self._stream = stream
         if self._stream.codec_context is None:
             self.close()
             raise LivecamError(f"{name}: {UNKNOWN_CODEC}")
         self._stream.thread_type = "SLICE"  # threads by frame would hold frames back
         self.is_paced = not is_rtsp and _is_file(self._container)
+        self._is_in_pieces = not self.is_paced and self._container.format.name in IN_PIECES
         size = f"{self._stream.width}x{self._stream.height}"
         self.detail = f"{size} ({self._stream.codec_context.name})"
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         before_s: float | None = None
         time_s = 0.0
-        upright = Upright()
+        upright, pace = Upright(), _Pace()
         for decoded in self._decoded():
             stamp_s = decoded.time or 0.0
+            if self._is_in_pieces:
+                pace.wait_for(stamp_s)
+                time_s = stamp_s
             if self.is_paced and before_s is not None:
                 # a film put together of parts may start its clock again in the middle
                 time_s += max(stamp_s - before_s, LEAST_STEP_S)
@@ -171,6 +178,23 @@ class StreamReader:
 
     def close(self) -> None:
         self._container.close()
+
+
+class _Pace:
+    """Lets the pictures of a live stream that comes in pieces pass as they were taken, and not
+    those of some seconds at once. What comes late passes at once, and what follows it later."""
+
+    def __init__(self) -> None:
+        self._before_s: float | None = None  # time stamp of the last picture
+        self._due_s = 0.0  # when it passed, or should have
+
+    def wait_for(self, stamp_s: float) -> None:
+        now_s = time.perf_counter()
+        step_s = 0.0 if self._before_s is None else stamp_s - self._before_s
+        # more is a piece that was missed, or other stamps
+        due_s = self._due_s + step_s if 0 <= step_s < MOST_STEP_S else now_s
+        time.sleep(max(due_s - now_s, 0.0))
+        self._before_s, self._due_s = stamp_s, max(due_s, now_s)
 
 
 def _is_file(container: av.container.InputContainer) -> bool:
