@@ -80,9 +80,9 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
     return net
 
 
-def _begin_with(net: keras.Model, run: Path) -> None:
+def _begin_with(net: keras.Model, folder: Path) -> None:
     """Put a finished run's weights into the same network."""
-    source = RunFolder(run).model
+    source = RunFolder(folder).model
     try:
         architectures.copy_weights(keras.models.load_model(source, compile=False), net)
     except ValueError as error:
