@@ -23,7 +23,7 @@ from train import prepare
 from train.archive import is_picture
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
 from train.labels import between, exact
-from train.rows import Ages
+from train.prepared_rows import Ages
 
 
 @pytest.fixture(scope="module")

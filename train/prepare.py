@@ -32,8 +32,8 @@ from livecam.progress import Progress
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
 from train.dropped import Dropped
-from train.published import Entry
-from train.rows import Rows
+from train.prepared_rows import Rows
+from train.published_sets import Entry
 
 BATCH = 64
 BATCH_PIXELS = 32_000_000
