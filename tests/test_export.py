@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from conftest import unavailable
+from with_keras import deprecated_in_numpy, require_module
 
 from livecam.ages import YEARS, AgeRange
 from livecam.classifier import AgeGenderClassifier
@@ -52,12 +51,11 @@ def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[s
     )
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@deprecated_in_numpy
 @pytest.mark.parametrize("name", ["resnet", "4c2f", "keras:MobileNet"])
 def test_kernels_in_half_precision_say_what_the_master_says(name: str, tmp_path: Path) -> None:
     """Normalisations right behind a convolution, behind its activation, and in a nested network."""
-    if importlib.util.find_spec("tf2onnx") is None:
-        unavailable("TensorFlow and tf2onnx")
+    require_module("tf2onnx")
     import keras
     import onnx
 

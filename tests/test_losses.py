@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import unavailable
+from with_keras import keras_module
 
 from train.recipe import Recipe
 
@@ -16,11 +15,7 @@ YEARS = np.arange(101, dtype=np.float32)
 
 @pytest.fixture(scope="module")
 def losses() -> Any:
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
-    from train import losses
-
-    return losses
+    return keras_module("losses")
 
 
 def _years(losses: Any, target: list[float], logits: np.ndarray, **recipe: Any) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import signal
@@ -18,8 +17,8 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import unavailable
 from faces_data import write_utkface
+from with_keras import deprecated_in_numpy, require_module
 
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier, age_prior
@@ -29,8 +28,7 @@ from train.faces import load
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 3
-# of Keras
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = deprecated_in_numpy
 
 
 def _train(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -57,8 +55,7 @@ def start(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, astronaut) -> Path:  # type: ignore[no-untyped-def]
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
+    require_module("tensorflow")
     folder = tmp_path_factory.mktemp("faces")
     names = write_utkface(folder / "utk", astronaut, 40)
     (folder / "test.txt").write_text("\n".join(names[:6]))
@@ -196,8 +193,7 @@ def test_evaluate_prints_scores_beside_baselines(
 
 
 def test_devices_share_a_batch(data: Path, tmp_path: Path) -> None:
-    if importlib.util.find_spec("jax") is None:
-        unavailable("JAX")
+    require_module("jax")
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
