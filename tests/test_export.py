@@ -7,26 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from faces_data import bells, face_set
 from with_keras import deprecated_in_numpy, require_module
 
-from livecam.ages import YEARS, AgeRange
+from livecam.ages import AgeRange
 from livecam.classifier import AgeGenderClassifier
 from train import export
-from train.faces import FaceSet
 from train.recipe import Recipe
-
-
-def _dev(low: np.ndarray, high: np.ndarray) -> FaceSet:
-    n = len(low)
-    none, names = np.full(n, -1), np.array([""] * n)
-    crops = np.zeros((n, 4, 4, 3), np.uint8)
-    age = ((low + high) / 2).astype(np.float32)
-    return FaceSet(crops, age, low, high, none, none, names, names, "")
-
-
-def _probs(centre: np.ndarray) -> np.ndarray:
-    probs = np.exp(-(((YEARS - centre[:, None]) / 6) ** 2) / 2).astype(np.float32)
-    return probs / probs.sum(axis=1, keepdims=True)
 
 
 def test_the_range_is_calibrated_by_exact_ages_alone() -> None:
@@ -34,9 +21,9 @@ def test_the_range_is_calibrated_by_exact_ages_alone() -> None:
     low = rng.integers(10, 80, 200)
     high = low + np.where(np.arange(200) % 2, 0, 30)
     centre = low + rng.normal(0, 6, 200)
-    with_intervals = export._bounds(_probs(centre), _dev(low, high))
-    exact = _dev(low[1::2], high[1::2])
-    assert with_intervals == export._bounds(_probs(centre[1::2]), exact)
+    with_intervals = export._bounds(bells(centre, 6), face_set(low, high))
+    exact = face_set(low[1::2], high[1::2])
+    assert with_intervals == export._bounds(bells(centre[1::2], 6), exact)
     assert with_intervals == yaml.safe_load(yaml.safe_dump(with_intervals))
     AgeRange.by_age(with_intervals)
 
@@ -44,7 +31,7 @@ def test_the_range_is_calibrated_by_exact_ages_alone() -> None:
 def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[str]) -> None:
     low = np.full(100, 20)
     high = np.where(np.arange(100) < 19, 20, 29)
-    assert export._bounds(_probs(low + 0.0), _dev(low, high)) is None
+    assert export._bounds(bells(low, 6), face_set(low, high)) is None
     assert (
         "not calibrated: expected at least 20 faces of the dev part with an exact age, got 19"
         in (capsys.readouterr().err)

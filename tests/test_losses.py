@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from with_keras import keras_module
 
+from livecam.ages import YEARS
 from train.recipe import Recipe
-
-YEARS = np.arange(101, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")

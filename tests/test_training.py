@@ -25,6 +25,7 @@ from livecam.classifier import AgeGenderClassifier, age_prior
 from livecam.errors import LivecamError
 from train import evaluate, export, fit, prepare
 from train.faces import load
+from train.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 3
@@ -122,8 +123,7 @@ def test_a_killed_run_resumes_to_the_same_curve(run: Path, data: Path) -> None:
     assert json.loads((folder / "scores.json").read_text())["split"] == "dev"
     assert "<html" in (folder / "report.html").read_text()[:200]
     assert done.returncode == 0, done.stderr
-    with log.open() as file:
-        clock = [int(row["seconds"]) for row in csv.DictReader(file)]
+    clock = [row["seconds"] for row in RunFolder(folder).log()]
     assert clock == sorted(clock)  # it went on, and did not begin anew
     expected, resumed = _curve(run), _curve(folder)
     assert [row[0] for row in resumed] == [row[0] for row in expected]
@@ -235,16 +235,14 @@ def test_a_network_of_classes_gives_a_model(data: Path, tmp_path: Path, start: S
     options = ["--set", "target=actors-3", "--set", "rarity_power=1", "--set", "early_stopping=1"]
     code, _, err = start(fit, *_arguments(data, tmp_path / "run"), "--data", aged, *options)
     assert code == 0, err
-    with (tmp_path / "run" / "log.csv").open() as file:
-        assert 0 <= float(next(csv.DictReader(file))["dev_accuracy"]) <= 1
+    assert 0 <= RunFolder(tmp_path / "run").log()[0]["dev_accuracy"] <= 1
     crops = load(data, "dev").crops[:]
     answer = AgeGenderClassifier(tmp_path / "run" / "age_gender.keras")(crops)
     np.testing.assert_allclose(answer.age_probs.sum(axis=1), 1, atol=1e-4)
 
 
 def test_the_model_is_that_of_the_best_epoch(run: Path, data: Path) -> None:
-    with (run / "log.csv").open() as file:
-        best = min(float(row["dev_mae"]) for row in csv.DictReader(file))
+    best = min(row["dev_mae"] for row in RunFolder(run).log())
     dev = load(data, "dev", ["utkface"])
     answer = AgeGenderClassifier(run / "age_gender.keras")(dev.crops[:])
     assert np.abs(median_age(answer.age_probs) - dev.age).mean() == pytest.approx(best, abs=2e-3)
