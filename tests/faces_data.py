@@ -1,4 +1,5 @@
-"""A small data set made of one public-domain portrait, under the names of published ones."""
+"""Small data sets, most of one public-domain portrait under the names of published ones, and what
+a network might answer to such faces."""
 
 from __future__ import annotations
 
@@ -7,6 +8,9 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
+
+from livecam.ages import YEARS
+from train.faces import FaceSet
 
 HEAD = slice(30, 230), slice(120, 320)  # of the 512 px portrait
 
@@ -63,3 +67,26 @@ def write_h5(path: Path, n: int = 30, gender: int | None = None) -> Path:
         h5["group"] = np.r_[0, 0, 2:n]
         h5.attrs["data_hash"] = "0" * 16
     return path
+
+
+def face_set(low: list[int] | np.ndarray, high: list[int] | np.ndarray | None = None) -> FaceSet:
+    """Black faces whose ages lie in `low` to `high`, by turns of the sets utkface and other."""
+    lows, highs = np.array(low), np.array(low if high is None else high)
+    n = len(lows)
+    return FaceSet(
+        crops=np.zeros((n, 2, 2, 3), np.uint8),
+        age=(lows + highs).astype(np.float32) / 2,
+        age_low=lows,
+        age_high=highs,
+        gender=np.full(n, -1),
+        ethnicity=np.full(n, -1),
+        dataset=np.array(["utkface" if i % 2 == 0 else "other" for i in range(n)]),
+        file=np.array([str(i) for i in range(n)]),
+        data_hash="0",
+    )
+
+
+def bells(centres: np.ndarray, width: float) -> np.ndarray:
+    """Normal distributions over the ages, `width` their standard deviation: (n,) -> (n, 101)."""
+    probs = np.exp(-(((YEARS - centres[:, None]) / width) ** 2) / 2).astype(np.float32)
+    return probs / probs.sum(axis=1, keepdims=True)

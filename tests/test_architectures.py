@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import unavailable
+from with_keras import deprecated_in_numpy, keras_module
 
 from livecam.errors import LivecamError, UsageError
 from train.recipe import NETWORKS, Recipe
@@ -18,11 +17,7 @@ PX = 32
 
 @pytest.fixture(scope="module")
 def architectures() -> Any:
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
-    from train import architectures
-
-    return architectures
+    return keras_module("architectures")
 
 
 def _pictures(n: int = 2, px: int = PX) -> np.ndarray:
@@ -40,7 +35,7 @@ def test_a_gender_that_is_not_learnt_is_said_to_be_unknown(architectures: Any) -
     assert net.predict_on_batch(_pictures())["female_prob"].tolist() == [0.5] * len(_pictures())
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@deprecated_in_numpy
 @pytest.mark.parametrize(
     "name",
     ["resnet", "mobilenet", "base-cnn", "lenet", "alexnet", "4c2f", "dense", "keras:MobileNet"],
@@ -149,7 +144,7 @@ def test_unreachable_weights_are_said(architectures: Any, monkeypatch: Any) -> N
         architectures.build(recipe)
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@deprecated_in_numpy
 def test_pictures_are_normalised_as_imagenet_s_network_does_it(
     architectures: Any, monkeypatch: Any, tmp_path: Path
 ) -> None:

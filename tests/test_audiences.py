@@ -6,18 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faces_data import write_utkface
+from faces_data import bells, write_h5
 
-from livecam.ages import SCHEMES, YEARS
-from train import audiences, prepare
+from livecam.ages import SCHEMES
+from train import audiences
 
 MARKETING = SCHEMES["marketing"]
-
-
-def _answers(ages: np.ndarray, spread: float, random: np.random.Generator) -> np.ndarray:
-    centre = ages + random.normal(0, spread, len(ages))
-    probs = np.exp(-np.square((YEARS - centre[:, None]) / max(spread, 0.1)) / 2)
-    return (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.mark.parametrize(("spread", "is_exact"), [(0.0, True), (6.0, False)])
@@ -27,7 +21,7 @@ def test_how_many_are_counted_in_a_wrong_bin(
     monkeypatch.setattr(audiences, "DRAWN", 10)
     random = np.random.default_rng(0)
     ages = random.integers(0, 90, 900)
-    probs = _answers(ages, spread, random)
+    probs = bells(ages + random.normal(0, spread, len(ages)), max(spread, 0.1))
     prior = probs.mean(axis=0)
     likeliest, added, counted, held = audiences._drawn(MARKETING, 200, probs, ages, prior)
     if is_exact:
@@ -39,19 +33,10 @@ def test_how_many_are_counted_in_a_wrong_bin(
         assert 0.6 < held <= 1
 
 
-def test_too_few_faces_are_said(
-    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
-) -> None:
-    names = write_utkface(tmp_path / "utk", astronaut, 6)
-    (tmp_path / "test.txt").write_text("\n".join(names))
-    data = tmp_path / "faces.h5"
-    options = ["-o", str(data), "--test-list", str(tmp_path / "test.txt")]
-    assert prepare.main([str(tmp_path / "utk"), *options]) == 0
-    capsys.readouterr()
-    assert audiences.main([str(data)]) == 1
-    assert (
-        "faces of an exact age in its test part; expected at least 500" in capsys.readouterr().err
-    )
+def test_too_few_faces_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audiences.main([str(write_h5(tmp_path / "faces.h5"))]) == 1
+    error = capsys.readouterr().err
+    assert "28 faces of an exact age in its test part; expected at least 500" in error
 
 
 def test_a_model_without_a_prior_is_said(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from faces_data import bells
 
 from livecam.ages import CENTRAL_RANGE, YEARS, AgeRange
 from train import metrics
@@ -17,8 +18,7 @@ def _guesses(said: float, true: float, lean: float = 0, seed: int = 0, n: int = 
     rng = np.random.default_rng(seed)
     ages = rng.integers(5, 90, n)
     centre = ages + lean * (40 - ages) + rng.normal(0, true, n)
-    probs = np.exp(-(((YEARS - centre[:, None]) / said) ** 2) / 2)
-    return (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32), ages
+    return bells(centre, said), ages
 
 
 def _held(age_range: AgeRange, probs: np.ndarray, ages: np.ndarray) -> np.ndarray:
@@ -62,9 +62,7 @@ def test_neighbouring_ages_speak_too_but_not_far_ones() -> None:
     off = np.where((ages >= 30) & (ages < 50), 12, 3)
 
     def guesses() -> np.ndarray:
-        centre = ages + rng.normal(0, off)
-        probs = np.exp(-(((YEARS - centre[:, None]) / 5) ** 2) / 2).astype(np.float32)
-        return probs / probs.sum(axis=1, keepdims=True)
+        return bells(ages + rng.normal(0, off), 5)
 
     held = [
         _held(AgeRange.by_age(range_bounds(guesses(), ages)), guesses(), ages) for _ in range(20)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import unavailable
+from with_keras import keras_module
 
 from train.recipe import Recipe
 
@@ -18,10 +17,7 @@ RECIPE = Recipe(architecture="mobilenet", eight_bits=True, input_px=64)
 @pytest.fixture(scope="module")
 def trained() -> Any:
     """A network whose activations are neither all 0 nor all 6, with one channel that is dead."""
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
-    from train import architectures
-
+    architectures = keras_module("architectures")
     net = architectures.build(RECIPE)
     rng = np.random.default_rng(0)
     for layer in net.layers:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from conftest import unavailable
+from faces_data import bells, face_set
+from with_keras import deprecated_in_numpy, require_module
 
-from livecam.ages import YEARS, AgeRange
+from livecam.ages import AgeRange
 from livecam.classifier import AgeGenderClassifier
 from train import export
-from train.faces import FaceSet
 from train.recipe import Recipe
-
-
-def _dev(low: np.ndarray, high: np.ndarray) -> FaceSet:
-    n = len(low)
-    none, names = np.full(n, -1), np.array([""] * n)
-    crops = np.zeros((n, 4, 4, 3), np.uint8)
-    age = ((low + high) / 2).astype(np.float32)
-    return FaceSet(crops, age, low, high, none, none, names, names, "")
-
-
-def _probs(centre: np.ndarray) -> np.ndarray:
-    probs = np.exp(-(((YEARS - centre[:, None]) / 6) ** 2) / 2).astype(np.float32)
-    return probs / probs.sum(axis=1, keepdims=True)
 
 
 def test_the_range_is_calibrated_by_exact_ages_alone() -> None:
@@ -35,9 +21,9 @@ def test_the_range_is_calibrated_by_exact_ages_alone() -> None:
     low = rng.integers(10, 80, 200)
     high = low + np.where(np.arange(200) % 2, 0, 30)
     centre = low + rng.normal(0, 6, 200)
-    with_intervals = export._bounds(_probs(centre), _dev(low, high))
-    exact = _dev(low[1::2], high[1::2])
-    assert with_intervals == export._bounds(_probs(centre[1::2]), exact)
+    with_intervals = export._bounds(bells(centre, 6), face_set(low, high))
+    exact = face_set(low[1::2], high[1::2])
+    assert with_intervals == export._bounds(bells(centre[1::2], 6), exact)
     assert with_intervals == yaml.safe_load(yaml.safe_dump(with_intervals))
     AgeRange.by_age(with_intervals)
 
@@ -45,19 +31,18 @@ def test_the_range_is_calibrated_by_exact_ages_alone() -> None:
 def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[str]) -> None:
     low = np.full(100, 20)
     high = np.where(np.arange(100) < 19, 20, 29)
-    assert export._bounds(_probs(low + 0.0), _dev(low, high)) is None
+    assert export._bounds(bells(low, 6), face_set(low, high)) is None
     assert (
         "not calibrated: expected at least 20 faces of the dev part with an exact age, got 19"
         in (capsys.readouterr().err)
     )
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@deprecated_in_numpy
 @pytest.mark.parametrize("name", ["resnet", "4c2f", "keras:MobileNet"])
 def test_kernels_in_half_precision_say_what_the_master_says(name: str, tmp_path: Path) -> None:
     """Normalisations right behind a convolution, behind its activation, and in a nested network."""
-    if importlib.util.find_spec("tf2onnx") is None:
-        unavailable("TensorFlow and tf2onnx")
+    require_module("tf2onnx")
     import keras
     import onnx
 

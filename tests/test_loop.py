@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import unavailable
+from with_keras import deprecated_in_numpy, keras_module
 
 from livecam.errors import LivecamError
 from train.recipe import CHOICES, Recipe
@@ -18,11 +17,7 @@ from train.run_folder import RunFolder
 
 @pytest.fixture(scope="module")
 def loop() -> Any:
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
-    from train import loop
-
-    return loop
+    return keras_module("loop")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +69,7 @@ def test_a_folder_that_does_not_say_what_it_learnt_from(tmp_path: Path) -> None:
         RunFolder(tmp_path).data_hash()
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@deprecated_in_numpy
 def test_a_checkpoint_knows_its_epoch_though_steps_were_skipped(loop: Any, tmp_path: Path) -> None:
     """In half precision a step whose gradients overflow is not counted."""
     run = RunFolder(tmp_path)
@@ -109,7 +104,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatc
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@deprecated_in_numpy
 @pytest.mark.parametrize("what", ["last.weights.h5", "taught.npz"])
 def test_interrupted_it_leaves_what_was_there(
     loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str

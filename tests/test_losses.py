@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import unavailable
+from with_keras import keras_module
 
+from livecam.ages import YEARS
 from train.recipe import Recipe
-
-YEARS = np.arange(101, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
 def losses() -> Any:
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
-    from train import losses
-
-    return losses
+    return keras_module("losses")
 
 
 def _years(losses: Any, target: list[float], logits: np.ndarray, **recipe: Any) -> float:

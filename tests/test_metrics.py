@@ -48,7 +48,7 @@ def test_the_cs_curve_begins_with_hits_and_rises() -> None:
 
 
 def test_a_row_of_the_confusion_is_the_true_class() -> None:
-    confusion = metrics.counts(np.array([0, 0, 1]), np.array([2, 2, 1]), (3, 3))
+    confusion = metrics.cross_table(np.array([0, 0, 1]), np.array([2, 2, 1]), (3, 3))
     assert confusion.tolist() == [[0, 0, 2], [0, 1, 0], [0, 0, 0]]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.server
-import importlib.util
 import io
 import json
 import tarfile
@@ -15,18 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import unavailable
+from with_keras import keras_module
 
 from livecam.errors import LivecamError
 
 
 @pytest.fixture(scope="module")
 def pretrained() -> Any:
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
-    from train import pretrained
-
-    return pretrained
+    return keras_module("pretrained")
 
 
 def _tgz(members: dict[str, bytes]) -> bytes:

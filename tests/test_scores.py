@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from faces_data import face_set
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES, AgeRange
 from livecam.datatypes import AgeGender
-from train.faces import FaceSet
 from train.labels import Labels, labels_of
 from train.score_tables import as_json, table
 from train.scores import quarters, scheme_scores, score
@@ -161,10 +161,7 @@ def test_quarters_hold_each_face_once() -> None:
 
 
 def test_labels_are_those_of_the_set() -> None:
-    none = np.zeros(2, np.int8)
-    age, low, high = np.float32([30.5, 4]), np.int16([30, 3]), np.int16([30, 5])
-    data = FaceSet(np.zeros((2, 1, 1, 3)), age, low, high, none, none, none, none, "")
-    labels = labels_of(data)
+    labels = labels_of(face_set([30, 3], [30, 5]))
     assert labels.low.tolist() == [30, 3]
     assert labels.high.tolist() == [30, 5]
     assert labels.is_interval.tolist() == [False, True]

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from faces_data import face_set
 
 from livecam.ages import SCHEMES
 from livecam.errors import LivecamError
-from train.faces import FaceSet
 from train.recipe import Recipe
 from train.selection import rarity_weights, select
 
 
-def faces(low: list[int], high: list[int] | None = None, dataset: str = "utkface") -> FaceSet:
-    lows, highs = np.array(low), np.array(high if high is not None else low)
-    n = len(lows)
-    return FaceSet(
-        crops=np.zeros((n, 2, 2, 3), np.uint8),
-        age=(lows + highs).astype(np.float32) / 2,
-        age_low=lows,
-        age_high=highs,
-        gender=np.full(n, -1),
-        ethnicity=np.full(n, -1),
-        dataset=np.array([dataset if i % 2 == 0 else "other" for i in range(n)]),
-        file=np.array([str(i) for i in range(n)]),
-        data_hash="0",
-    )
-
-
 def test_years_are_their_own_classes() -> None:
-    chosen = select(faces([0, 25, 110]), Recipe(), print)
+    chosen = select(face_set([0, 25, 110]), Recipe(), print)
     assert chosen.classes.tolist() == [0, 25, 100]
     assert chosen.n_classes == 101
     assert chosen.weights.tolist() == [1, 1, 1]
@@ -37,7 +21,7 @@ def test_years_are_their_own_classes() -> None:
 
 def test_a_scheme_leaves_out_what_it_did_not_cover_and_says_so() -> None:
     notes: list[str] = []
-    data = faces([5, 20, 40, 60], [5, 20, 40, 60])
+    data = face_set([5, 20, 40, 60], [5, 20, 40, 60])
     chosen = select(data, Recipe(target="actors-3"), notes.append)
     assert chosen.rows.tolist() == [1, 2, 3]
     assert chosen.classes.tolist() == [0, 1, 2]
@@ -46,7 +30,7 @@ def test_a_scheme_leaves_out_what_it_did_not_cover_and_says_so() -> None:
 
 def test_an_interval_over_two_classes_has_none() -> None:
     notes: list[str] = []
-    data = faces([20, 25, 45, 60], [29, 40, 50, 70])
+    data = face_set([20, 25, 45, 60], [29, 40, 50, 70])
     chosen = select(data, Recipe(target="actors-3"), notes.append)
     assert chosen.rows.tolist() == [0, 2, 3]
     assert notes == ["left out: 1 face whose age may be in two classes"]
@@ -58,25 +42,25 @@ def test_an_open_interval_is_of_the_last_class_though_that_ends_somewhere() -> N
         [5, 15, 25, 35, 45, 55, 61, 71, 65, 70, 71],
         [5, 15, 25, 35, 45, 55, 100, 100, 80, 70, 71],
     )
-    chosen = select(faces(low, high), Recipe(target="megaage-7"), lambda text: None)
+    chosen = select(face_set(low, high), Recipe(target="megaage-7"), lambda text: None)
     assert chosen.rows.tolist() == [0, 1, 2, 3, 4, 5, 6, 9]
     assert chosen.classes.tolist() == [0, 1, 2, 3, 4, 5, 6, 6]
 
 
 def test_an_empty_class_is_named() -> None:
     with pytest.raises(LivecamError, match="actors-3: no face to train on in 31-50; give data"):
-        select(faces([20, 60]), Recipe(target="actors-3"), print)
+        select(face_set([20, 60]), Recipe(target="actors-3"), print)
 
 
 def test_data_sets_are_chosen_by_name() -> None:
-    data = faces([20, 30, 40])
+    data = face_set([20, 30, 40])
     assert select(data, Recipe(datasets=("other",)), print).rows.tolist() == [1]
     with pytest.raises(LivecamError, match="no faces of 'none'; the file has other, utkface"):
         select(data, Recipe(datasets=("none",)), print)
 
 
 def test_a_cap_keeps_that_many_of_a_class_and_all_of_a_rare_one() -> None:
-    data = faces([20] * 50 + [40] * 3 + [60] * 20)
+    data = face_set([20] * 50 + [40] * 3 + [60] * 20)
     chosen = select(data, Recipe(target="actors-3", class_cap=10), print)
     assert np.bincount(chosen.classes).tolist() == [10, 3, 10]
     again = select(data, Recipe(target="actors-3", class_cap=10), print)
@@ -101,7 +85,7 @@ def test_a_rare_year_counts_more_but_not_without_bound() -> None:
 
 
 def test_a_class_spreads_over_its_own_years_as_its_faces_do() -> None:
-    data = faces([20] * 8 + [30] * 4 + [40, 60])
+    data = face_set([20] * 8 + [30] * 4 + [40, 60])
     years = select(data, Recipe(target="actors-3"), print).years
     assert years is not None
     assert years.sum(axis=1) == pytest.approx(1)

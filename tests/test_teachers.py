@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import unavailable
 from faces_data import write_h5
+from with_keras import keras_module
 
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender
@@ -47,11 +46,7 @@ def test_a_teacher_that_is_not_there_is_named(data: faces.FaceSet) -> None:
 
 @pytest.fixture(scope="module")
 def batches() -> Any:
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
-    from train import batches
-
-    return batches
+    return keras_module("batches")
 
 
 def test_a_batch_asks_for_what_the_teachers_say_too(batches: Any, data: faces.FaceSet) -> None:

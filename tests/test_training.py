@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import signal
@@ -18,19 +17,19 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import unavailable
 from faces_data import write_utkface
+from with_keras import deprecated_in_numpy, require_module
 
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier, age_prior
 from livecam.errors import LivecamError
 from train import evaluate, export, fit, prepare
 from train.faces import load
+from train.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 3
-# of Keras
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = deprecated_in_numpy
 
 
 def _train(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -57,8 +56,7 @@ def start(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, astronaut) -> Path:  # type: ignore[no-untyped-def]
-    if importlib.util.find_spec("tensorflow") is None:
-        unavailable("TensorFlow")
+    require_module("tensorflow")
     folder = tmp_path_factory.mktemp("faces")
     names = write_utkface(folder / "utk", astronaut, 40)
     (folder / "test.txt").write_text("\n".join(names[:6]))
@@ -125,8 +123,7 @@ def test_a_killed_run_resumes_to_the_same_curve(run: Path, data: Path) -> None:
     assert json.loads((folder / "scores.json").read_text())["split"] == "dev"
     assert "<html" in (folder / "report.html").read_text()[:200]
     assert done.returncode == 0, done.stderr
-    with log.open() as file:
-        clock = [int(row["seconds"]) for row in csv.DictReader(file)]
+    clock = [row["seconds"] for row in RunFolder(folder).log()]
     assert clock == sorted(clock)  # it went on, and did not begin anew
     expected, resumed = _curve(run), _curve(folder)
     assert [row[0] for row in resumed] == [row[0] for row in expected]
@@ -196,8 +193,7 @@ def test_evaluate_prints_scores_beside_baselines(
 
 
 def test_devices_share_a_batch(data: Path, tmp_path: Path) -> None:
-    if importlib.util.find_spec("jax") is None:
-        unavailable("JAX")
+    require_module("jax")
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
@@ -239,16 +235,14 @@ def test_a_network_of_classes_gives_a_model(data: Path, tmp_path: Path, start: S
     options = ["--set", "target=actors-3", "--set", "rarity_power=1", "--set", "early_stopping=1"]
     code, _, err = start(fit, *_arguments(data, tmp_path / "run"), "--data", aged, *options)
     assert code == 0, err
-    with (tmp_path / "run" / "log.csv").open() as file:
-        assert 0 <= float(next(csv.DictReader(file))["dev_accuracy"]) <= 1
+    assert 0 <= RunFolder(tmp_path / "run").log()[0]["dev_accuracy"] <= 1
     crops = load(data, "dev").crops[:]
     answer = AgeGenderClassifier(tmp_path / "run" / "age_gender.keras")(crops)
     np.testing.assert_allclose(answer.age_probs.sum(axis=1), 1, atol=1e-4)
 
 
 def test_the_model_is_that_of_the_best_epoch(run: Path, data: Path) -> None:
-    with (run / "log.csv").open() as file:
-        best = min(float(row["dev_mae"]) for row in csv.DictReader(file))
+    best = min(row["dev_mae"] for row in RunFolder(run).log())
     dev = load(data, "dev", ["utkface"])
     answer = AgeGenderClassifier(run / "age_gender.keras")(dev.crops[:])
     assert np.abs(median_age(answer.age_probs) - dev.age).mean() == pytest.approx(best, abs=2e-3)

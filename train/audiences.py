@@ -85,8 +85,8 @@ def _drawn(
         is_held = np.abs(np.round(ways[-1]) - true) <= np.round(Z_80 * errors)
         wrong = (100 * np.abs(way - true).sum() / 2 / size for way in ways)
         results.append((*wrong, is_held.mean()))
-    likely, added, counted, held = np.mean(results, axis=0).tolist()
-    return likely, added, counted, held
+    likely, added, reported, held = np.mean(results, axis=0).tolist()
+    return likely, added, reported, held
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from livecam.datatypes import AGES, AgeGender
 from train.augment import augmented
 from train.faces import FaceSet
 from train.labels import labels_of
-from train.recipe import YEARS, Recipe
+from train.recipe import YEARS_TARGET, Recipe
 from train.selection import Selection
 
 
@@ -83,7 +83,7 @@ def _targets(data: FaceSet, selection: Selection, recipe: Recipe) -> np.ndarray:
     weights = selection.weights
     if recipe.rarity_by == "sampling":
         weights = np.ones_like(weights)
-    if recipe.target != YEARS:
+    if recipe.target != YEARS_TARGET:
         return np.stack([selection.classes, weights], axis=1).astype(np.float32)
     rows = selection.rows
     ages = np.minimum(np.stack(labels_of(data)[rows].ends, axis=1), AGES - 1)

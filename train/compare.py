@@ -125,15 +125,15 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _columns(run: RunFolder) -> dict[str, np.ndarray]:
+def _columns(files: RunFolder) -> dict[str, np.ndarray]:
     """Of the log."""
-    rows = run.log()
+    rows = files.log()
     if not rows:
         return {column: np.zeros(0) for column in COLUMNS if column != CLASSES_ALONE}
     columns = [name for name in COLUMNS if name in rows[0] or name != CLASSES_ALONE]
     missing = [column for column in columns if column not in rows[0]]
     if missing:
-        raise LivecamError(f"{run.log_file}: not a run's log: it lacks the column {missing[0]}")
+        raise LivecamError(f"{files.log_file}: not a run's log: it lacks the column {missing[0]}")
     return {column: np.array([row[column] for row in rows]) for column in columns}
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from livecam.errors import LivecamError, UsageError
-from train import labels, published
+from train import labels, published_sets
 from train.archive import Folder, ZipFile, is_picture, opened
 from train.dropped import Dropped
 from train.labels import FEMALE, GENDER_WORDS, MALE, Interval, Label
-from train.published import Entry, Places
+from train.published_sets import Entry, Places
 
 UNDERSTOOD = (
     "UTKFace (25_0_1_20170116….jpg) and All-Age-Faces (00001A02.jpg) by their names; "
@@ -30,11 +30,11 @@ TIGHT_CROPS = ("utkface", "allagefaces")  # what fills these pictures is a face,
 
 _Lister = Callable[[Folder | ZipFile, list[str], Dropped], Iterator[Entry]]
 LISTS: dict[str, _Lister] = {
-    r"(.*/)?list/(train|test)_name\.txt": published.megaage,
-    r"(.*/)?(imdb|wiki)\.mat": published.imdb_wiki,
-    r"(.*/)?gt_avg_(train|valid|test)\.csv": published.appa_real,
-    r"(.*/)?fairface_label_(train|val)\.csv": published.fairface,
-    r"(.*/)?fold_\d_data\.txt": published.adience,
+    r"(.*/)?list/(train|test)_name\.txt": published_sets.megaage,
+    r"(.*/)?(imdb|wiki)\.mat": published_sets.imdb_wiki,
+    r"(.*/)?gt_avg_(train|valid|test)\.csv": published_sets.appa_real,
+    r"(.*/)?fairface_label_(train|val)\.csv": published_sets.fairface,
+    r"(.*/)?fold_\d_data\.txt": published_sets.adience,
 }
 
 
@@ -92,8 +92,8 @@ def entries(
         found = " and ".join(names[0] for names in lists.values())
         raise LivecamError(f"{path}: has lists of two data sets, {found}; give each by itself")
     for lister, names in lists.items():
-        if lister is published.appa_real and real_age:
-            lister = functools.partial(published.appa_real, real_age=True)
+        if lister is published_sets.appa_real and real_age:
+            lister = functools.partial(published_sets.appa_real, real_age=True)
         return lister(archive, names, dropped)
     pictures = [name for name in archive.names if is_picture(name)]
     has_names = any(_named(name) for name in pictures)
@@ -125,7 +125,7 @@ def _tables(archive: Folder | ZipFile, has_others: bool) -> list[str]:
 
 def _lists_ages(archive: Folder | ZipFile, name: str, has_others: bool) -> bool:
     try:
-        header = published.header(archive, name)
+        header = published_sets.header(archive, name)
     except LivecamError:
         if has_others:  # a table of something else, which need not be readable
             return False
@@ -172,10 +172,10 @@ def _table(
     classes: Mapping[str, Interval],
 ) -> Iterator[Entry]:
     """A person's own list: `file` and `age` or `class`, and `gender` if they like."""
-    header = published.header(archive, name)
+    header = published_sets.header(archive, name)
     column = next((column for column in ("age", "class") if column in header), "age or class")
     has_gender = ("gender",) if "gender" in header else ()
-    table = functools.partial(published.rows, archive, name, ("file", column, *has_gender))
+    table = functools.partial(published_sets.rows, archive, name, ("file", column, *has_gender))
     if column == "class":
         _require_known(archive.path / name, {row["class"] for row in table()}, classes)
     places = Places(archive, dropped)
@@ -190,7 +190,7 @@ def _table(
         if label is None:
             dropped.add("age not understood", f"{name}: row {number}: {column} {row[column]!r}")
         else:
-            yield from places.entry(dataset, published.parent(name), row["file"], label)
+            yield from places.entry(dataset, published_sets.parent(name), row["file"], label)
 
 
 def _by_folder(

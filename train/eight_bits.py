@@ -1,8 +1,8 @@
-"""An ONNX network whose convolutions compute in eight bits, from one that was trained for it.
+"""QDQ quantisation: an ONNX network whose convolutions compute in eight bits, after
+quantisation-aware training (`architectures.rounding`), so that nothing is left to calibrate.
 
-Writes what ONNX calls the QDQ form: a pair of QuantizeLinear and DequantizeLinear wherever a
-number is stored in eight bits; ONNX Runtime turns the operations between pairs into integer ones.
-The numbers are those that `architectures.rounding` trains with, so nothing is left to calibrate.
+QDQ is ONNX's form: a pair of QuantizeLinear and DequantizeLinear wherever a number is stored in
+eight bits; ONNX Runtime turns the operations between pairs into integer ones.
 """
 
 from __future__ import annotations

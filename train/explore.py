@@ -103,7 +103,7 @@ def _explore(args: argparse.Namespace) -> None:
 def read_columns(h5: h5py.File) -> Columns:
     text = {"dataset": h5["dataset"].asstr()[()]}
     names = ("split", "age", "label_age", "gender", "ethnicity", "group", "detected")
-    low, high = faces.ends(h5)
+    low, high = faces.age_intervals(h5)
     return Columns(**text, **{name: h5[name][()] for name in names}, age_low=low, age_high=high)
 
 
@@ -170,7 +170,7 @@ def drawings(columns: Columns) -> dict[str, Figure]:
     split, low, high = columns.split[used], columns.age_low[used], columns.age_high[used]
     for name, scheme in SCHEMES.items():
         place, bars = with_several(*bins_of(low, high, scheme), scheme.labels)
-        table = metrics.counts(place, split, (len(bars), len(faces.SPLITS)))
+        table = metrics.cross_table(place, split, (len(bars), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
             table, bars, tuple(faces.SPLITS), f"classes of {name}", "faces"
         )
@@ -180,7 +180,7 @@ def drawings(columns: Columns) -> dict[str, Figure]:
         ("ethnicity", columns.ethnicity, ETHNICITIES),
     ):
         unknown_last = np.where(values[used] < 0, len(parts), values[used])
-        table = metrics.counts(band, unknown_last, (len(names), len(parts) + 1))
+        table = metrics.cross_table(band, unknown_last, (len(names), len(parts) + 1))
         figures[f"{title}-by-age"] = plots.stacked_bars(
             table, names, (*parts, "unknown"), f"{title} by age", "faces"
         )

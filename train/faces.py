@@ -92,7 +92,7 @@ def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
                 "python -m train.prepare, with --test-list, --dev-list or --dev-share"
             )
         age = h5["age"][()][where].astype(np.float32)
-        low, high = ends(h5)
+        low, high = age_intervals(h5)
         return FaceSet(
             crops=_crops(path, h5["crops"], where),
             age=age,
@@ -112,7 +112,7 @@ def ages(path: Path, split: str, datasets: Collection[str] = ()) -> np.ndarray:
         return h5["age"][()][_rows(h5, split, datasets)].astype(np.float32)
 
 
-def ends(h5: h5py.File) -> tuple[np.ndarray, np.ndarray]:
+def age_intervals(h5: h5py.File) -> tuple[np.ndarray, np.ndarray]:
     """The first and the last whole year of the age of every row, (n,) each."""
     if "age_low" in h5:
         return h5["age_low"][()], h5["age_high"][()]

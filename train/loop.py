@@ -23,7 +23,7 @@ from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
 from train.labels import labels_of
 from train.material import Material
-from train.recipe import YEARS, Recipe
+from train.recipe import YEARS_TARGET, Recipe
 from train.run_folder import RunFolder
 from train.scores import age_errors, bins_of
 from train.selection import Selection
@@ -80,9 +80,9 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
     return net
 
 
-def _begin_with(net: keras.Model, run: Path) -> None:
+def _begin_with(net: keras.Model, folder: Path) -> None:
     """Put a finished run's weights into the same network."""
-    source = RunFolder(run).model
+    source = RunFolder(folder).model
     try:
         architectures.copy_weights(keras.models.load_model(source, compile=False), net)
     except ValueError as error:
@@ -227,7 +227,7 @@ class AfterEpoch(keras.callbacks.Callback):
         right = female == (labels.gender == 1)
         errors = age_errors(median_age(age_probs), labels)
         scores = {"dev_mae": round(metrics.mae(errors), 3)}
-        if self.recipe.target != YEARS:
+        if self.recipe.target != YEARS_TARGET:
             scheme = SCHEMES[self.recipe.target]
             truth, has_one = bins_of(labels.low, labels.high, scheme)
             named = scheme.bin_probs(age_probs).argmax(axis=1)
@@ -278,7 +278,7 @@ def _assign(net: keras.Model, values: list[np.ndarray]) -> None:
 
 def _score(row: dict[str, float], recipe: Recipe) -> float:
     """Of an epoch; less is better."""
-    return row["dev_mae"] if recipe.target == YEARS else -row["dev_accuracy"]
+    return row["dev_mae"] if recipe.target == YEARS_TARGET else -row["dev_accuracy"]
 
 
 def _scores(run: RunFolder, recipe: Recipe) -> list[float]:

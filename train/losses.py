@@ -10,13 +10,13 @@ import keras
 from keras import ops
 
 from livecam.datatypes import AGES
-from train.recipe import YEARS, Recipe
+from train.recipe import YEARS_TARGET, Recipe
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
 
 def age_loss(recipe: Recipe) -> Loss:
-    return _years_loss(recipe) if recipe.target == YEARS else class_loss
+    return _years_loss(recipe) if recipe.target == YEARS_TARGET else class_loss
 
 
 def _years_loss(recipe: Recipe) -> Loss:

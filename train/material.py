@@ -12,7 +12,7 @@ from livecam.errors import LivecamError
 from livecam.progress import counted
 from train import faces
 from train.faces import FaceSet
-from train.recipe import YEARS, Recipe
+from train.recipe import YEARS_TARGET, Recipe
 from train.run_folder import RunFolder
 from train.scores import bins_of
 from train.selection import Selection, select
@@ -63,7 +63,7 @@ def _require_models(recipe: Recipe) -> None:
 
 def _require_judges(dev: FaceSet, recipe: Recipe) -> None:
     """Raises LivecamError if no face of the dev part can say which epoch is best."""
-    if recipe.target == YEARS:
+    if recipe.target == YEARS_TARGET:
         return
     _, has_one = bins_of(dev.age_low, dev.age_high, SCHEMES[recipe.target])
     if not has_one.any():

@@ -60,7 +60,7 @@ def majority_share(bins: np.ndarray) -> float:
     return float(np.bincount(bins).max() / len(bins))
 
 
-def counts(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def cross_table(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """How often each pair of numbers occurs: (n,), (n,) -> `shape`.
 
     Of true and answered classes it is the confusion, a row for each true class.

@@ -32,13 +32,14 @@ from livecam.progress import Progress
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
 from train.dropped import Dropped
-from train.published import Entry
-from train.rows import Rows
+from train.prepared_rows import Rows
+from train.published_sets import Entry
 
 BATCH = 64
 BATCH_PIXELS = 32_000_000
 CORES = os.cpu_count() or 1
-MIN_FACE_PX = 32
+MIN_FACE_PX = 32  # that the detector looks for
+MIN_CROP_PX = 32  # of --crop-px
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,8 +104,8 @@ def _prepare(args: argparse.Namespace) -> None:
         raise UsageError(f"--dev-share: expected a share between 0 and 1, got {args.dev_share}")
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit: expected at least 1, got {args.limit}")
-    if args.crop_px < MIN_FACE_PX:
-        raise UsageError(f"--crop-px: expected at least {MIN_FACE_PX}, got {args.crop_px}")
+    if args.crop_px < MIN_CROP_PX:
+        raise UsageError(f"--crop-px: expected at least {MIN_CROP_PX}, got {args.crop_px}")
     test_names, dev_names = _names(args.test_list, "test"), _names(args.dev_list, "dev")
     with PartialFile(args.output) as partial, contextlib.ExitStack() as stack:
         h5 = stack.enter_context(h5py.File(partial, "w"))

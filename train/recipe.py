@@ -16,7 +16,7 @@ from livecam.ages import SCHEMES
 from livecam.errors import LivecamError, UsageError
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "shipped.yaml"
-YEARS = "years"
+YEARS_TARGET = "years"
 NETWORKS = (
     *("resnet", "mobilenet", "base-cnn", "lenet", "alexnet", "4c2f", "dense"),
     "al-resnet",
@@ -24,7 +24,7 @@ NETWORKS = (
 KERAS = "keras:"  # and the name of a network of keras.applications
 OF_ANY_SIZE = ("resnet", "mobilenet")  # the others end in layers that know their size
 CHOICES = {
-    "target": (YEARS, *SCHEMES),
+    "target": (YEARS_TARGET, *SCHEMES),
     "rarity_by": ("weights", "sampling"),
     "optimizer": ("adamw", "adam", "nadam", "rmsprop", "sgd"),
     "schedule": ("cosine", "constant", "plateau"),
@@ -62,7 +62,7 @@ class Recipe:
     l1: float = 0.0
     l2: float = 0.0
 
-    target: str = YEARS
+    target: str = YEARS_TARGET
     label_sigma: float = 1.0
     label_sigma_growth: float = 0.0
     age_l1: float = 0.0
@@ -149,8 +149,8 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
     recipe = dataclasses.replace(recipe, **checked)
     if recipe.begin and recipe.pretrained:
         raise UsageError(f"{where}: begin and pretrained: give one of them")
-    if recipe.teachers and recipe.target != YEARS:
-        raise UsageError(f"{where}: teachers speak of years: leave target at {YEARS}")
+    if recipe.teachers and recipe.target != YEARS_TARGET:
+        raise UsageError(f"{where}: teachers speak of years: leave target at {YEARS_TARGET}")
     if recipe.batch % recipe.devices:
         raise UsageError(
             f"{where}: devices: {recipe.devices} cannot share a batch of {recipe.batch} evenly; "

@@ -173,7 +173,7 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
     probs = scheme.bin_probs(answer.age_probs[rows])
     guess = probs.argmax(axis=1)
     classes = len(scheme.labels)
-    confusion = metrics.counts(truth, guess, (classes, classes))
+    confusion = metrics.cross_table(truth, guess, (classes, classes))
     by_class = metrics.class_scores(confusion)
     aucs = np.array([metrics.roc_auc(truth == i, probs[:, i]) for i in range(classes)])
     occurs = confusion.sum(axis=1) > 0

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from livecam.ages import SCHEMES
-from livecam.ages import YEARS as EVERY_YEAR
+from livecam.ages import SCHEMES, YEARS
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from livecam.progress import counted
 from train.faces import FaceSet
-from train.recipe import YEARS, Recipe
+from train.recipe import YEARS_TARGET, Recipe
 from train.scores import bins_of
 
 # The ages that a published scheme covered (inclusive); faces outside are left out of its training.
@@ -46,13 +45,14 @@ def select(data: FaceSet, recipe: Recipe, note: Callable[[str], None]) -> Select
     """Raises LivecamError if a data set or a class has no face. Says what is left out."""
     rows = _of_datasets(data, recipe.datasets)
     rows, classes = _classified(data, rows, recipe.target, note)
-    n = AGES if recipe.target == YEARS else len(SCHEMES[recipe.target].starts)
-    if recipe.target != YEARS:
+    are_years = recipe.target == YEARS_TARGET
+    n = AGES if are_years else len(SCHEMES[recipe.target].starts)
+    if not are_years:
         _require_all(classes, recipe.target)
-    kept = _capped(classes if recipe.target != YEARS else classes // 10, recipe)
+    kept = _capped(classes // 10 if are_years else classes, recipe)
     rows, classes = rows[kept], classes[kept]
-    weights = rarity_weights(classes, n, recipe.rarity_power, recipe.target == YEARS)
-    years = None if recipe.target == YEARS else _years(data.age[rows], classes, recipe.target)
+    weights = rarity_weights(classes, n, recipe.rarity_power, are_years)
+    years = None if are_years else _years(data.age[rows], classes, recipe.target)
     return Selection(rows, classes, weights, years)
 
 
@@ -68,7 +68,7 @@ def _classified(
     data: FaceSet, rows: np.ndarray, target: str, note: Callable[[str], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows with a class, and their classes. An interval that lies in two classes has none."""
-    if target == YEARS:
+    if target == YEARS_TARGET:
         return rows, np.minimum(data.age[rows], AGES - 1).astype(int)
     low, high = PUBLISHED_AGES.get(target, (0, 120))
     is_open = data.age_high[rows] == AGES - 1  # such as 61+, which a scheme's last class holds
@@ -124,6 +124,6 @@ def _years(ages: np.ndarray, classes: np.ndarray, target: str) -> np.ndarray:
     """(classes, 101): how the faces of each class spread over its years, each at least once."""
     scheme = SCHEMES[target]
     counts = np.bincount(np.minimum(ages, AGES - 1).astype(int), minlength=AGES) + 1.0
-    bins = scheme.bins_of(EVERY_YEAR)
+    bins = scheme.bins_of(YEARS)
     spread = np.where(bins == np.arange(len(scheme.starts))[:, None], counts, 0)
     return (spread / spread.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,5 +1,5 @@
-"""Arithmetic in eight bits, imitated while training (Jacob et al. 2018), so that the exported
-network may compute in it without surprises.
+"""Quantisation-aware training (Jacob et al. 2018): arithmetic in eight bits is imitated, so that
+the exported network may compute in it without surprises.
 
 Activations lie between 0 and 6 (ReLU6) and take 256 values. A kernel takes 127 values in each of
 its output channels: with seven bits the sums of pairs that older x86 processors form in 16 bits

@@ -15,7 +15,7 @@ from train import copies
 from train.dropped import Dropped
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN
 from train.labels import Label
-from train.published import Entry
+from train.published_sets import Entry
 
 DIGEST_BYTES = 32
 
