@@ -563,6 +563,24 @@ def test_a_live_stream_in_pieces_passes_at_its_speed(tmp_path: Path) -> None:
     assert passed_s[-1] - passed_s[0] >= 19 / 20 - 0.05
 
 
+def test_flv_opens_at_once(tmp_path: Path) -> None:
+    """FFmpeg would wait five seconds for a sound, and the pictures of these seconds be too old."""
+    data = clips.write_clip(tmp_path / "a.flv", clips.greys(100), 20).read_bytes()
+    parts = [data[len(data) * i // 100 : len(data) * (i + 1) // 100] for i in range(100)]
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        for part in parts:
+            request.wfile.write(part)
+            time.sleep(1 / 20)
+
+    begin_s = time.perf_counter()
+    with clips.served(answer) as address, opened(f"{address}/live/a.flv?token=1") as reader:
+        assert time.perf_counter() - begin_s < 2
+        assert len(list(itertools.islice(reader, 5))) == 5
+
+
 def jpegs(*pictures: bytes) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
     """Answers with an MJPEG stream of these, then ends it."""
 

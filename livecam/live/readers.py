@@ -30,10 +30,10 @@ IN_PIECES = ("hls", "dash")  # playlists, of which each piece holds the pictures
 MOST_STEP_S = 2.0  # between two pictures of such a stream
 ENDED = "the stream ended"
 UNKNOWN_CODEC = "its pictures are of a kind that FFmpeg does not know"
-RTSP_OPTIONS = {
-    "rtsp_flags": "prefer_tcp",  # without lost packets; UDP where a camera has only that
-    "analyzeduration": "100000",  # µs: what a stream is, it says itself
-}
+RTSP = {"rtsp_flags": "prefer_tcp"}  # without lost packets; UDP where a camera has only that
+# RTSP, RTMP and FLV say it at once; else FFmpeg waits, perhaps for a sound that never comes
+SAYS_WHAT_IT_IS = re.compile(r"rtsp|rtmp|[^?#]*\.flv(?:[?#]|$)", re.IGNORECASE)
+BRIEF = {"analyzeduration": "100000"}  # µs
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class StreamReader:
     def __init__(self, name: str, url: str, config: CameraConfig) -> None:
         wait_s = config.stall_after_s
         is_rtsp = url.lower().startswith("rtsp")
-        options = RTSP_OPTIONS if is_rtsp else {}
+        options = (RTSP if is_rtsp else {}) | (BRIEF if SAYS_WHAT_IT_IS.match(url) else {})
         begin_s = time.perf_counter()
         try:
             self._container = av.open(url, timeout=(wait_s, wait_s), options=options)
