@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -18,12 +19,14 @@ from faces_data import head, jpeg, utk_name, write_utkface
 from patience import ENDS, until
 
 from livecam.crops import resized
+from livecam.detector import Mtcnn
 from livecam.pictures import PICTURE_SUFFIXES
 from train import prepare
-from train.archive import is_picture
+from train.archive import Folder, is_picture
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
 from train.labels import between, exact
 from train.prepared_rows import Ages
+from train.published_sets import Entry
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +340,21 @@ def test_killed_it_leaves_nothing(tmp_path, astronaut, number) -> None:  # type:
     assert child.communicate(timeout=60) == ("", "python -m train.prepare: interrupted\n")
     assert child.returncode == 130
     assert [path.name for path in tmp_path.iterdir()] == ["utk"]
+
+
+def test_what_is_interrupted_does_not_read_on(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    """A batch of photographs would take a minute."""
+    names = write_utkface(tmp_path, astronaut, 3)
+    stop = threading.Event()
+
+    class Interrupted(Folder):
+        def read(self, name: str) -> bytes:
+            stop.set()
+            return super().read(name)
+
+    entries = [Entry("utkface", name, name, exact(30)) for name in names]
+    done = prepare._finished(Interrupted(tmp_path), entries, Mtcnn(), 128, stop)
+    assert [picture.entry.file for picture in done] == names[:1]
 
 
 def _parts(path: Path) -> dict[str, int]:

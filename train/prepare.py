@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -169,10 +170,11 @@ def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], crop_px: int) ->
     )
     detector = Mtcnn(min_face_px=MIN_FACE_PX, threads=1)  # a batch for each core does more
     total = sum(len(listed.entries) for listed in data)
-    pool = ThreadPoolExecutor(CORES)
+    pool, stop = ThreadPoolExecutor(CORES), threading.Event()
     with Progress("prepare", total, "pictures") as progress, contextlib.ExitStack() as stack:
         stack.callback(pool.shutdown, cancel_futures=True)  # interrupted, it does not work on
-        for batch in _in_order(pool, _batches(data), detector, crop_px):
+        stack.callback(stop.set)
+        for batch in _in_order(pool, _batches(data), detector, crop_px, stop):
             _write_batch(crops, rows, batch)
             progress.step(len(batch))
     if not len(rows):
@@ -203,11 +205,12 @@ def _in_order(
     batches: Iterable[tuple[Folder | ZipFile, list[Entry]]],
     detector: Mtcnn,
     crop_px: int,
+    stop: threading.Event,
 ) -> Iterator[list[Aligned]]:
     """The finished batches, in order, while others are worked on."""
     ahead: collections.deque[Future[list[Aligned]]] = collections.deque()
     for archive, entries in batches:
-        ahead.append(pool.submit(_finished, archive, entries, detector, crop_px))
+        ahead.append(pool.submit(_finished, archive, entries, detector, crop_px, stop))
         if len(ahead) > 2 * CORES:
             yield ahead.popleft().result()
     while ahead:
@@ -215,13 +218,20 @@ def _in_order(
 
 
 def _finished(
-    archive: Folder | ZipFile, entries: list[Entry], detector: Mtcnn, crop_px: int
+    archive: Folder | ZipFile,
+    entries: list[Entry],
+    detector: Mtcnn,
+    crop_px: int,
+    stop: threading.Event,
 ) -> list[Aligned]:
-    """Read, decoded, searched for faces and aligned; large pictures a few at a time."""
+    """Read, decoded, searched for faces and aligned; large pictures a few at a time. Not all of
+    them after a `stop`."""
     done: list[Aligned] = []
     pictures: list[tuple[Entry, bytes, Image]] = []
     pixels = 0
     for entry in entries:
+        if stop.is_set():
+            break
         digest, bgr = _read(archive, entry)
         if bgr is None:
             done.append(Aligned(entry, why_not="unreadable"))
