@@ -18,7 +18,7 @@ from livecam.errors import LivecamError
 from livecam.exit_codes import say
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pipeline import Models
-from livecam.progress import counted
+from livecam.wording import counted
 
 SAME_FACE_IOU = 0.7  # of a face that both find
 FOLLOWED_IOU = 0.5  # of a face that is not missed between two searches

@@ -21,7 +21,7 @@ from livecam.errors import LivecamError
 from livecam.exit_codes import say
 from livecam.extras import require
 from livecam.pictures import PICTURE_SUFFIXES
-from livecam.progress import counted
+from livecam.wording import counted
 
 SIDE_PX = 200  # of the made pictures
 FACE_XY = (224.0, 122.0)  # the middle of the portrait's face, px

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from livecam.document import document, wide
 from livecam.prevalence import Z_80
-from livecam.progress import clock_time
 from livecam.report import Report, as_rows, female_share, watched
+from livecam.wording import clock_time
 
 PX_W = 860  # of a chart
 LEGEND_COLUMNS = 8

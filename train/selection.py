@@ -11,7 +11,7 @@ from livecam.ages import SCHEMES
 from livecam.ages import YEARS as EVERY_YEAR
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
-from livecam.progress import counted
+from livecam.wording import counted
 from train.faces import FaceSet
 from train.recipe import YEARS, Recipe
 from train.scores import bins_of

@@ -24,7 +24,7 @@ from livecam.drawing import (
     text_px,
     text_width,
 )
-from livecam.progress import counted
+from livecam.wording import counted
 
 DIM_OPACITY = 0.8  # of what darkens the whole picture: grey text is legible on white then
 BACKGROUND = (38, 33, 29)

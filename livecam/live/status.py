@@ -8,8 +8,8 @@ from livecam.datatypes import TrackedFace
 from livecam.live.capture import Capture
 from livecam.live.labeller import Labeller, Line
 from livecam.live.outputs import LATENCY, Outputs
-from livecam.progress import clock_time, counted
 from livecam.stopwatch import Stopwatch
+from livecam.wording import clock_time, counted
 
 
 class Status:
