@@ -287,7 +287,7 @@ def _report(args: argparse.Namespace) -> int:
         write_text(args.html, page(found, args.visits.name, args.camera))
     for line in report.as_text(found):
         print(line)
-    if not found.rows:
+    if not found.periods:
         say(f"{args.visits}: no camera was watching in this time")
     return 0
 
