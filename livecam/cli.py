@@ -314,7 +314,7 @@ def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
         from livecam.web.visits import VisitsPage
 
         store.last_watched(visits)
-        return VisitsPage(visits, config.schemes, config.scheme), None
+        return VisitsPage(visits, config.schemes, config.scheme).get, None
     from livecam.pipeline import Models
     from livecam.web.pictures import PicturesPage
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from people import visit
 
 from livecam import cli, report, store
 from livecam.ages import SCHEMES
-from livecam.datatypes import AGES, Visit
 from livecam.report_page import page
 from livecam.store import Visits, VisitStore, read
 
@@ -56,12 +56,9 @@ def made(
         for moment in (begin, begin + 3600 * hours):
             kept.watch(camera, moment)
         for number, (when, dwell_s, age) in enumerate(visits, 1):
-            probs = np.zeros(AGES, np.float32)
-            probs[age] = 1
             begin_s = at(when) - begin
             female = 0.75 if number % 2 else 0.25
-            visit = Visit(number, begin_s, begin_s + dwell_s, probs, age, age, age, female, 5)
-            kept.put([visit], begin)
+            kept.put([visit(number, begin_s, begin_s + dwell_s, age, female)], begin)
     return path
 
 
