@@ -11,7 +11,6 @@ import numpy as np
 from benchmarks import clips
 from benchmarks.bench import Bench, config
 from benchmarks.boxes import partner_ious
-from benchmarks.naive import MIN_FACE_PX
 from benchmarks.table import Row
 from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError
@@ -53,11 +52,10 @@ def _pictures(folder: Path) -> Iterator[Image]:
 
 def _agreement(bench: Bench, name: str, pictures: Sequence[Image]) -> Row:
     """R-Net's and O-Net's thresholds are the same in both; the package's P-Net lets more pass."""
+    detector = bench.models.detector
     ious = np.concatenate(
         [
-            partner_ious(
-                bench.package.boxes(bgr, MIN_FACE_PX), bench.models.detector.find(bgr).xyxy
-            )
+            partner_ious(bench.package.boxes(bgr, detector.min_face_px), detector.find(bgr).xyxy)
             for bgr in pictures
         ]
     )

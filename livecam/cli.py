@@ -168,7 +168,7 @@ def _annotate(args: argparse.Namespace) -> int:
             table = stack.enter_context(TrackTable(args.tracks, config.overlay.gender))
         for source in inputs:
             try:
-                done = annotate(source, paths, models, config, table)
+                done = annotate(source, paths, models, table)
             except UsageError:
                 raise
             except (LivecamError, OSError) as error:
