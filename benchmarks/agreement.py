@@ -61,10 +61,15 @@ def _agreement(bench: Bench, name: str, pictures: Sequence[Image]) -> Row:
     )
     also = int((ious >= SAME_FACE_IOU).sum())
     return Row(
-        "faces found", name, also, len(ious), "faces", also / len(ious) if len(ious) else None,
-        f"share of the mtcnn package's faces that livecam finds too, with an {OVERLAP} of at least "
-        f"{SAME_FACE_IOU}",
-    )  # fmt: skip
+        measure="faces found",
+        clip=name,
+        ours=also,
+        other=len(ious),
+        unit="faces",
+        ratio=also / len(ious) if len(ious) else None,
+        meaning="share of the mtcnn package's faces that livecam finds too, with an "
+        f"{OVERLAP} of at least {SAME_FACE_IOU}",
+    )
 
 
 def between(bench: Bench) -> Iterator[Row]:
@@ -79,15 +84,24 @@ def between(bench: Bench) -> Iterator[Row]:
         name, missed, n = clips.name_of(path), len(ious) - len(followed), len(ious)
         searched = f"a search of every frame, where livecam searches one in {step} at most"
         yield Row(
-            "boxes between searches", name, len(followed), n, "boxes",
-            float(followed.mean()) if len(followed) else None,
-            f"mean {OVERLAP} with the boxes of {searched}",
-        )  # fmt: skip
+            measure="boxes between searches",
+            clip=name,
+            ours=len(followed),
+            other=n,
+            unit="boxes",
+            ratio=float(followed.mean()) if len(followed) else None,
+            meaning=f"mean {OVERLAP} with the boxes of {searched}",
+        )
         yield Row(
-            "faces missed between searches", name, missed, n, "boxes", missed / n if n else None,
-            "share of the faces of that search for which livecam has no box with an overlap of at "
-            f"least {FOLLOWED_IOU}",
-        )  # fmt: skip
+            measure="faces missed between searches",
+            clip=name,
+            ours=missed,
+            other=n,
+            unit="boxes",
+            ratio=missed / n if n else None,
+            meaning="share of the faces of that search for which livecam has no box with an "
+            f"overlap of at least {FOLLOWED_IOU}",
+        )
 
 
 def measured_boxes(path: Path, models: Models, most: int) -> list[Array]:

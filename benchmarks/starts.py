@@ -155,6 +155,8 @@ def prepare(bench: Bench) -> Iterator[Row]:
     rates = [(n - 1) / max(a - b, 1e-3) for a, b in zip(all_s, one_s, strict=True)]
     name = f"{counted(n, 'picture')} of {data.name}"
     yield Row(
-        "`train.prepare`, start-up excluded", name, statistics.median(rates), None, "pictures/s",
-        None, "–",
-    )  # fmt: skip
+        measure="`train.prepare`, start-up excluded",
+        clip=name,
+        ours=statistics.median(rates),
+        unit="pictures/s",
+    )

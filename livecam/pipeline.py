@@ -131,12 +131,12 @@ class Models:
             config.classifier.model, config.classifier.runtime, threads, providers
         )
         self.detector = Mtcnn(
-            config.detector.min_face_px,
-            config.detector.thresholds,
-            config.detector.pyramid_factor,
-            config.detector.max_side_px,
-            threads,
-            providers,
+            min_face_px=config.detector.min_face_px,
+            thresholds=config.detector.thresholds,
+            pyramid_factor=config.detector.pyramid_factor,
+            max_side_px=config.detector.max_side_px,
+            threads=threads,
+            providers=providers,
         )
 
     def pipeline(self, frames: int | None = None, watch: Stopwatch | None = None) -> Pipeline:
@@ -158,9 +158,9 @@ class Models:
             self.detector,
             classify,
             tracker,
-            self.config.detector.detect_every,
-            self.config.detector.calm_every_s,
-            watch,
+            detect_every=self.config.detector.detect_every,
+            calm_every_s=self.config.detector.calm_every_s,
+            watch=watch,
             searches_all=self.config.overlay.blur,
         )
 
