@@ -160,7 +160,7 @@ def _film(
     sound: AudioSource | None,
 ) -> None:
     motion.update(frame.time_s, faces)
-    film(sink, overlay, frame, motion.at(frame.time_s), hidden, sound)
+    film(sink, overlay, frame, motion.advance(frame.time_s), hidden, sound)
 
 
 def _stretch(options: AnnotateOptions) -> str:

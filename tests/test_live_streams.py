@@ -69,7 +69,7 @@ def plain(size_wh: tuple[int, int] = (240, 100)) -> Scene:
 
 
 def taken(capture: Capture) -> Shot:
-    shot = capture.newest(30)
+    shot = capture.take_newest(30)
     assert shot is not None, capture.state
     return shot
 
@@ -174,8 +174,8 @@ def test_one_that_falls_silent_is_lost_and_comes_back(kind: type[Camera]) -> Non
         until(lambda: "opened" in capture.state.why, "an attempt to open it")
         assert capture.state.why == "cannot be opened: nothing came for 0.5 s"
         assert capture.state.since_s == since_s
-        capture.newest(0)
-        assert capture.newest(0.05) is None
+        capture.take_newest(0)
+        assert capture.take_newest(0.05) is None
         camera.resume()
         assert comes_back(capture, scene).source == capture.source
         assert capture.state.since_s > since_s

@@ -88,7 +88,7 @@ def _film(outputs: Outputs, motion: Motion, labels: Labels) -> None:
         return
     frame = labels.shot.frame
     motion.update(frame.time_s, labels.faces)
-    outputs.film(frame, motion.at(frame.time_s), labels.hidden, outputs.config.overlay)
+    outputs.film(frame, motion.advance(frame.time_s), labels.hidden, outputs.config.overlay)
 
 
 def _before(frames: Iterable[Frame], options: RunOptions) -> Iterator[Frame]:
@@ -111,7 +111,7 @@ def _newest_frames(
         tell = Teller(capture, progress.note)
         try:
             while time.perf_counter() < end_s and not capture.is_over and not interrupts:
-                shot = capture.newest(WAIT_S)
+                shot = capture.take_newest(WAIT_S)
                 tell()
                 if shot is None:
                     continue
