@@ -288,7 +288,7 @@ def _report(args: argparse.Namespace) -> int:
     for line in report.as_text(found):
         print(line)
     if not found.periods:
-        say(f"{args.visits}: no camera was watching in this time")
+        say(f"{args.visits}: no camera was watching in this period")
     return 0
 
 

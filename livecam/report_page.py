@@ -23,7 +23,7 @@ def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
     total = found.total
     figures = {"visits": f"{total.visits}", "watched": watched(total)}
     if total.visits:
-        figures["half stayed longer than"] = clock_time(total.dwell_s)
+        figures["median stay"] = clock_time(total.dwell_s)
         if found.has_gender:
             figures["female"] = female_share(total)
     tiles = "".join(
@@ -47,7 +47,7 @@ def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
 
 def _days(found: Report) -> str:
     if not found.periods:
-        return "Nothing was watched in this time."
+        return "No camera was watching in this period."
     first, last = (
         datetime.datetime.fromtimestamp(moment)
         for moment in (found.periods[0].begin, found.periods[-1].end - 1)

@@ -277,8 +277,8 @@ def test_nothing_watched_is_an_empty_table(day: Path, capsys: pytest.CaptureFixt
     assert run(day, "--day", "2020-01-01", "--html", day.with_suffix(".html")) == 0
     told = capsys.readouterr()
     assert told.out.splitlines()[-1].split()[:4] == ["all", "0", "s", "0"]
-    assert "day.db: no camera was watching in this time" in told.err
-    assert "Nothing was watched in this time" in day.with_suffix(".html").read_text()
+    assert "day.db: no camera was watching in this period" in told.err
+    assert "No camera was watching in this period" in day.with_suffix(".html").read_text()
 
 
 def test_nothing_watched_needs_no_day_of_1970(
@@ -294,7 +294,7 @@ def test_nothing_watched_needs_no_day_of_1970(
 
     monkeypatch.setattr(report, "_start", of_windows)
     assert run(day, "--to", "2020-01-01", "--html", day.with_suffix(".html")) == 0
-    assert "no camera was watching in this time" in capsys.readouterr().err
+    assert "no camera was watching in this period" in capsys.readouterr().err
     assert run(day) == 0
 
 

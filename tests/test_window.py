@@ -89,7 +89,7 @@ def test_every_key_answers(display: str, folder: Path) -> None:
 def test_help_lies_on_the_picture_until_it_is_asked_again(display: str, folder: Path) -> None:
     with started(display, folder) as program:
         program.press("p", "paused")
-        until(lambda: "goes on" in program.err, "the lasting message")
+        until(lambda: "space resumes" in program.err, "the lasting message")
         before = program.look()
         height, width = before.shape[:2]
         middle = np.s_[height // 4 : -height // 4, width // 3 : -width // 3]
@@ -102,7 +102,7 @@ def test_help_lies_on_the_picture_until_it_is_asked_again(display: str, folder: 
 
 def test_a_paused_picture_stands_still(display: str, folder: Path) -> None:
     with started(display, folder) as program:
-        program.press("space", "goes on")
+        program.press("space", "space resumes")
         time.sleep(0.3)
         still = program.look()
         time.sleep(0.5)
@@ -131,7 +131,7 @@ def test_the_mouse_on_a_face_shows_what_is_known_of_it(display: str, folder: Pat
     with started(display, folder, "--scheme", "actors-3") as program:
         height = program.place[3]
         program.point_at(5, height - 5)
-        program.press("p", "goes on")
+        program.press("p", "space resumes")
         rows, columns = np.nonzero(of_label(program.look()))
         middle = (int(columns.min() + columns.max()) // 2, int(rows.min() + rows.max()) // 2)
 
