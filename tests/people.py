@@ -6,14 +6,13 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from settings import SHIPPED
 
-from livecam.config import load_config
 from livecam.crops import TEMPLATE
 from livecam.datatypes import AGES, TrackedFace, Visit
-from livecam.shipped import shipped_file
 
 OVERLAY = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).overlay,
+    SHIPPED.overlay,
     age="full",
     ids=True,
     blur=False,

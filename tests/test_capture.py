@@ -15,17 +15,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from patience import until
+from settings import SHIPPED
 
-from livecam.config import load_config
 from livecam.errors import LivecamError
 from livecam.live import capture as module
 from livecam.live.capture import Capture, Rate, State, Teller
 from livecam.live.readers import LiveSource
-from livecam.shipped import shipped_file
 
-CONFIG = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).camera, frozen_after_s=0.1
-)
+CONFIG = dataclasses.replace(SHIPPED.camera, frozen_after_s=0.1)
 CAMERA = LiveSource.camera(0)
 STREAM = LiveSource.parse("rtsp://user:secret@host/cam?token=secret")
 FILE = LiveSource("a.mp4", path=Path("a.mp4"))

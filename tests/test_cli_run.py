@@ -3,7 +3,6 @@ to be a display. The window has tests of its own."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 import pytest
 import streams
+from clips import table
 from patience import ENDS, PATIENCE_S, until
 
 from livecam import store
@@ -32,12 +32,6 @@ N = 20  # frames of the clip
 SUMMARY = re.compile(
     r"(\S+): (\d+) frames? in [\d.]+ s, (\d+) labelled \([\d.]+ fps\), (\d+) dropped, (\d+) tracks?"
 )
-
-
-@pytest.fixture(scope="session")
-def people(astronaut: np.ndarray) -> list[np.ndarray]:
-    """One face that moves to the right by a pixel a frame."""
-    return clips.faces(astronaut, N)
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +56,6 @@ def greeted(own_settings_only: None) -> None:
 
 def run(livecam: clips.Command, camera: str | Path, *arguments: object) -> clips.Answer:
     return livecam("run", "--headless", "--camera", camera, *arguments)
-
-
-def table(name: str | Path) -> list[dict[str, str]]:
-    text = Path(name).read_text()
-    assert text.endswith("\n")
-    rows = list(csv.DictReader(text.splitlines()))
-    assert all(None not in row and None not in row.values() for row in rows), "a broken row"
-    return rows
 
 
 def names(folder: Path | None = None) -> list[str]:

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from settings import SHIPPED
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES, YEARS, median_age, sharpened
-from livecam.config import load_config
 from livecam.crops import TEMPLATE
 from livecam.datatypes import AGES, AgeGender, Faces, TrackedFace
-from livecam.shipped import shipped_file
 from livecam.tracker import Tracker
 
 CONFIG = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).tracker,
+    SHIPPED.tracker,
     confirm_after=3,
     max_coast_s=1.0,
     time_constant_s=3.0,

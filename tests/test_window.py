@@ -4,6 +4,7 @@ seen. The camera is a stand-in for OpenCV's capture, in a process of its own."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -16,10 +17,13 @@ from pathlib import Path
 import clips
 import cv2
 import numpy as np
+import patience
 import pytest
 from desk import PATIENCE_S, Program
 
 from livecam.drawing import COLOURS
+
+until = functools.partial(patience.until, within_s=PATIENCE_S, every_s=0.05)
 
 
 @pytest.fixture
@@ -37,13 +41,6 @@ def started(display: str, folder: Path, *arguments: object) -> Iterator[Program]
         program.point_at(5, 5)  # keys go to the window under the mouse
         until(lambda: has_label(program.look()), "a label in the window")
         yield program
-
-
-def until(is_so, what: str) -> None:  # type: ignore[no-untyped-def]
-    end_s = time.perf_counter() + PATIENCE_S
-    while not is_so():
-        assert time.perf_counter() < end_s, f"never: {what}"
-        time.sleep(0.05)
 
 
 def of_label(picture: np.ndarray) -> np.ndarray:
