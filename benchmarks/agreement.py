@@ -11,14 +11,13 @@ import numpy as np
 from benchmarks import clips
 from benchmarks.bench import Bench, config
 from benchmarks.boxes import partner_ious
-from benchmarks.naive import MIN_FACE_PX
 from benchmarks.table import Row
 from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError
 from livecam.exit_codes import say
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pipeline import Models
-from livecam.progress import counted
+from livecam.wording import counted
 
 SAME_FACE_IOU = 0.7  # of a face that both find
 FOLLOWED_IOU = 0.5  # of a face that is not missed between two searches
@@ -53,20 +52,24 @@ def _pictures(folder: Path) -> Iterator[Image]:
 
 def _agreement(bench: Bench, name: str, pictures: Sequence[Image]) -> Row:
     """R-Net's and O-Net's thresholds are the same in both; the package's P-Net lets more pass."""
+    detector = bench.models.detector
     ious = np.concatenate(
         [
-            partner_ious(
-                bench.package.boxes(bgr, MIN_FACE_PX), bench.models.detector.find(bgr).xyxy
-            )
+            partner_ious(bench.package.boxes(bgr, detector.min_face_px), detector.find(bgr).xyxy)
             for bgr in pictures
         ]
     )
     also = int((ious >= SAME_FACE_IOU).sum())
     return Row(
-        "faces found", name, also, len(ious), "faces", also / len(ious) if len(ious) else None,
-        f"share of the mtcnn package's faces that livecam finds too, with an {OVERLAP} of at least "
-        f"{SAME_FACE_IOU}",
-    )  # fmt: skip
+        measure="faces found",
+        clip=name,
+        ours=also,
+        other=len(ious),
+        unit="faces",
+        ratio=also / len(ious) if len(ious) else None,
+        meaning="share of the mtcnn package's faces that livecam finds too, with an "
+        f"{OVERLAP} of at least {SAME_FACE_IOU}",
+    )
 
 
 def between(bench: Bench) -> Iterator[Row]:
@@ -81,15 +84,24 @@ def between(bench: Bench) -> Iterator[Row]:
         name, missed, n = clips.name_of(path), len(ious) - len(followed), len(ious)
         searched = f"a search of every frame, where livecam searches one in {step} at most"
         yield Row(
-            "boxes between searches", name, len(followed), n, "boxes",
-            float(followed.mean()) if len(followed) else None,
-            f"mean {OVERLAP} with the boxes of {searched}",
-        )  # fmt: skip
+            measure="boxes between searches",
+            clip=name,
+            ours=len(followed),
+            other=n,
+            unit="boxes",
+            ratio=float(followed.mean()) if len(followed) else None,
+            meaning=f"mean {OVERLAP} with the boxes of {searched}",
+        )
         yield Row(
-            "faces missed between searches", name, missed, n, "boxes", missed / n if n else None,
-            "share of the faces of that search for which livecam has no box with an overlap of at "
-            f"least {FOLLOWED_IOU}",
-        )  # fmt: skip
+            measure="faces missed between searches",
+            clip=name,
+            ours=missed,
+            other=n,
+            unit="boxes",
+            ratio=missed / n if n else None,
+            meaning="share of the faces of that search for which livecam has no box with an "
+            f"overlap of at least {FOLLOWED_IOU}",
+        )
 
 
 def measured_boxes(path: Path, models: Models, most: int) -> list[Array]:

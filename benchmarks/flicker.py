@@ -58,7 +58,9 @@ def flicker(bench: Bench) -> Iterator[Row]:
         ours, other = [smooth[i] for i in ids], [raw[i] for i in ids]
         name = clips.name_of(path)
         twice = "– (who is lost and comes back later may be two)"
-        yield Row("tracks of people", name, len(smooth), None, "tracks", None, twice)
+        yield Row(
+            measure="tracks of people", clip=name, ours=len(smooth), unit="tracks", meaning=twice
+        )
         if not ids:
             say(f"flicker: {name}: nobody is seen for {LEAST_S:g} s: no more rows")
             continue
@@ -107,4 +109,7 @@ def _spread(tracks: Sequence[Shown]) -> float:
 
 
 def _row(measure: str, clip: str, ours: float, other: float, unit: str, meaning: str) -> Row:
-    return Row(measure, clip, ours, other, unit, ours / other if other else None, meaning)
+    ratio = ours / other if other else None
+    return Row(
+        measure=measure, clip=clip, ours=ours, other=other, unit=unit, ratio=ratio, meaning=meaning
+    )

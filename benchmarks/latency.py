@@ -48,16 +48,25 @@ def latency(bench: Bench) -> Iterator[Row]:
         raise LivecamError(f"latency: run did not say it, but: {err.strip()[-200:]}")
     name = f"camera {SIZE_WH[0]}×{SIZE_WH[1]}, {FPS} fps, {PEOPLE} faces"
     p50, p95 = (float(value) for value in said.groups())
-    beside = f"times the time between two pictures (median {p50:.0f} ms)"
     yield Row(
-        "capture to screen in `run`, 95 % within", name, p95, 1000 / FPS, "ms", p95 * FPS / 1000,
-        beside,
-    )  # fmt: skip
+        measure="capture to screen in `run`, 95 % within",
+        clip=name,
+        ours=p95,
+        other=1000 / FPS,
+        unit="ms",
+        ratio=p95 * FPS / 1000,
+        meaning=f"times the time between two pictures (median {p50:.0f} ms)",
+    )
     labelled = float(rate[1])
     yield Row(
-        "pictures labelled in `run`", name, labelled, FPS, "per s", labelled / FPS,
-        "share of the camera's pictures",
-    )  # fmt: skip
+        measure="pictures labelled in `run`",
+        clip=name,
+        ours=labelled,
+        other=FPS,
+        unit="per s",
+        ratio=labelled / FPS,
+        meaning="share of the camera's pictures",
+    )
 
 
 def scene() -> list[Image]:

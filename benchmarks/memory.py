@@ -44,9 +44,11 @@ def peak(bench: Bench) -> Iterator[Row]:
     for path in bench.paths:
         course = watched(bench.looped(path))
         yield Row(
-            "peak memory of `annotate --no-video`", clips.name_of(path), course.peak_mb, None, "MB",
-            None, "–",
-        )  # fmt: skip
+            measure="peak memory of `annotate --no-video`",
+            clip=clips.name_of(path),
+            ours=course.peak_mb,
+            unit="MB",
+        )
 
 
 def growth(bench: Bench) -> Iterator[Row]:
@@ -60,9 +62,14 @@ def growth(bench: Bench) -> Iterator[Row]:
         course = watched(clip)
         early, late = course.at(0.1), course.at(1.0)
         yield Row(
-            f"memory over {LONG_FRAMES} frames", clips.name_of(path), late, early, "MB",
-            late / early, "at the end over that at a tenth of the time",
-        )  # fmt: skip
+            measure=f"memory over {LONG_FRAMES} frames",
+            clip=clips.name_of(path),
+            ours=late,
+            other=early,
+            unit="MB",
+            ratio=late / early,
+            meaning="at the end over that at a tenth of the time",
+        )
 
 
 def _is_measurable() -> bool:

@@ -19,7 +19,6 @@ from livecam.extras import import_keras, require
 from livecam.shipped import shipped_file
 
 LEAST_FACE_PX = 20  # the package's default; from about 24 on it finds nothing at all
-MIN_FACE_PX = 32  # livecam's default
 
 
 class Package:

@@ -11,7 +11,7 @@ import cv2
 from benchmarks import clips
 from benchmarks.bench import Bench
 from benchmarks.commands import annotate_fps
-from benchmarks.naive import LEAST_FACE_PX, MIN_FACE_PX, shrunk
+from benchmarks.naive import LEAST_FACE_PX, shrunk
 from benchmarks.rounds import in_turns, ms_each
 from benchmarks.table import Row, compared
 from livecam.clip import Clip
@@ -74,18 +74,19 @@ def copying_fps(path: Path, output: Path, config: VideoConfig) -> float:
 
 def detection(bench: Bench) -> Iterator[Row]:
     """A search of a whole picture beside the package's, for the same smallest face."""
+    px = bench.config.detector.min_face_px
     for path in bench.paths:
         pictures = clips.resized(clips.spread(path, SEARCHES), VGA_WH)
-        small = [shrunk(bgr, LEAST_FACE_PX / MIN_FACE_PX) for bgr in pictures]
+        small = [shrunk(bgr, LEAST_FACE_PX / px) for bgr in pictures]
         pairs = in_turns(
             lambda: ms_each(bench.models.detector.find, pictures),  # noqa: B023
             lambda: ms_each(bench.package.detect, small),  # noqa: B023
             bench.rounds,
         )
         yield compared(
-            f"full detection, faces from {MIN_FACE_PX} px on", _at_vga(path), pairs,
+            f"full detection, faces from {px} px on", _at_vga(path), pairs,
             "ms", "times as fast as the mtcnn package, which gets the frames already shrunk so "
-            f"that its {LEAST_FACE_PX} px are {MIN_FACE_PX}", is_other_over_ours=True,
+            f"that its {LEAST_FACE_PX} px are {px}", is_other_over_ours=True,
         )  # fmt: skip
 
 

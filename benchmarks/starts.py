@@ -21,7 +21,7 @@ from livecam.errors import LivecamError
 from livecam.exit_codes import say
 from livecam.extras import require
 from livecam.pictures import PICTURE_SUFFIXES
-from livecam.progress import counted
+from livecam.wording import counted
 
 SIDE_PX = 200  # of the made pictures
 FACE_XY = (224.0, 122.0)  # the middle of the portrait's face, px
@@ -155,6 +155,8 @@ def prepare(bench: Bench) -> Iterator[Row]:
     rates = [(n - 1) / max(a - b, 1e-3) for a, b in zip(all_s, one_s, strict=True)]
     name = f"{counted(n, 'picture')} of {data.name}"
     yield Row(
-        "`train.prepare`, start-up excluded", name, statistics.median(rates), None, "pictures/s",
-        None, "–",
-    )  # fmt: skip
+        measure="`train.prepare`, start-up excluded",
+        clip=name,
+        ours=statistics.median(rates),
+        unit="pictures/s",
+    )

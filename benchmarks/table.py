@@ -10,7 +10,7 @@ from dataclasses import dataclass
 HEAD = ("measure", "clip", "livecam", "other", "unit", "ratio", "rounds", "the ratio is")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """`ours` and `other` are in `unit`; `meaning` says what `ratio` is, and beside what.
 
@@ -20,10 +20,10 @@ class Row:
     measure: str
     clip: str
     ours: float | None
-    other: float | None
+    other: float | None = None
     unit: str
-    ratio: float | None
-    meaning: str
+    ratio: float | None = None
+    meaning: str = "–"
     rounds: tuple[float, ...] = ()
 
     @property
@@ -56,7 +56,16 @@ def compared(
     """
     ours, other = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratios = tuple(b / a if is_other_over_ours else a / b for a, b in pairs)
-    return Row(measure, clip, ours, other, unit, statistics.median(ratios), meaning, ratios)
+    return Row(
+        measure=measure,
+        clip=clip,
+        ours=ours,
+        other=other,
+        unit=unit,
+        ratio=statistics.median(ratios),
+        meaning=meaning,
+        rounds=ratios,
+    )
 
 
 def number(value: float | None) -> str:

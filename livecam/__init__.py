@@ -17,8 +17,9 @@ from livecam.errors import LivecamError, UsageError
 if TYPE_CHECKING:
     from livecam.prediction import predict
 
-# OpenCV reads this when it loads: a picture that claims to be larger is refused undecoded
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
+MAX_PIXELS = 200_000_000  # of a picture
+# OpenCV reads this when it loads: one that claims to be larger is refused undecoded
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", f"{MAX_PIXELS}")
 # …and this: otherwise a camera on Windows may take minutes to open
 os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 # …and ONNX Runtime this: its wheels from 1.29 on keep a device id and report to Microsoft

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from livecam.clip import Clip, looked_ahead
-from livecam.config import Config
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError
 from livecam.filming import film, film_sink
@@ -70,26 +69,19 @@ class Done:
         return (self.frames - 1) / elapsed_s if elapsed_s > 0 else None
 
 
-def annotate(
-    source: Input,
-    paths: OutputPaths,
-    models: Models,
-    config: Config,
-    table: TrackTable | None,
-) -> Done:
+def annotate(source: Input, paths: OutputPaths, models: Models, table: TrackTable | None) -> Done:
     """Label one input. Raises LivecamError; what was written until then is whole."""
     with Opened(source) as opened:
         path = paths.of(source, opened.kind) if paths.options.write_video else None
         if opened.kind == "picture":
-            return _annotate_picture(opened, path, models, config, table)
-        return _annotate_clip(opened, path, paths.options, models, config, table)
+            return _annotate_picture(opened, path, models, table)
+        return _annotate_clip(opened, path, paths.options, models, table)
 
 
 def _annotate_picture(
     opened: Opened,
     path: Path | None,
     models: Models,
-    config: Config,
     table: TrackTable | None,
 ) -> Done:
     done = Done(opened.input.name)
@@ -99,7 +91,7 @@ def _annotate_picture(
     if table is not None:
         table.write(done.name, frame, faces)
     if path is not None:
-        write_picture(path, Overlay(config.overlay)(frame.bgr, faces))
+        write_picture(path, Overlay(models.config.overlay)(frame.bgr, faces))
         done.outputs.append(path)
     return done
 
@@ -109,12 +101,11 @@ def _annotate_clip(
     path: Path | None,
     options: AnnotateOptions,
     models: Models,
-    config: Config,
     table: TrackTable | None,
 ) -> Done:
     """Every frame of a clip, while the next are decoded and those before drawn and encoded. A
     failure after the first frame is `error` of what is returned."""
-    done = Done(opened.input.name)
+    done, config = Done(opened.input.name), models.config
     sink: VideoSink | GifSink | None = None
     behind = Behind()
     total = None
@@ -169,7 +160,7 @@ def _film(
     sound: AudioSource | None,
 ) -> None:
     motion.update(frame.time_s, faces)
-    film(sink, overlay, frame, motion.at(frame.time_s), hidden, sound)
+    film(sink, overlay, frame, motion.advance(frame.time_s), hidden, sound)
 
 
 def _stretch(options: AnnotateOptions) -> str:

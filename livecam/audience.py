@@ -37,21 +37,21 @@ class Audience:
         ids = {face.track_id for face in seen}
         out_of_sight = [each for each in self._going_on if each.face.track_id not in ids]
         for face in seen:
-            visit = by_track.get(face.track_id) or self._returned(time_s, face, out_of_sight)
+            visit = by_track.get(face.track_id) or self._rejoin(time_s, face, out_of_sight)
             if visit is None:
                 visit = _GoingOn(time_s, time_s, face, face)
                 self._going_on.append(visit)
             visit.see(time_s, face)
         over = [each for each in self._going_on if time_s - each.end_s > self.config.rejoin_s]
         self._going_on = [each for each in self._going_on if each not in over]
-        return self._saved([each for each in self._going_on if each.is_due(time_s)] + over)
+        return self._count([each for each in self._going_on if each.is_due(time_s)] + over)
 
     def leave(self) -> list[Visit]:
         """All visits end: the camera is another, or there are no more frames."""
         over, self._going_on = self._going_on, []
-        return self._saved(over)
+        return self._count(over)
 
-    def _returned(
+    def _rejoin(
         self, time_s: float, face: TrackedFace, out_of_sight: list[_GoingOn]
     ) -> _GoingOn | None:
         """Whose visit this new track goes on with, if anybody's."""
@@ -66,14 +66,14 @@ class Audience:
         out_of_sight.remove(visit)
         return visit
 
-    def _saved(self, visits: list[_GoingOn]) -> list[Visit]:
-        """Those that count. One gets its number when it first does."""
+    def _count(self, visits: list[_GoingOn]) -> list[Visit]:
+        """Those that count and have news to be saved. One gets its number when it first does."""
         counting = [each for each in visits if each.dwell_s >= self.config.min_dwell_s]
         for each in counting:
             if not each.number:
                 each.number = next(self._numbers)
                 self.counted += 1
-        return [each.saved() for each in counting if each.saved_s < each.end_s]
+        return [each.mark_saved() for each in counting if each.saved_s < each.end_s]
 
 
 @dataclass(eq=False, slots=True)
@@ -100,7 +100,8 @@ class _GoingOn:
     def is_due(self, time_s: float) -> bool:
         return time_s - max(self.saved_s, self.begin_s) >= SAVED_EVERY_S or not self.number
 
-    def saved(self) -> Visit:
+    def mark_saved(self) -> Visit:
+        """As it is now: the caller saves it."""
         self.saved_s, face = self.end_s, self.best
         return Visit(
             number=self.number,

@@ -22,9 +22,9 @@ from livecam.interrupts import noted
 if TYPE_CHECKING:
     from livecam.annotate import Done
     from livecam.config import Config
-    from livecam.live.memory import Memory
     from livecam.live.options import RunOptions
     from livecam.live.outputs import Summary
+    from livecam.live.saved_state import SavedState
     from livecam.stopwatch import Stopwatch
     from livecam.web.server import Get, Post
 
@@ -67,9 +67,9 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     config = _settings(args)
-    from livecam.live.memory import Memory, memory_file
     from livecam.live.options import RunOptions
     from livecam.live.readers import LiveSource
+    from livecam.live.saved_state import SavedState, state_file
     from livecam.stopwatch import Stopwatch
 
     source = LiveSource.parse(args.camera)
@@ -84,11 +84,11 @@ def _run(args: argparse.Namespace) -> int:
         duration_s=args.duration,
     )
     options.check()
-    memory = Memory.load(memory_file())
-    if not memory.is_greeted:
+    state = SavedState.load(state_file())
+    if not state.is_greeted:
         say(GREETING)
-        memory.is_greeted = True
-        memory.save(memory_file())
+        state.is_greeted = True
+        state.save(state_file())
     watch = Stopwatch()
     with noted() as interrupts:
         if args.headless:
@@ -96,7 +96,7 @@ def _run(args: argparse.Namespace) -> int:
 
             summary = run_headless(options, config, watch, interrupts)
         else:
-            summary = _run_in_window(options, config, watch, memory, interrupts)
+            summary = _run_in_window(options, config, watch, state, interrupts)
     say(summary.line())
     for notice in summary.notices:
         if notice != summary.error:
@@ -116,21 +116,21 @@ def _run_in_window(
     options: RunOptions,
     config: Config,
     watch: Stopwatch,
-    memory: Memory,
+    state: SavedState,
     interrupts: Sequence[int],
 ) -> Summary:
     from livecam.display import Window
     from livecam.live.keys import ACTIONS
-    from livecam.live.memory import memory_file
+    from livecam.live.saved_state import state_file
     from livecam.live.viewer import Viewer
     from livecam.live.window_size import SCREEN_WH
 
-    size_wh = memory.window_wh or SCREEN_WH
+    size_wh = state.window_wh or SCREEN_WH
     with Window(f"livecam: {options.source.name}", size_wh) as window:
-        viewer = Viewer(options, config, window, watch, say, memory.window_wh)
+        viewer = Viewer(options, config, window, watch, say, state.window_wh)
         summary = viewer.run(ACTIONS, interrupts)
-        memory.window_wh = viewer.size.chosen_wh
-    memory.save(memory_file())
+        state.window_wh = viewer.size.chosen_wh
+    state.save(state_file())
     return summary
 
 
@@ -168,7 +168,7 @@ def _annotate(args: argparse.Namespace) -> int:
             table = stack.enter_context(TrackTable(args.tracks, config.overlay.gender))
         for source in inputs:
             try:
-                done = annotate(source, paths, models, config, table)
+                done = annotate(source, paths, models, table)
             except UsageError:
                 raise
             except (LivecamError, OSError) as error:
@@ -194,7 +194,7 @@ def _say_done(done: Done, config: Config) -> None:
     if done.frames > 1 and done.rate:
         say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
     elif done.frames == 1:
-        from livecam.progress import counted
+        from livecam.wording import counted
 
         found = counted(len(done.tracks), "face") if done.tracks else "no faces"
         say(f"{done.name}: {found}")
@@ -206,7 +206,7 @@ def _say_done(done: Done, config: Config) -> None:
 
 def _track_table(done: Done, config: Config) -> str:
     from livecam.overlay import Overlay
-    from livecam.progress import clock_time
+    from livecam.wording import clock_time
 
     overlay = Overlay(config.overlay)
     lines = [
@@ -229,8 +229,8 @@ def _predict(args: argparse.Namespace) -> int:
     from livecam.pictures import PICTURE_SUFFIXES
     from livecam.pipeline import Models
     from livecam.prediction import PredictOptions, answers
+    from livecam.prediction_text import CsvRows, as_json, as_lines
     from livecam.progress import Progress
-    from livecam.rows import CsvRows, as_json, as_lines
 
     inputs = expand(args.input, PICTURE_SUFFIXES)
     if args.csv is not None:
@@ -287,8 +287,8 @@ def _report(args: argparse.Namespace) -> int:
         write_text(args.html, page(found, args.visits.name, args.camera))
     for line in report.as_text(found):
         print(line)
-    if not found.rows:
-        say(f"{args.visits}: no camera was watching in this time")
+    if not found.periods:
+        say(f"{args.visits}: no camera was watching in this period")
     return 0
 
 
@@ -314,7 +314,7 @@ def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
         from livecam.web.visits import VisitsPage
 
         store.last_watched(visits)
-        return VisitsPage(visits, config.schemes, config.scheme), None
+        return VisitsPage(visits, config.schemes, config.scheme).get, None
     from livecam.pipeline import Models
     from livecam.web.pictures import PicturesPage
 

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from livecam.clock import OneClock
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError
 from livecam.pyav import av
 from livecam.threads import ahead
+from livecam.timestamps import TimestampUnwrapper
 
 LEAST_STEP_S = 0.0001
 HAIR_S = 1e-6
@@ -194,13 +194,13 @@ class Clip:
 
     def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
         step_s = 1 / float(self.rate)
-        clock = OneClock()
+        unwrap = TimestampUnwrapper()
         media_s = -step_s
         for decoded in self._decoded():
             # raw streams have no time stamps
             has_stamp = decoded.time is not None
             media_s = decoded.time - self._origin_s if has_stamp else media_s + step_s
-            yield clock(media_s, step_s), decoded
+            yield unwrap(media_s, step_s), decoded
 
     def _duration_of(self, decoded: av.VideoFrame) -> float:
         """How long a frame stands, in s: in screen recordings and slide shows the last for long."""

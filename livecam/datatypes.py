@@ -95,7 +95,7 @@ class AgeGender:
         return len(self.female_prob)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TrackedFace:
     """A confirmed track as one frame shows it; the age fields are smoothed over the track.
 
@@ -119,7 +119,7 @@ class TrackedFace:
     coasting_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Visit:
     """One person from entry to exit, as far as the camera can tell: no picture, no features of the
     face.

@@ -46,7 +46,7 @@ def run(config: Config, folder: Path, window: Window | None) -> list[Path]:
         begin_s = time.perf_counter()
         for frame in frames():
             motion.update(frame.time_s, line(frame))
-            shown, hidden = motion.at(frame.time_s), line.boxes(frame.time_s)
+            shown, hidden = motion.advance(frame.time_s), line.boxes(frame.time_s)
             labelled = overlay(frame.bgr, shown, hidden=hidden)
             video.write(frame, labelled)
             film(gif, small_overlay, frame, shown, hidden)

@@ -86,18 +86,18 @@ def _fixed(value: float) -> int:
     return round(value * (1 << SUPERSAMPLE))
 
 
-def lines(canvas: Image, points: np.ndarray, colour: Colour, weight: int) -> None:
+def draw_lines(canvas: Image, points: np.ndarray, colour: Colour, weight: int) -> None:
     """Open lines through points, in one call: (lines, points, 2) px."""
     fixed = np.round(points * (1 << SUPERSAMPLE)).astype(np.int32)
     cv2.polylines(canvas, list(fixed), False, colour, weight, cv2.LINE_AA, SUPERSAMPLE)
 
 
-def disc(canvas: Image, centre: tuple[float, float], radius: float, colour: Colour) -> None:
+def draw_disc(canvas: Image, centre: tuple[float, float], radius: float, colour: Colour) -> None:
     place = (_fixed(centre[0]), _fixed(centre[1]))
     cv2.circle(canvas, place, _fixed(radius), colour, -1, cv2.LINE_AA, SUPERSAMPLE)
 
 
-def curve(
+def draw_curve(
     canvas: Image,
     xyxy: Sequence[float],
     probs: np.ndarray,
@@ -118,7 +118,7 @@ def curve(
         points = [np.round(outline).astype(np.int32)]
         cv2.fillPoly(canvas, points, shown, cv2.LINE_AA, SUPERSAMPLE)
     tick = max(2.0, 0.12 * (y1 - y0))
-    lines(canvas, np.array([[(x, y1), (x, y1 + tick)] for x in xs[::20]]), GREY, 1)
+    draw_lines(canvas, np.array([[(x, y1), (x, y1 + tick)] for x in xs[::20]]), GREY, 1)
 
 
 def resized_into(bgr: Image, size_wh: tuple[int, int]) -> tuple[Image, float]:

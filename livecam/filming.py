@@ -33,9 +33,9 @@ def film(
 ) -> None:
     """A GIF takes some of the frames. One of another size than the film is fitted into it before
     it is drawn on, so that text stays legible."""
-    if not sink.wants(frame):
+    if not sink.offer(frame):
         return
-    size_wh = sink.size_wh(frame.bgr)
+    size_wh = sink.fix_size_wh(frame.bgr)
     bgr, factor = resized_into(frame.bgr, size_wh)
     labelled, _ = centred(overlay(bgr, faces, factor, hidden), size_wh, BARS)
     sink.write(frame, labelled, sound)

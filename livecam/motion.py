@@ -19,7 +19,7 @@ CONFIDENCE_S = 0.5  # time constant of the shown confidence: its line style must
 
 
 class Motion:
-    """`update` with what was measured, then `at` for what to show then or a little later."""
+    """`update` with what was measured, then `advance` to that time or a little later."""
 
     def __init__(self) -> None:
         self._faces: list[TrackedFace] = []
@@ -37,8 +37,9 @@ class Motion:
         for face in faces:
             self._glides[face.track_id].measure(time_s, face)
 
-    def at(self, time_s: float) -> list[TrackedFace]:
-        """The faces as they are to be drawn at that time, not before the last update."""
+    def advance(self, time_s: float) -> list[TrackedFace]:
+        """Move the shown boxes on to that time, not before the last update; the faces as they are
+        to be drawn then."""
         waited_s = max(time_s - self._time_s, 0.0)
         shown = []
         for face in self._faces:
@@ -46,7 +47,7 @@ class Motion:
             shown.append(
                 dataclasses.replace(
                     face,
-                    xyxy=glide.at(time_s),
+                    xyxy=glide.advance(time_s),
                     confidence=glide.confidence,
                     coasting_s=face.coasting_s + waited_s if face.coasting_s else 0.0,
                 )
@@ -80,8 +81,8 @@ class _Glide:
             self.confidence += _share(elapsed_s, CONFIDENCE_S) * surer
         self.measured, self.measured_s = face.xyxy, time_s
 
-    def at(self, time_s: float) -> Array:
-        """(4,) px"""
+    def advance(self, time_s: float) -> Array:
+        """Move the shown box on to that time: (4,) px."""
         target = self._target(time_s)
         if self.shown is not None:
             missing = self.shown - self._target(self.shown_s)

@@ -14,8 +14,8 @@ from livecam.drawing import (
     DARK,
     Colour,
     colour_of,
-    curve,
-    lines,
+    draw_curve,
+    draw_lines,
     part,
     put_text,
     shade,
@@ -72,7 +72,7 @@ class Overlay:
             return canvas
         px = text_px(canvas, self.config.scale)
         boxes = np.stack([face.xyxy for face in faces]) * factor
-        drawn = list(zip(*self._labels(canvas, faces, boxes, px), boxes, strict=True))
+        drawn = list(zip(*self._place_labels(canvas, faces, boxes, px), boxes, strict=True))
         seen = [each for each in drawn if not each[0].face.coasting_s]
         for label, place, box in drawn:
             if label.face.coasting_s:
@@ -106,7 +106,7 @@ class Overlay:
         sign = "\N{FEMALE SIGN}" if face.female_prob >= 0.5 else "\N{MALE SIGN}"
         return f"{sign} {min(round(100 * prob), 99)}%"
 
-    def _labels(
+    def _place_labels(
         self, canvas: Image, faces: Sequence[TrackedFace], boxes: Array, px: int
     ) -> tuple[list[_Label], list[Array]]:
         """The labels of faces, and where they go."""
@@ -154,7 +154,7 @@ class Overlay:
         put_text(canvas, text, x0 + stripe + px // 2, baseline, px)
         if self.config.age == "curve" and text:
             box = (x0 + stripe + 0.5 * px, y0 + 1.5 * px, x1 - 0.5 * px, y0 + 3.6 * px)
-            curve(canvas, box, face.age_probs, face.age_low, face.age_high, colour)
+            draw_curve(canvas, box, face.age_probs, face.age_low, face.age_high, colour)
 
     def _draw_fading(self, canvas: Image, label: _Label, box: Array, place: Array, px: int) -> None:
         """A face out of sight: its corners alone, weaker with every frame."""
@@ -190,8 +190,8 @@ def _draw_box(canvas: Image, box: Array, face: TrackedFace, px: int) -> None:
     size = min(x1 - x0, y1 - y0)
     at = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
     corners = at[:, None] + size * _INWARD[:, None] * _CORNER  # (4, points, 2)
-    lines(canvas, corners, DARK, thick + 2)
-    lines(canvas, corners, colour, thick)
+    draw_lines(canvas, corners, DARK, thick + 2)
+    draw_lines(canvas, corners, colour, thick)
     if face.coasting_s:
         return
     arm = size * ARM
@@ -200,16 +200,16 @@ def _draw_box(canvas: Image, box: Array, face: TrackedFace, px: int) -> None:
         [[x0, y0 + arm], [x0, y1 - arm]], [[x1, y0 + arm], [x1, y1 - arm]],
     ])  # fmt: skip
     if face.confidence >= SURE_CONFIDENCE:
-        lines(canvas, sides, colour, max(1, round(px / 14)))
+        draw_lines(canvas, sides, colour, max(1, round(px / 14)))
         return
     for a, b in sides:
-        _dots(canvas, a, b, colour, px)
+        _draw_dots(canvas, a, b, colour, px)
 
 
-def _dots(canvas: Image, a: Array, b: Array, colour: Colour, px: int) -> None:
+def _draw_dots(canvas: Image, a: Array, b: Array, colour: Colour, px: int) -> None:
     steps = max(2, round(float(np.abs(b - a).sum()) / (0.5 * px)))
     dots = np.linspace(a, b, steps + 1)[1:-1]
-    lines(canvas, np.stack([dots, dots], axis=1), colour, max(2, round(px / 8)))
+    draw_lines(canvas, np.stack([dots, dots], axis=1), colour, max(2, round(px / 8)))
 
 
 def _blur(canvas: Image, boxes: Array) -> None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from imutils.paths import image_types
 
+from livecam import MAX_PIXELS
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 from livecam.files import PartialFile, unwritable
@@ -15,7 +16,6 @@ from livecam.interrupts import held
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 
-MAX_PIXELS = 200_000_000  # livecam/__init__.py says so to OpenCV too
 PICTURE_SUFFIXES = frozenset({*image_types, ".webp"})
 
 

@@ -60,7 +60,7 @@ class Pipeline:
         is_cut, is_back = self._scenes(frame.bgr)
         if is_cut:
             self._is_elsewhere = not is_back
-        faces = self._faces(frame, is_cut)
+        faces = self._find_faces(frame, is_cut)
         self._found = faces.xyxy
         if self._is_elsewhere:
             faces = faces[faces.confidence >= self.tracker.birth_confidence]
@@ -70,13 +70,13 @@ class Pipeline:
                 self._is_elsewhere = False
         with self._watch("track"):
             self.tracker.update(time_s, faces)
-            due = self.tracker.due(time_s)
+            due = self.tracker.choose_due(time_s)
         if len(due):
             with self._watch("classify"):
                 crops = aligned_crops(frame.bgr, due.landmarks)
                 self.tracker.learn(time_s, self.classifier(crops), quality(due, crops))
         with self._watch("read out"):
-            return self.tracker.tracks(time_s)
+            return self.tracker.read_out(time_s)
 
     def forget(self) -> None:
         """Let go of whom it knows: whoever is in the same place next may be another."""
@@ -89,7 +89,7 @@ class Pipeline:
         is_loose = (iou_matrix(self._found, tracks) < SAME_IOU).all(axis=1)
         return np.concatenate([tracks, self._found[is_loose]])
 
-    def _faces(self, frame: Frame, is_cut: bool) -> Faces:
+    def _find_faces(self, frame: Frame, is_cut: bool) -> Faces:
         """All of the frame is searched every so many frames, from a scene cut on until the faces
         in it are confirmed; else only where faces should be, and around those that are not there.
         A known face may be less sure than a new one: it is followed while it turns away."""
@@ -131,12 +131,12 @@ class Models:
             config.classifier.model, config.classifier.runtime, threads, providers
         )
         self.detector = Mtcnn(
-            config.detector.min_face_px,
-            config.detector.thresholds,
-            config.detector.pyramid_factor,
-            config.detector.max_side_px,
-            threads,
-            providers,
+            min_face_px=config.detector.min_face_px,
+            thresholds=config.detector.thresholds,
+            pyramid_factor=config.detector.pyramid_factor,
+            max_side_px=config.detector.max_side_px,
+            threads=threads,
+            providers=providers,
         )
 
     def pipeline(self, frames: int | None = None, watch: Stopwatch | None = None) -> Pipeline:
@@ -158,9 +158,9 @@ class Models:
             self.detector,
             classify,
             tracker,
-            self.config.detector.detect_every,
-            self.config.detector.calm_every_s,
-            watch,
+            detect_every=self.config.detector.detect_every,
+            calm_every_s=self.config.detector.calm_every_s,
+            watch=watch,
             searches_all=self.config.overlay.blur,
         )
 

@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from livecam import MAX_PIXELS
 from livecam.ages import at_least, median_age
 from livecam.config import load_config
 from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AgeGender, Faces, Image
 from livecam.errors import LivecamError
 from livecam.inputs import CLIP_SUFFIXES, Input, Opened
-from livecam.pictures import MAX_PIXELS, read_picture
+from livecam.pictures import read_picture
 from livecam.pipeline import Models
 from livecam.threads import POLL_S
 

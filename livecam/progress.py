@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from livecam.wording import clock_time
+
 LOG_EVERY_S = 10.0  # a stream that is no terminal gets a line this often
 TERMINAL_EVERY_S = 0.1
 
@@ -82,15 +84,3 @@ class Progress:
         with contextlib.suppress(OSError):  # work goes on where a terminal is closed
             self._stream.write(text)
             self._stream.flush()
-
-
-def counted(n: int, thing: str) -> str:
-    """`1 face`, `3 faces`."""
-    return f"{n} {thing}{'' if n == 1 else 's'}"
-
-
-def clock_time(seconds: float) -> str:
-    """75 -> '1:15', 3700 -> '1:01:40'."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -18,10 +18,10 @@ HOUR_S, DAY_S = 3600.0, 86400.0
 STEPS = {"hour": HOUR_S, "day": DAY_S}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One stretch of time, Unix seconds. `by_age` (bins, 2): expected visits, male and female, or
-    all of them in the first column where no gender is kept."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Period:
+    """An hour, a day, or all of them; Unix seconds. `by_age` (bins, 2): expected visits, male and
+    female, or all of them in the first column where no gender is kept."""
 
     begin: float
     end: float
@@ -31,16 +31,16 @@ class Row:
     dwell_s: float  # median; NaN without a visit
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Report:
-    """`total` over all `rows`, which are those in which a camera looked or somebody came. `errors`
-    (bins,): standard errors of the total's ages. `by`: hour or day."""
+    """`total` over all `periods`, which are those in which a camera looked or somebody came.
+    `errors` (bins,): standard errors of the total's ages. `by`: hour or day."""
 
     labels: tuple[str, ...]
     by: str
     has_gender: bool
-    rows: list[Row]
-    total: Row
+    periods: list[Period]
+    total: Period
     errors: np.ndarray
 
 
@@ -60,19 +60,31 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
     by_age = shares[:, :, None] * of_both[:, None, :]
     moments, seconds = _watched_until(visits.watched)
 
-    def row(begin: float, end: float) -> Row:
+    def period(begin: float, end: float) -> Period:
         inside = slice(*np.searchsorted(visits.begin, (begin, end)))
         dwell_s = (visits.end - visits.begin)[inside]
         before_s, until_s = np.interp((begin, end), moments, seconds)
-        return Row(
-            begin, end, until_s - before_s, len(dwell_s),
-            by_age[inside].sum(axis=0), float(np.median(dwell_s)) if len(dwell_s) else np.nan,
-        )  # fmt: skip
+        return Period(
+            begin=begin,
+            end=end,
+            watched_s=until_s - before_s,
+            visits=len(dwell_s),
+            by_age=by_age[inside].sum(axis=0),
+            dwell_s=float(np.median(dwell_s)) if len(dwell_s) else np.nan,
+        )
 
-    rows = [row(a, b) for a, b in _stretches(begin, end, by)] if spans else []
-    rows = [each for each in rows if each.watched_s or each.visits]
-    total = row(rows[0].begin, rows[-1].end) if rows else row(begin, end)
-    return Report(scheme.labels, by, has_gender, rows, total, errors)
+    periods = [period(a, b) for a, b in _stretches(begin, end, by)] if spans else []
+    periods = [each for each in periods if each.watched_s or each.visits]
+    if periods:
+        begin, end = periods[0].begin, periods[-1].end
+    return Report(
+        labels=scheme.labels,
+        by=by,
+        has_gender=has_gender,
+        periods=periods,
+        total=period(begin, end),
+        errors=errors,
+    )
 
 
 def _start(moment: float, by: str) -> float:
@@ -109,7 +121,7 @@ def as_rows(found: Report) -> list[list[str]]:
     names = _names(found)
     lines = [
         head,
-        *([name, *_cells(found, row)] for name, row in zip(names, found.rows, strict=True)),
+        *([name, *_cells(found, each)] for name, each in zip(names, found.periods, strict=True)),
     ]
     total = ["all", *_cells(found, found.total)]
     for i, error in enumerate(found.errors):
@@ -127,46 +139,47 @@ def as_text(found: Report) -> list[str]:
     ]
 
 
-def _cells(found: Report, row: Row) -> list[str]:
-    ages = [f"{number:.0f}" for number in row.by_age.sum(axis=1)]
-    gender = [female_share(row)] if found.has_gender else []
-    return [watched(row), str(row.visits), *ages, *gender]
+def _cells(found: Report, period: Period) -> list[str]:
+    ages = [f"{number:.0f}" for number in period.by_age.sum(axis=1)]
+    gender = [female_share(period)] if found.has_gender else []
+    return [watched(period), str(period.visits), *ages, *gender]
 
 
-def watched(row: Row) -> str:
+def watched(period: Period) -> str:
     """Hours and minutes; less than a minute in seconds."""
-    if row.watched_s < 60:
-        return f"{row.watched_s:.0f} s"
-    hours, minutes = divmod(round(row.watched_s / 60), 60)
+    if period.watched_s < 60:
+        return f"{period.watched_s:.0f} s"
+    hours, minutes = divmod(round(period.watched_s / 60), 60)
     return f"{hours}:{minutes:02} h"
 
 
-def female_share(row: Row) -> str:
-    return f"{100 * row.by_age[:, 1].sum() / row.visits:.0f} %" if row.visits else "-"
+def female_share(period: Period) -> str:
+    return f"{100 * period.by_age[:, 1].sum() / period.visits:.0f} %" if period.visits else "-"
 
 
 def _names(found: Report) -> list[str]:
-    """What the rows are of; with the time zone where clocks went back and there are two of one."""
+    """Of the periods; with the time zone where clocks went back and there are two of one."""
     pattern = "%Y-%m-%d %H:%M" if found.by == "hour" else "%Y-%m-%d %a"
-    moments = [datetime.datetime.fromtimestamp(row.begin).astimezone() for row in found.rows]
+    moments = [datetime.datetime.fromtimestamp(each.begin).astimezone() for each in found.periods]
     names = [moment.strftime(pattern) for moment in moments]
-    rows_of = collections.Counter(names)
+    times = collections.Counter(names)
     return [
-        f"{name} {moment:%Z}" if rows_of[name] > 1 else name
+        f"{name} {moment:%Z}" if times[name] > 1 else name
         for name, moment in zip(names, moments, strict=True)
     ]
 
 
 def as_csv(found: Report) -> Iterator[str]:
-    """The rows as they are, without the total. Times are local, with their distance from UTC."""
+    """The periods as they are, without the total. Times are local, with their distance from UTC."""
     fields = ["begin", "end", "watched_s", "visits", *found.labels, "male", "female", "dwell_s"]
     yield csv_line(fields)
-    for row in found.rows:
+    for period in found.periods:
         values: Sequence[object] = [
-            *(_iso(moment) for moment in (row.begin, row.end)), round(row.watched_s), row.visits,
-            *row.by_age.sum(axis=1).round(2).tolist(),
-            *(row.by_age.sum(axis=0).round(2).tolist() if found.has_gender else (None, None)),
-            None if np.isnan(row.dwell_s) else round(row.dwell_s, 1),
+            *(_iso(moment) for moment in (period.begin, period.end)), round(period.watched_s),
+            period.visits,
+            *period.by_age.sum(axis=1).round(2).tolist(),
+            *(period.by_age.sum(axis=0).round(2).tolist() if found.has_gender else (None, None)),
+            None if np.isnan(period.dwell_s) else round(period.dwell_s, 1),
         ]  # fmt: skip
         yield csv_line(values)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from livecam.document import document, wide
 from livecam.prevalence import Z_80
-from livecam.progress import clock_time
 from livecam.report import Report, as_rows, female_share, watched
+from livecam.wording import clock_time
 
 PX_W = 860  # of a chart
 LEGEND_COLUMNS = 8
@@ -23,14 +23,14 @@ def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
     total = found.total
     figures = {"visits": f"{total.visits}", "watched": watched(total)}
     if total.visits:
-        figures["half stayed longer than"] = clock_time(total.dwell_s)
+        figures["median stay"] = clock_time(total.dwell_s)
         if found.has_gender:
             figures["female"] = female_share(total)
     tiles = "".join(
         f"<div><dt>{what}</dt><dd>{value}</dd></div>" for what, value in figures.items()
     )
     title = f"Visits: {f'{name}, {camera}' if camera else name}"
-    parts = [f"<p>{_period(found)}</p>", f"<dl>{tiles}</dl>"]
+    parts = [f"<p>{_days(found)}</p>", f"<dl>{tiles}</dl>"]
     if total.visits:
         parts += [
             "<h2>Ages</h2>", wide(_ages(found)),
@@ -45,12 +45,12 @@ def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
     return document(title, parts, top)
 
 
-def _period(found: Report) -> str:
-    if not found.rows:
-        return "Nothing was watched in this time."
+def _days(found: Report) -> str:
+    if not found.periods:
+        return "No camera was watching in this period."
     first, last = (
         datetime.datetime.fromtimestamp(moment)
-        for moment in (found.rows[0].begin, found.rows[-1].end - 1)
+        for moment in (found.periods[0].begin, found.periods[-1].end - 1)
     )
     days = f"{first:%A, %d %B %Y}"
     return days if first.date() == last.date() else f"{days} to {last:%A, %d %B %Y}"
@@ -111,14 +111,14 @@ def _ages(found: Report) -> Iterator[str]:
 
 def _hours(found: Report) -> Iterator[str]:
     """A column for each hour or day, the ages in it stacked, the youngest below."""
-    if len(found.rows) > MOST_COLUMNS:
-        yield f"<p>{len(found.rows)} {found.by}s are too many to draw; choose fewer.</p>"
+    if len(found.periods) > MOST_COLUMNS:
+        yield f"<p>{len(found.periods)} {found.by}s are too many to draw; choose fewer.</p>"
         return
     height = 220.0
-    highest = _nice(max(row.visits for row in found.rows))
+    highest = _nice(max(period.visits for period in found.periods))
     left = 16.0 + 8 * len(f"{highest:.0f}")
     legend = 10.0 + 22 * math.ceil(len(found.labels) / LEGEND_COLUMNS)
-    width = (PX_W - left) / len(found.rows)
+    width = (PX_W - left) / len(found.periods)
     bottom = legend + height
     drawn = []
     for i, label in enumerate(found.labels):
@@ -130,15 +130,15 @@ def _hours(found: Report) -> Iterator[str]:
         drawn.append(f'<path d="M{left} {y:.1f}H{PX_W}" class="line"/>')
         drawn.append(_text(left - 8, y + 4, f"{part * highest:.0f}", "end", "soft"))
     names = dict(_names(found, width))
-    for i, row in enumerate(found.rows):
+    for i, period in enumerate(found.periods):
         x, y = left + i * width + 0.1 * width, bottom
-        for b, share in enumerate(row.by_age.sum(axis=1)):
+        for b, share in enumerate(period.by_age.sum(axis=1)):
             tall = share * height / highest
             y -= tall
             drawn.append(
                 _bar(x, y, 0.8 * width, tall, _colour(b, found), f"{found.labels[b]}: {share:.1f}")
             )
-        part = min(row.watched_s / (row.end - row.begin), 1.0)
+        part = min(period.watched_s / (period.end - period.begin), 1.0)
         drawn.append(_bar(x, bottom + 4, 0.8 * width * part, 4, "var(--soft)"))
         if i in names:
             middle = min(x + 0.4 * width, PX_W - LABEL_PX / 2)
@@ -149,7 +149,7 @@ def _hours(found: Report) -> Iterator[str]:
 def _names(found: Report, width: float) -> Iterator[tuple[int, str]]:
     """What stands below which column, so far apart that they do not overlap: of hours of several
     days, only the days."""
-    moments = [datetime.datetime.fromtimestamp(row.begin) for row in found.rows]
+    moments = [datetime.datetime.fromtimestamp(period.begin) for period in found.periods]
     by_hour = found.by == "hour" and moments[0].date() == moments[-1].date()
     free_from = 0.0
     for i, moment in enumerate(moments):

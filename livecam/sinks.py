@@ -52,13 +52,13 @@ class VideoSink:
     def __enter__(self) -> VideoSink:
         return self
 
-    def size_wh(self, bgr: Image) -> tuple[int, int]:
+    def fix_size_wh(self, bgr: Image) -> tuple[int, int]:
         """The video's size: that of the first picture asked about."""
         self._size_wh = self._size_wh or (bgr.shape[1], bgr.shape[0])
         return self._size_wh
 
-    def wants(self, frame: Frame) -> bool:
-        """It takes all frames."""
+    def offer(self, frame: Frame) -> bool:
+        """Whether to write this frame: it takes all."""
         return True
 
     def write(self, frame: Frame, bgr: Image, audio: AudioSource | None = None) -> None:
@@ -182,7 +182,7 @@ class GifSink:
     def __enter__(self) -> GifSink:
         return self
 
-    def size_wh(self, bgr: Image) -> tuple[int, int]:
+    def fix_size_wh(self, bgr: Image) -> tuple[int, int]:
         """The GIF's size, after the first picture asked about."""
         if self._size_wh is None:
             height, width = bgr.shape[:2]
@@ -190,8 +190,8 @@ class GifSink:
             self._size_wh = round(width * factor), max(1, round(height * factor))
         return self._size_wh
 
-    def wants(self, frame: Frame) -> bool:
-        """Whether this frame becomes one of the GIF's."""
+    def offer(self, frame: Frame) -> bool:
+        """Whether to write this frame: some are left out, and from `end_s` on it is full."""
         if frame.time_s >= self.end_s:
             self.is_full = True
         return not self.is_full and frame.time_s >= self._next_s - 1e-6

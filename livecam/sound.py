@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from livecam.clock import OneClock
 from livecam.pyav import av
+from livecam.timestamps import TimestampUnwrapper
 
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 # audio that an mp4 file holds as it is; other kinds are encoded again
@@ -113,13 +113,13 @@ class AudioCopy:
             yield from self._copied(given) if self._source.is_mp4_kind() else self._encoded(given)
 
     def _copied(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
-        clock = OneClock()
+        unwrap = TimestampUnwrapper()
         for packet in self._source.container.demux(given):
             if packet.pts is None or packet.time_base is None:
                 continue
             step_s = float((packet.duration or 0) * packet.time_base)
             stamp_s = float(packet.pts * packet.time_base) - self._source.start_s
-            time_s = clock(stamp_s, step_s)
+            time_s = unwrap(stamp_s, step_s)
             if time_s < 0:
                 continue
             if time_s >= self._length_s:
@@ -129,11 +129,11 @@ class AudioCopy:
             yield time_s, packet
 
     def _encoded(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
-        clock = OneClock()
+        unwrap = TimestampUnwrapper()
         for sound in self._source.container.decode(given):
             if sound.time is None or sound.time_base is None:
                 continue
-            time_s = clock(sound.time - self._source.start_s, sound.samples / sound.sample_rate)
+            time_s = unwrap(sound.time - self._source.start_s, sound.samples / sound.sample_rate)
             if time_s < 0:
                 continue
             if time_s >= self._length_s:

@@ -135,7 +135,7 @@ class VisitStore:
         return _told(self.path, "cannot be written")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Visits:
     """Of a stretch of time, in order of `begin` (n,): Unix times, `age_probs` and `age_prior`
     (n, 101), `female_prob` (n,); NaN where a prior or a gender is not known. `watched` (m, 2): from
@@ -170,9 +170,13 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
         ).fetchall()
     begins, ends, probs, priors, female = zip(*rows, strict=True) if rows else ((),) * 5
     return Visits(
-        np.array(begins, float), np.array(ends, float), _distributions(probs),
-        _distributions(priors), np.array(female, float), np.array(watched, float).reshape(-1, 2),
-    )  # fmt: skip
+        begin=np.array(begins, float),
+        end=np.array(ends, float),
+        age_probs=_distributions(probs),
+        age_prior=_distributions(priors),
+        female_prob=np.array(female, float),
+        watched=np.array(watched, float).reshape(-1, 2),
+    )
 
 
 def last_watched(path: Path) -> dict[str, float]:

@@ -19,7 +19,8 @@ LATELY = 3  # frames
 
 
 class Tracker:
-    """Holds the tracks. A frame is `update`, then `learn` for those that are `due`, then `tracks`.
+    """Holds the tracks. A frame is `update`, then `learn` for those that `choose_due` gives, then
+    `read_out`.
 
     A track is born from a face of at least `birth_confidence` that matches none; it goes on with
     any that matches it. It is confirmed, and gets its id, after `confirm_after` measured boxes; it
@@ -36,7 +37,7 @@ class Tracker:
         self.config, self.scheme, self.age_range = config, scheme, age_range
         self.birth_confidence = birth_confidence
         self._tracks: list[_Track] = []
-        self._due: list[_Track] = []  # of the last call of `due`, for `learn`
+        self._due: list[_Track] = []  # what `choose_due` gave last, for `learn`
         self._ids = itertools.count(1)
         self.changed_s = math.inf  # when a face last came, or was not seen where one should be
 
@@ -104,7 +105,7 @@ class Tracker:
                     taken_faces.add(column)
                     yield int(row), int(column)
 
-    def due(self, time_s: float) -> Faces:
+    def choose_due(self, time_s: float) -> Faces:
         """The faces to be classified in this frame: confirmed, measured now, sure, new or stale.
 
         In the order that `learn` expects. At most `classify_per_s` a second for each track.
@@ -127,7 +128,7 @@ class Tracker:
         return waited_s >= 1 / self.config.classify_per_s - 1e-3
 
     def learn(self, time_s: float, answers: AgeGender, quality: Array) -> None:
-        """Add the answers for the faces that `due` gave, weighted by their quality (n,)."""
+        """Add the answers for the faces that `choose_due` gave, weighted by their quality (n,)."""
         for i, track in enumerate(self._due):
             track.views.add(
                 time_s,
@@ -137,8 +138,9 @@ class Tracker:
                 self.config.time_constant_s,
             )
 
-    def tracks(self, time_s: float) -> list[TrackedFace]:
-        """The confirmed tracks, those out of sight included (`coasting_s` above 0), by id."""
+    def read_out(self, time_s: float) -> list[TrackedFace]:
+        """Move the shown bins on to that time; the confirmed tracks, those out of sight included
+        (`coasting_s` above 0), by id."""
         shown = [track for track in self._tracks if track.track_id is not None]
         if not shown:
             return []

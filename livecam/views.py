@@ -1,4 +1,4 @@
-"""Several views of a face that is seen only once: as it is and mirrored, and both a little wider.
+"""Test-time augmentation: a face that is seen once, as it is and mirrored, and both a little wider.
 
 What a network answers moves by some years when a face is mirrored or cut a little differently; the
 mean over views moves less. A track in a film has many views by itself.

@@ -7,6 +7,7 @@ Damage and rotation are done on the bytes.
 from __future__ import annotations
 
 import contextlib
+import csv
 import http.server
 import io
 import json
@@ -301,6 +302,22 @@ class Command:
         finally:
             sys.stdin = stream
         return Answer(code, *self._capfd.readouterr())
+
+
+FIELDS = (  # of a table of tracks
+    "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
+    "age", "age_low", "age_high", "age_bin", "female_prob",
+)  # fmt: skip
+
+
+def table(name: str | Path) -> list[dict[str, str]]:
+    """The rows of a table of tracks, which is whole."""
+    text = Path(name).read_text()
+    assert text.endswith("\n")
+    assert text.splitlines()[0] == ",".join(FIELDS)
+    rows = list(csv.DictReader(text.splitlines()))
+    assert all(None not in row and None not in row.values() for row in rows), "a broken row"
+    return rows
 
 
 LIVECAM = (sys.executable, "-c", "import sys; from livecam.cli import main; sys.exit(main())")

@@ -43,6 +43,20 @@ def astronaut() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def portrait(astronaut: np.ndarray) -> np.ndarray:
+    """(256, 256, 3) BGR: the same, smaller."""
+    return cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="session")
+def people(astronaut: np.ndarray) -> list[np.ndarray]:
+    """20 frames of one face that moves to the right by a pixel a frame."""
+    import clips
+
+    return clips.faces(astronaut, 20)
+
+
+@pytest.fixture(scope="session")
 def detector():  # type: ignore[no-untyped-def]
     from livecam.detector import Mtcnn
 

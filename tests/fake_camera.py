@@ -101,8 +101,8 @@ def main() -> int:
 
         return wrapper
 
-    hud.message = told(hud.message)
-    hud.banner = told(hud.banner)
+    hud.draw_message = told(hud.draw_message)
+    hud.draw_banner = told(hud.draw_banner)
     return cli.main(sys.argv[1:])
 
 

@@ -1,4 +1,4 @@
-"""Faces as the tracker gives them, for the tests of what comes after it."""
+"""Faces as the tracker gives them, and visits, for the tests of what comes after."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from settings import SHIPPED
 
-from livecam.config import load_config
 from livecam.crops import TEMPLATE
-from livecam.datatypes import AGES, TrackedFace
-from livecam.shipped import shipped_file
+from livecam.datatypes import AGES, TrackedFace, Visit
 
 OVERLAY = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).overlay,
+    SHIPPED.overlay,
     age="full",
     ids=True,
     blur=False,
@@ -42,3 +41,19 @@ def face(
         samples=5,
     )
     return dataclasses.replace(usual, **changes)
+
+
+def visit(
+    number: int = 1, begin_s: float = 1.0, end_s: float = 4.0, age: int = 30, female: float = 0.25
+) -> Visit:
+    return Visit(
+        number=number,
+        begin_s=begin_s,
+        end_s=end_s,
+        age_probs=np.eye(AGES, dtype=np.float32)[age],
+        age=float(age),
+        age_low=age - 3,
+        age_high=age + 3,
+        female_prob=female,
+        samples=7,
+    )

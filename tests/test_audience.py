@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from people import face
+from settings import SHIPPED
 
 from livecam.audience import SAVED_EVERY_S, Audience
-from livecam.config import AudienceConfig, load_config
+from livecam.config import AudienceConfig
 from livecam.datatypes import AGES, TrackedFace, Visit
-from livecam.shipped import shipped_file
 
 CONFIG = AudienceConfig(min_dwell_s=1.0, rejoin_s=3.0)
 
@@ -118,8 +118,7 @@ def test_a_face_that_comes_back_in_the_demo_is_one_visitor() -> None:
     from livecam import demo
     from livecam.pipeline import Models
 
-    config = load_config(shipped_file("config.yaml"), environment={})
-    line, audience = Models(config).pipeline(), Audience(config.audience)
+    line, audience = Models(SHIPPED).pipeline(), Audience(SHIPPED.audience)
     tracks, numbers = set(), set()
     for frame in demo.frames():
         if frame.index % 2:  # half of its frames will do

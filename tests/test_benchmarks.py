@@ -185,8 +185,8 @@ def test_numbers(value: float | None, text: str) -> None:
 
 def test_the_table_is_markdown() -> None:
     rows = [
-        Row("faces", "clip", 9, 10, "faces", 0.9, "share"),
-        Row("speed", "a longer clip", 12.5, 2.5, "fps", 5.0, "times", (4.0, 5.0, 6.0)),
+        Row(measure="faces", clip="clip", ours=9, other=10, unit="faces", ratio=0.9),
+        Row(measure="speed", clip="a longer clip", ours=12.5, unit="fps", rounds=(4.0, 6.0)),
     ]
     head, rule, first, second = markdown(rows).splitlines()
     assert head.split("|")[1].strip() == "measure"

@@ -17,14 +17,13 @@ import clips
 import cv2
 import numpy as np
 import pytest
+from settings import SHIPPED
 
-from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.live import cameras
 from livecam.live.cameras import indices, next_after, open_camera, why_not
-from livecam.shipped import shipped_file
 
-HD = load_config(shipped_file("config.yaml"), environment={}).camera
+HD = SHIPPED.camera
 NAMES = {
     cv2.CAP_V4L2: "V4L2", cv2.CAP_DSHOW: "DSHOW", cv2.CAP_MSMF: "MSMF",
     cv2.CAP_AVFOUNDATION: "AVFOUNDATION", cv2.CAP_ANY: "GSTREAMER",

@@ -15,17 +15,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from patience import until
+from settings import SHIPPED
 
-from livecam.config import load_config
 from livecam.errors import LivecamError
 from livecam.live import capture as module
 from livecam.live.capture import Capture, Rate, State, Teller
 from livecam.live.readers import LiveSource
-from livecam.shipped import shipped_file
 
-CONFIG = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).camera, frozen_after_s=0.1
-)
+CONFIG = dataclasses.replace(SHIPPED.camera, frozen_after_s=0.1)
 CAMERA = LiveSource.camera(0)
 STREAM = LiveSource.parse("rtsp://user:secret@host/cam?token=secret")
 FILE = LiveSource("a.mp4", path=Path("a.mp4"))
@@ -139,14 +136,14 @@ def test_the_newest_wins_and_is_given_once(readers: Readers) -> None:
     tap = Tap(*pictures[:3])
     with capturing(readers, tap) as capture:
         until(lambda: capture.captured == 3, "three pictures")
-        shot = capture.newest(0)
+        shot = capture.take_newest(0)
         assert shot is not None
         assert shot.frame.bgr is pictures[2]
         assert shot.frame.index == 2
         assert capture.dropped == 2
-        assert capture.newest(0.01) is None
+        assert capture.take_newest(0.01) is None
         tap.pour(pictures[3])
-        shot = capture.newest(5)
+        shot = capture.take_newest(5)
         assert shot is not None and shot.frame.bgr is pictures[3]
         assert (capture.captured, capture.dropped) == (4, 2)
         assert capture.detail == "fake"
@@ -165,7 +162,7 @@ def test_every_picture_is_given_or_dropped(readers: Readers) -> None:
     taken = []
     with capturing(readers, Fake(camera())) as capture:
         while not capture.is_over:
-            shot = capture.newest(0.1)
+            shot = capture.take_newest(0.1)
             if shot is not None:
                 taken.append(shot.frame.index)
             time.sleep(paces[1].choice([0, 0, 0.004]))
@@ -178,12 +175,12 @@ def test_newest_waits_no_longer_than_it_must(readers: Readers) -> None:
     tap = Tap()
     with capturing(readers, tap) as capture:
         begin_s = time.perf_counter()
-        assert capture.newest(0.05) is None
+        assert capture.take_newest(0.05) is None
         assert time.perf_counter() - begin_s >= 0.05
         for answer, what in ((True, picture()), (False, None)):
             threading.Timer(0.05, tap.pour, [what]).start()
             begin_s = time.perf_counter()
-            assert (capture.newest(60) is not None) == answer
+            assert (capture.take_newest(60) is not None) == answer
             assert time.perf_counter() - begin_s < 30
 
 
@@ -197,7 +194,7 @@ def test_a_shot_has_the_moment_at_which_it_was_taken(readers: Readers) -> None:
             until(lambda n=i: capture.captured > n, "a picture")  # type: ignore[misc]
             after_s = time.perf_counter()
             time.sleep(0.02)  # in which it gets old
-            shot = capture.newest(0)
+            shot = capture.take_newest(0)
             assert shot is not None
             assert before_s <= shot.taken_s <= after_s
             shots.append(shot)
@@ -249,7 +246,7 @@ def test_only_the_newest_pictures_are_held(readers: Readers) -> None:
 
 def test_what_never_opened_is_failed_and_not_tried_again(readers: Readers) -> None:
     with capturing(readers, GONE, Tap()) as capture:
-        assert capture.newest(60) is None
+        assert capture.take_newest(60) is None
         assert (capture.state.phase, capture.state.why) == ("failed", str(GONE))
         assert capture.is_over
         time.sleep(0.05)
@@ -269,10 +266,10 @@ def test_the_last_picture_is_given_before_the_end(readers: Readers) -> None:
     with capturing(readers, Fake([(0.0, picture(8)), (0.0, last)], is_paced=True)) as capture:
         until(lambda: capture.state.phase == "ended", "the end")
         assert not capture.is_over
-        shot = capture.newest(0)
+        shot = capture.take_newest(0)
         assert shot is not None and shot.frame.bgr is last
         assert capture.is_over
-        assert capture.newest(60) is None
+        assert capture.take_newest(60) is None
         assert readers.opened[0].closed == 1
 
 
@@ -283,7 +280,7 @@ def test_a_file_that_breaks_off_is_failed_and_not_begun_again(readers: Readers, 
         until(lambda: capture.state.phase == "failed", "failed")
         assert capture.state.why == "a.mp4: it is damaged"
         assert not capture.is_over
-        assert capture.newest(0) is not None
+        assert capture.take_newest(0) is not None
         assert capture.is_over
         time.sleep(0.05)
         assert readers.asked == ["a.mp4"]
@@ -300,7 +297,7 @@ def test_what_nobody_thought_of_is_raised(
     else:
         readers.given.append(reader)
     with Capture(CAMERA, CONFIG) as capture, pytest.raises(IndexError):
-        capture.newest(60)
+        capture.take_newest(60)
     if reader is not None:
         assert reader.closed == 1
 
@@ -314,7 +311,7 @@ def test_what_is_lost_is_opened_again(readers: Readers) -> None:
         until(lambda: capture.captured == 2, "a picture of the second")
         assert readers.asked == ["camera 0"] * 3
         assert first.closed == 1
-        shot = capture.newest(0)
+        shot = capture.take_newest(0)
         assert shot is not None
         assert (shot.frame.index, shot.source) == (1, CAMERA)
         assert capture.state.phase == "live"
@@ -330,7 +327,7 @@ def test_times_never_fall_though_what_comes_back_has_its_own(readers: Readers) -
         for what in (picture(0), picture(1), PULLED, (0.0, picture(2)), (0.04, picture(3))):
             (film if isinstance(what, tuple) else stream).pour(what)
             if what is not PULLED:
-                shot = capture.newest(60)
+                shot = capture.take_newest(60)
                 assert shot is not None
                 times_s.append(shot.frame.time_s)
                 time.sleep(0.02)
@@ -462,7 +459,7 @@ def test_frozen_s_counts_from_the_first_of_the_same_pictures(readers: Readers) -
     with capturing(readers, tap, source=STREAM, frozen_after_s=5.0) as capture:
         until(lambda: capture.captured == 1, "one")
         assert capture.same_since_s is None
-        first = capture.newest(0)
+        first = capture.take_newest(0)
         assert first is not None
         tap.pour(picture(1), picture(1))
         until(lambda: capture.captured == 3, "three")
@@ -503,7 +500,7 @@ def test_silent_s(readers: Readers, stall_after_s: float, said_after_s: float) -
         assert capture.silent_s(live_s + said_after_s + 0.1) == pytest.approx(said_after_s + 0.1)
         time.sleep(0.05)
         tap.pour(picture())
-        shot = capture.newest(30)
+        shot = capture.take_newest(30)
         assert shot is not None
         assert shot.taken_s > live_s
         assert capture.silent_s(shot.taken_s + said_after_s - 0.01) == 0
@@ -537,7 +534,7 @@ def three_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_next_camera_is_the_next_that_opens(readers: Readers) -> None:
     zero, two = Tap(picture(1)), Tap(detail="two")
     with capturing(readers, zero, GONE, two) as capture:
-        first = capture.newest(30)
+        first = capture.take_newest(30)
         capture.next_camera()
         zero.pour(picture(2))
         until(lambda: capture.detail == "two", "camera 2")
@@ -545,9 +542,9 @@ def test_the_next_camera_is_the_next_that_opens(readers: Readers) -> None:
         assert capture.source == LiveSource.camera(2)
         assert list(capture.notices) == ["camera 2"]
         assert (zero.closed, two.closed) == (1, 0)
-        capture.newest(0)
+        capture.take_newest(0)
         two.pour(picture(3))
-        second = capture.newest(30)
+        second = capture.take_newest(30)
         assert first is not None and second is not None
         assert [first.source.name, second.source.name] == ["camera 0", "camera 2"]
         assert (first.frame.index, second.frame.index) == (0, 2)
@@ -591,7 +588,7 @@ def test_the_next_camera_instead_of_one_that_is_lost(
         until(lambda: capture.state.phase == "lost", "lost")
         capture.next_camera()
         until(lambda: capture.captured == 2, "a picture of camera 1")
-        shot = capture.newest(0)
+        shot = capture.take_newest(0)
         assert shot is not None and shot.source == LiveSource.camera(1)
         assert (capture.source, capture.detail) == (LiveSource.camera(1), "one")
         assert list(capture.notices) == ["camera 1"]
@@ -621,7 +618,7 @@ def test_a_film_plays_at_its_speed(readers: Readers) -> None:
     shots = []
     with capturing(readers, film(13, 0.05), source=FILE) as capture:
         while not capture.is_over:
-            shot = capture.newest(0.1)
+            shot = capture.take_newest(0.1)
             if shot is not None:
                 shots.append(shot)
     live_s = shots[0].taken_s
@@ -638,7 +635,7 @@ def test_a_slow_consumer_of_a_film_misses_pictures_and_keeps_its_time(readers: R
     begin_s = time.perf_counter()
     with capturing(readers, film(61, 0.01), source=FILE) as capture:
         while not capture.is_over:
-            shot = capture.newest(0.1)
+            shot = capture.take_newest(0.1)
             if shot is not None:
                 indices.append(shot.frame.index)
                 time.sleep(0.05)
@@ -750,7 +747,7 @@ def test_one_that_hangs_while_it_opens_is_left_behind(
     reader = Fake(ticking())
     monkeypatch.setattr(module, "open_reader", hang)
     with Capture(CAMERA, CONFIG) as capture:
-        assert capture.newest(0.01) is None
+        assert capture.take_newest(0.01) is None
         end_s = time.perf_counter()
     assert time.perf_counter() - end_s < module.CLOSE_WITHIN_S + SLACK_S
     go_on.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import http.server
 import json
 import os
@@ -20,28 +19,13 @@ import clips
 import cv2
 import numpy as np
 import pytest
+from clips import FIELDS, table
 from patience import ENDS
 
 from livecam import annotate
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.threads import WAITING
-
-FIELDS = (
-    "file", "frame", "time_s", "track_id", "x_min", "y_min", "x_max", "y_max", "confidence",
-    "age", "age_low", "age_high", "age_bin", "female_prob",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def portrait(astronaut: np.ndarray) -> np.ndarray:
-    return cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
-
-
-@pytest.fixture(scope="session")
-def people(astronaut: np.ndarray) -> list[np.ndarray]:
-    """20 frames of one face that moves."""
-    return clips.faces(astronaut, 20)
 
 
 @pytest.fixture(scope="session")
@@ -65,15 +49,6 @@ def picture(tmp_path: Path, portrait: np.ndarray) -> Path:
     path = tmp_path / "p.png"
     cv2.imwrite(str(path), portrait)
     return path
-
-
-def table(name: str | Path) -> list[dict[str, str]]:
-    text = Path(name).read_text()
-    assert text.endswith("\n")
-    assert text.splitlines()[0] == ",".join(FIELDS)
-    rows = list(csv.DictReader(text.splitlines()))
-    assert all(None not in row and None not in row.values() for row in rows), "a broken row"
-    return rows
 
 
 def names(folder: Path | None = None) -> list[str]:

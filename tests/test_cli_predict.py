@@ -37,13 +37,8 @@ KEYS = (
     "file", "face", "xyxy", "confidence", "age", "age_low", "age_high", "age_bin", "bins",
     "female_prob",
 )  # fmt: skip
-# The face in conftest's portrait, shrunk to 256 px, as the detector has it
+# The face in conftest's `portrait` as the detector has it
 FACE_XYXY = (89, 30, 133, 86)
-
-
-@pytest.fixture(scope="session")
-def portrait(astronaut: np.ndarray) -> np.ndarray:
-    return cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ to be a display. The window has tests of its own."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -21,23 +20,18 @@ import cv2
 import numpy as np
 import pytest
 import streams
+from clips import table
 from patience import ENDS, PATIENCE_S, until
 
 from livecam import store
 from livecam.filming import film
 from livecam.live import recorder
-from livecam.live.memory import Memory, memory_file
+from livecam.live.saved_state import SavedState, state_file
 
 N = 20  # frames of the clip
 SUMMARY = re.compile(
     r"(\S+): (\d+) frames? in [\d.]+ s, (\d+) labelled \([\d.]+ fps\), (\d+) dropped, (\d+) tracks?"
 )
-
-
-@pytest.fixture(scope="session")
-def people(astronaut: np.ndarray) -> list[np.ndarray]:
-    """One face that moves to the right by a pixel a frame."""
-    return clips.faces(astronaut, N)
 
 
 @pytest.fixture(scope="session")
@@ -57,19 +51,11 @@ def clip(tmp_path: Path, moving: bytes) -> Path:
 @pytest.fixture(autouse=True)
 def greeted(own_settings_only: None) -> None:
     """This is not the first start."""
-    Memory(is_greeted=True).save(memory_file())
+    SavedState(is_greeted=True).save(state_file())
 
 
 def run(livecam: clips.Command, camera: str | Path, *arguments: object) -> clips.Answer:
     return livecam("run", "--headless", "--camera", camera, *arguments)
-
-
-def table(name: str | Path) -> list[dict[str, str]]:
-    text = Path(name).read_text()
-    assert text.endswith("\n")
-    rows = list(csv.DictReader(text.splitlines()))
-    assert all(None not in row and None not in row.values() for row in rows), "a broken row"
-    return rows
 
 
 def names(folder: Path | None = None) -> list[str]:
@@ -635,7 +621,7 @@ def test_a_large_clip_may_be_left_while_it_is_decoded(tmp_path: Path, most: int)
 
 
 def test_the_first_start_says_what_is_stored(livecam: clips.Command, clip: Path) -> None:
-    memory_file().unlink()
+    state_file().unlink()
     arguments = ["a.mp4", "--max-frames", 1, "--tracks", "t.csv", "--overwrite"]
     first, second = (run(livecam, *arguments) for _ in range(2))
     assert first.out == second.out == "t.csv\n"
@@ -643,13 +629,13 @@ def test_the_first_start_says_what_is_stored(livecam: clips.Command, clip: Path)
     assert "no picture is stored or sent unless you record it" in first.err.splitlines()[0]
     assert len(first.err.splitlines()) == 2
     assert len(second.err.splitlines()) == 1
-    assert Memory.load(memory_file()) == Memory(None, True)
+    assert SavedState.load(state_file()) == SavedState(None, True)
 
 
 def test_what_was_refused_is_no_first_start(livecam: clips.Command, clip: Path) -> None:
-    memory_file().unlink()
+    state_file().unlink()
     run(livecam, "a.mp4", "--tracks", "t.txt").failure(2)
-    assert not memory_file().exists()
+    assert not state_file().exists()
 
 
 def test_a_profile_says_how_long_each_part_took(livecam: clips.Command, clip: Path) -> None:

@@ -8,15 +8,14 @@ import cv2
 import numpy as np
 import pytest
 from conftest import unavailable
+from settings import SHIPPED
 
 from livecam.ages import CENTRAL_RANGE
-from livecam.config import load_config
 from livecam.crops import CANONICAL_PX, TEMPLATE, aligned_crops, assumed_landmarks, resized
 from livecam.datatypes import AGES, AgeGender
 from livecam.detector import Mtcnn
 from livecam.pictures import read_picture
 from livecam.prediction import PredictOptions, faces_of
-from livecam.shipped import shipped_file
 
 CROP = (CANONICAL_PX, CANONICAL_PX, 3)
 
@@ -209,7 +208,7 @@ def crops_of_run_time(files: list[Path], detector: Mtcnn) -> np.ndarray:
         detector=detector,
         classify_once=classify,
         classifier=SimpleNamespace(age_range=CENTRAL_RANGE),
-        config=load_config(shipped_file("config.yaml"), environment={}),
+        config=SHIPPED,
     )
     faces_of(
         [read_picture(file.name, file) for file in files], models, PredictOptions(assume_face=True)

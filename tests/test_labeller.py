@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 
-import clips
 import numpy as np
 import pytest
+from settings import SHIPPED
 
-from livecam.config import Config, load_config
+from livecam.config import Config
 from livecam.datatypes import Frame
 from livecam.live.capture import Shot
 from livecam.live.labeller import SEARCH, Labels, Line
 from livecam.live.readers import LiveSource
 from livecam.pipeline import Models
-from livecam.shipped import shipped_file
 from livecam.stopwatch import Stopwatch
 
 STEP_S = 0.04
 
 
 def config(blur: bool = False) -> Config:
-    shipped = load_config(shipped_file("config.yaml"), environment={})
-    return dataclasses.replace(shipped, overlay=dataclasses.replace(shipped.overlay, blur=blur))
+    return dataclasses.replace(SHIPPED, overlay=dataclasses.replace(SHIPPED.overlay, blur=blur))
 
 
 @pytest.fixture(scope="module")
-def people(astronaut: np.ndarray) -> list[np.ndarray]:
-    return clips.faces(astronaut, 12)
+def people(people: list[np.ndarray]) -> list[np.ndarray]:
+    return people[:12]
 
 
 def see(

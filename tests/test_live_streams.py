@@ -5,7 +5,6 @@ Every picture holds its number, and the camera remembers when it made it.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 import statistics
@@ -18,15 +17,15 @@ import clips
 import numpy as np
 import pytest
 import streams
+from clips import table
 from patience import until
+from settings import SHIPPED
 
-from livecam.config import load_config
 from livecam.live import capture as module
 from livecam.live.capture import Capture, Shot
 from livecam.live.readers import LiveSource
-from livecam.shipped import shipped_file
 
-CONFIG = load_config(shipped_file("config.yaml"), environment={}).camera
+CONFIG = SHIPPED.camera
 FPS = 30
 BITS = 12
 STRIP_PX = 20
@@ -69,7 +68,7 @@ def plain(size_wh: tuple[int, int] = (240, 100)) -> Scene:
 
 
 def taken(capture: Capture) -> Shot:
-    shot = capture.newest(30)
+    shot = capture.take_newest(30)
     assert shot is not None, capture.state
     return shot
 
@@ -174,8 +173,8 @@ def test_one_that_falls_silent_is_lost_and_comes_back(kind: type[Camera]) -> Non
         until(lambda: "opened" in capture.state.why, "an attempt to open it")
         assert capture.state.why == "cannot be opened: nothing came for 0.5 s"
         assert capture.state.since_s == since_s
-        capture.newest(0)
-        assert capture.newest(0.05) is None
+        capture.take_newest(0)
+        assert capture.take_newest(0.05) is None
         camera.resume()
         assert comes_back(capture, scene).source == capture.source
         assert capture.state.since_s > since_s
@@ -233,10 +232,8 @@ def comes_back(capture: Capture, scene: Scene) -> Shot:
 
 
 @pytest.fixture(scope="session")
-def portrait(astronaut: np.ndarray) -> list[np.ndarray]:
-    """One face that moves to the right and back."""
-    there = clips.faces(astronaut, 20)
-    return there + there[::-1]
+def there_and_back(people: list[np.ndarray]) -> list[np.ndarray]:
+    return people + people[::-1]
 
 
 def run(livecam: clips.Command, camera: Camera, seconds: float) -> clips.Answer:
@@ -247,18 +244,12 @@ def run(livecam: clips.Command, camera: Camera, seconds: float) -> clips.Answer:
     )  # fmt: skip
 
 
-def table() -> list[dict[str, str]]:
-    text = Path("rows.csv").read_text()
-    assert text.endswith("\n")
-    return list(csv.DictReader(text.splitlines()))
-
-
 def check(answer: clips.Answer, camera: Camera) -> clips.Played:
     """What holds of every run; returns the film."""
     assert answer.code == 0, answer.err
     assert answer.lines == ["film.mp4", "rows.csv"]
     assert not any(word in answer.err for word in ("secret", "token", "abc", "Traceback"))
-    rows = table()
+    rows = table("rows.csv")
     assert {row["file"] for row in rows} == {camera.url}
     played = clips.play(Path("film.mp4"))
     assert played.size_wh == (240, 200)
@@ -273,9 +264,9 @@ def check(answer: clips.Answer, camera: Camera) -> clips.Played:
 
 @both
 def test_run_labels_a_stream(
-    livecam: clips.Command, portrait: list[np.ndarray], kind: type[Camera]
+    livecam: clips.Command, there_and_back: list[np.ndarray], kind: type[Camera]
 ) -> None:
-    with kind(Scene(portrait), FPS) as camera:
+    with kind(Scene(there_and_back), FPS) as camera:
         answer = run(livecam, camera, 2)
         played = check(answer, camera)
         assert f"{camera.url}: 240x200 (" in answer.err
@@ -283,16 +274,16 @@ def test_run_labels_a_stream(
         assert ", 1 track" in answer.err.splitlines()[-1]
     assert 1.0 < played.times_s[-1] < 2.5
     assert max(np.diff(played.times_s)) < 1.0
-    rows = table()
+    rows = table("rows.csv")
     assert len(rows) >= len(played.pictures) / 2
     assert len({row["track_id"] for row in rows}) <= 2
 
 
 @both
 def test_a_cut_is_a_gap_in_the_film(
-    livecam: clips.Command, portrait: list[np.ndarray], kind: type[Camera]
+    livecam: clips.Command, there_and_back: list[np.ndarray], kind: type[Camera]
 ) -> None:
-    with kind(Scene(portrait), FPS) as camera:
+    with kind(Scene(there_and_back), FPS) as camera:
 
         def pull_the_plug() -> None:
             partial = Path(f".rows.{os.getpid()}.partial.csv")

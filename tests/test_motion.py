@@ -43,7 +43,7 @@ def video(
         while measured / fps <= time_s + 1e-9:
             motion.update(measured / fps, [face(box(*2 * [where(measured / fps)]))])
             measured += 1
-        (one,) = motion.at(time_s)
+        (one,) = motion.advance(time_s)
         x0, y0, x1, y1 = one.xyxy
         assert (x0, x1) == (y0, y1)
         shown.append(x0)
@@ -55,17 +55,17 @@ def video(
 
 def test_nobody_before_and_after_an_update_without_faces() -> None:
     motion = Motion()
-    assert motion.at(0.0) == []
+    assert motion.advance(0.0) == []
     motion.update(0.0, [])
-    assert motion.at(1.0) == []
+    assert motion.advance(1.0) == []
 
 
 def test_a_new_track_appears_exactly_where_it_was_measured() -> None:
     motion = Motion()
     motion.update(0.0, [face(box(0))])
-    motion.at(0.0)
+    motion.advance(0.0)
     motion.update(0.1, [face(box(3)), face(box(500), 2)])
-    assert np.array_equal(motion.at(0.1)[1].xyxy, box(500))
+    assert np.array_equal(motion.advance(0.1)[1].xyxy, box(500))
 
 
 def test_what_is_gone_is_forgotten() -> None:
@@ -73,19 +73,19 @@ def test_what_is_gone_is_forgotten() -> None:
     motion = Motion()
     for i in range(10):
         motion.update(i / 10, [face(box(20 * i)), face(box(500), 2)])
-        motion.at(i / 10)
+        motion.advance(i / 10)
     motion.update(1.0, [face(box(500), 2)])
-    assert [shown.track_id for shown in motion.at(1.05)] == [2]
+    assert [shown.track_id for shown in motion.advance(1.05)] == [2]
     motion.update(1.1, [face(box(900, 300)), face(box(500), 2)])
-    assert np.array_equal(motion.at(1.1)[0].xyxy, box(900, 300))
-    assert np.array_equal(motion.at(1.3)[0].xyxy, box(900, 300))
+    assert np.array_equal(motion.advance(1.1)[0].xyxy, box(900, 300))
+    assert np.array_equal(motion.advance(1.3)[0].xyxy, box(900, 300))
 
 
 def test_memory_is_of_those_who_are_there() -> None:
     motion = Motion()
     for i in range(200):
         motion.update(i / 10, [face(box(0), i), face(box(200), i + 1)])
-        motion.at(i / 10)
+        motion.advance(i / 10)
     assert sorted(motion._glides) == [199, 200]
 
 
@@ -93,7 +93,7 @@ def test_all_but_the_box_and_the_confidence_stays_as_the_tracker_says() -> None:
     motion = Motion()
     given_face = face(box(10), 7, age=44.0, age_bin="35-44", samples=9)
     motion.update(0.0, [given_face])
-    (shown,) = motion.at(0.1)
+    (shown,) = motion.advance(0.1)
     assert (shown.track_id, shown.age, shown.age_bin, shown.samples) == (7, 44.0, "35-44", 9)
     assert shown.age_probs is given_face.age_probs
     assert shown.xyxy.shape == (4,) and shown.xyxy.dtype == np.float32
@@ -104,7 +104,7 @@ def test_what_was_measured_is_not_changed() -> None:
     first, second = face(box(10)), face(box(40))
     for time_s, one in ((0.0, first), (0.1, second)):
         motion.update(time_s, [one])
-        motion.at(time_s + 0.05)
+        motion.advance(time_s + 0.05)
     assert np.array_equal(first.xyxy, box(10))
     assert np.array_equal(second.xyxy, box(40))
 
@@ -118,8 +118,8 @@ def test_the_order_of_faces_does_not_matter(people: list, random) -> None:  # ty
         sorted_.update(i / 10, faces)
         random.shuffle(faces)
         shuffled.update(i / 10, faces)
-        expected = {one.track_id: one for one in sorted_.at(i / 10 + 0.03)}
-        shown = shuffled.at(i / 10 + 0.03)
+        expected = {one.track_id: one for one in sorted_.advance(i / 10 + 0.03)}
+        shown = shuffled.advance(i / 10 + 0.03)
         assert [one.track_id for one in shown] == [one.track_id for one in faces]
         for one in shown:
             assert np.array_equal(one.xyxy, expected[one.track_id].xyxy)
@@ -197,19 +197,19 @@ def test_small_steps_glide_and_large_ones_hurry(way: int, least: float, most: fl
     motion = Motion()
     for time_s in (0.0, 0.1):
         motion.update(time_s, [face(box(100))])
-        motion.at(time_s)
+        motion.advance(time_s)
     motion.update(0.1, [face(box(100 + way))])  # no time for a velocity
-    assert least < (left(motion.at(0.1 + 1 / 60)) - 100) / way < most
+    assert least < (left(motion.advance(0.1 + 1 / 60)) - 100) / way < most
 
 
 def test_size_glides_as_place_does() -> None:
     motion = Motion()
     motion.update(0.0, [face((100, 100, 180, 180))])
-    motion.at(0.0)
+    motion.advance(0.0)
     motion.update(0.1, [face((90, 90, 190, 190))])  # nearer, at the same place
     widths = []
     for time_s in (0.1, 0.13, 0.16, 0.2, 0.5):
-        x0, y0, x1, y1 = motion.at(time_s)[0].xyxy
+        x0, y0, x1, y1 = motion.advance(time_s)[0].xyxy
         assert (x0 + x1) / 2 == pytest.approx((y0 + y1) / 2) == pytest.approx(140)
         widths.append(x1 - x0)
     assert widths == sorted(widths)
@@ -224,7 +224,7 @@ def test_jitter_is_damped_the_more_the_smaller_it_is(px: float, least: float) ->
     shown = []
     for i, off in enumerate(noise):
         motion.update(i / 30, [face(box(100) + off)])
-        shown.append(motion.at(i / 30)[0].xyxy)
+        shown.append(motion.advance(i / 30)[0].xyxy)
     steps = np.abs(np.diff(noise, axis=0)).mean() / np.abs(np.diff(shown, axis=0)).mean()
     assert steps > least
     assert np.mean(shown, axis=0) == pytest.approx(box(100), abs=0.3)
@@ -238,12 +238,12 @@ def test_look_ahead_is_bounded() -> None:
     motion, speed = Motion(), 200
     for i in range(60):
         motion.update(i / 30, [face(box(speed * i / 30))])
-        motion.at(i / 30)
+        motion.advance(i / 30)
     last_s = 59 / 30
-    at_bound = left(motion.at(last_s + LOOK_AHEAD_S))
+    at_bound = left(motion.advance(last_s + LOOK_AHEAD_S))
     assert at_bound == pytest.approx(speed * (last_s + LOOK_AHEAD_S), abs=1)
     for later_s in (0.5, 1, 60, 1e6):
-        assert left(motion.at(last_s + later_s)) == pytest.approx(at_bound, abs=0.5)
+        assert left(motion.advance(last_s + later_s)) == pytest.approx(at_bound, abs=0.5)
 
 
 @pytest.mark.parametrize("step_s", [0.0, -0.1, -1e6, 1e-9])
@@ -251,13 +251,13 @@ def test_time_that_does_not_advance(step_s: float) -> None:
     """As after a change of cameras: the last measurement holds, and nothing becomes infinite."""
     motion = Motion()
     motion.update(5.0, [face(box(100))])
-    motion.at(5.0)
+    motion.advance(5.0)
     motion.update(5.0 + step_s, [face(box(140))])
-    assert 100 <= left(motion.at(5.0 + step_s)) <= 150
+    assert 100 <= left(motion.advance(5.0 + step_s)) <= 150
     for later_s in np.arange(1, 60) / 30:
         motion.update(5.0 + step_s + later_s, [face(box(140))])
-        motion.at(5.0 + step_s + later_s)
-    assert left(motion.at(7.0 + step_s)) == pytest.approx(140, abs=0.5)
+        motion.advance(5.0 + step_s + later_s)
+    assert left(motion.advance(7.0 + step_s)) == pytest.approx(140, abs=0.5)
 
 
 def test_asking_for_a_time_before_the_last_label_gives_the_past() -> None:
@@ -265,7 +265,7 @@ def test_asking_for_a_time_before_the_last_label_gives_the_past() -> None:
     motion = Motion()
     for i in range(60):
         motion.update(i / 30, [face(box(10 * i))])
-    assert left(motion.at(58 / 30)) == pytest.approx(580, abs=1)
+    assert left(motion.advance(58 / 30)) == pytest.approx(580, abs=1)
 
 
 moments = st.lists(
@@ -282,7 +282,7 @@ def test_whatever_is_measured_boxes_stay_near_it(moments: list) -> None:
     reach = 1 + 4 * (max(places) - min(places))
     for time_ms, place, wait_ms in moments:
         motion.update(time_ms / 1000, [face(box(place))])
-        shown = left(motion.at((time_ms + wait_ms) / 1000))
+        shown = left(motion.advance((time_ms + wait_ms) / 1000))
         assert min(places) - reach <= shown <= max(places) + reach
 
 
@@ -296,7 +296,7 @@ def test_confidence_flickers_less_and_still_follows(fps: int) -> None:
     for i in range(6 * fps):
         measured = flicker[i % 2] if i < 4 * fps else 0.7
         motion.update(i / fps, [face(box(0), confidence=measured)])
-        shown.append(motion.at(i / fps)[0].confidence)
+        shown.append(motion.advance(i / fps)[0].confidence)
     assert shown[0] == pytest.approx(0.90)
     steady = np.array(shown[2 * fps : 4 * fps])
     assert np.ptp(steady) < 0.4 * 0.09
@@ -308,7 +308,7 @@ def test_time_out_of_sight_goes_on_between_updates() -> None:
     motion = Motion()
     motion.update(2.0, [face(box(0)), face(box(200), 2, coasting_s=0.1)])
     for time_s, seen, unseen in ((1.9, 0, 0.1), (2.0, 0, 0.1), (2.2, 0, 0.3), (3.0, 0, 1.1)):
-        shown = [one.coasting_s for one in motion.at(time_s)]
+        shown = [one.coasting_s for one in motion.advance(time_s)]
         assert shown == pytest.approx([seen, unseen]), time_s
     motion.update(2.3, [face(box(0), coasting_s=0.3), face(box(200), 2)])
-    assert [one.coasting_s for one in motion.at(2.4)] == pytest.approx([0.4, 0])
+    assert [one.coasting_s for one in motion.advance(2.4)] == pytest.approx([0.4, 0])

@@ -30,7 +30,7 @@ def picture(size_wh: tuple[int, int] = (640, 480)) -> np.ndarray:
 def places_of(drawer: Overlay, bgr: np.ndarray, faces: list[TrackedFace]) -> np.ndarray:
     """(n, 4) where the labels go."""
     boxes = np.stack([one.xyxy for one in faces])
-    _, places = drawer._labels(bgr, faces, boxes, text_px(bgr, drawer.config.scale))
+    _, places = drawer._place_labels(bgr, faces, boxes, text_px(bgr, drawer.config.scale))
     return np.stack(places)
 
 
@@ -357,7 +357,7 @@ def test_a_label_does_not_flap_while_its_face_is_there() -> None:
 def test_a_label_is_whole_on_a_narrow_picture(width: int, age: str) -> None:
     bgr, drawer = picture((width, 120)), overlay(age=age)
     one = face((8, 30, 56, 90))
-    (label,), (place,) = drawer._labels(bgr, [one], one.xyxy[None], text_px(bgr))
+    (label,), (place,) = drawer._place_labels(bgr, [one], one.xyxy[None], text_px(bgr))
     x0, y0, x1, y1 = place
     assert 0 <= x0 < x1 <= width
     assert 0 <= y0 < y1 <= 120

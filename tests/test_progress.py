@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from livecam.progress import LOG_EVERY_S, Progress, clock_time
+from livecam.progress import LOG_EVERY_S, Progress
 
 
 class Clock:
@@ -24,17 +24,6 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0:00"), (0.4, "0:00"), (59.6, "1:00"), (75, "1:15"), (3599, "59:59"),
-        (3599.6, "1:00:00"), (3700, "1:01:40"), (360_000, "100:00:00"),
-    ],
-)  # fmt: skip
-def test_clock_time(seconds: float, text: str) -> None:
-    assert clock_time(seconds) == text
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["file", "terminal"])

@@ -23,16 +23,14 @@ import numpy as np
 import pytest
 import streams
 from patience import PATIENCE_S
+from settings import SHIPPED
 
-from livecam.config import CameraConfig, load_config
+from livecam.config import CameraConfig
 from livecam.errors import LivecamError, UsageError
 from livecam.live import readers
 from livecam.live.readers import LiveSource, open_clip, open_reader
-from livecam.shipped import shipped_file
 
-CONFIG = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).camera, stall_after_s=20.0
-)
+CONFIG = dataclasses.replace(SHIPPED.camera, stall_after_s=20.0)
 
 FPS = 30
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime
 import re
 import subprocess
@@ -16,10 +17,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from people import visit
 
 from livecam import cli, report, store
 from livecam.ages import SCHEMES
-from livecam.datatypes import AGES, Visit
 from livecam.report_page import page
 from livecam.store import Visits, VisitStore, read
 
@@ -55,12 +56,9 @@ def made(
         for moment in (begin, begin + 3600 * hours):
             kept.watch(camera, moment)
         for number, (when, dwell_s, age) in enumerate(visits, 1):
-            probs = np.zeros(AGES, np.float32)
-            probs[age] = 1
             begin_s = at(when) - begin
             female = 0.75 if number % 2 else 0.25
-            visit = Visit(number, begin_s, begin_s + dwell_s, probs, age, age, age, female, 5)
-            kept.put([visit], begin)
+            kept.put([visit(number, begin_s, begin_s + dwell_s, age, female)], begin)
     return path
 
 
@@ -79,23 +77,25 @@ def everything(path: Path) -> Visits:
 def test_a_row_for_each_hour_that_was_watched(day: Path) -> None:
     found = report.report(everything(day), MARKETING)
     assert found.by == "hour"
-    assert [row.begin for row in found.rows] == [at(f"2026-05-31 {h}:00") for h in ("09", 10, 11)]
-    assert [row.visits for row in found.rows] == [2, 0, 1]
-    assert [row.watched_s for row in found.rows] == [1800, 3600, 1800]
-    assert [row.dwell_s for row in found.rows] == [15, pytest.approx(np.nan, nan_ok=True), 60]
+    assert [each.begin for each in found.periods] == [
+        at(f"2026-05-31 {h}:00") for h in ("09", 10, 11)
+    ]
+    assert [each.visits for each in found.periods] == [2, 0, 1]
+    assert [each.watched_s for each in found.periods] == [1800, 3600, 1800]
+    assert [each.dwell_s for each in found.periods] == [15, pytest.approx(np.nan, nan_ok=True), 60]
     assert found.total.visits == 3
     assert found.total.dwell_s == 20
     np.testing.assert_allclose(found.total.by_age.sum(axis=1), [0, 0, 0, 2, 0, 0, 0, 1])
     np.testing.assert_allclose(found.total.by_age.sum(axis=0), [1.25, 1.75])
-    np.testing.assert_allclose(sum(row.by_age for row in found.rows), found.total.by_age)
+    np.testing.assert_allclose(sum(each.by_age for each in found.periods), found.total.by_age)
 
 
 def test_hours_in_which_nobody_looked_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     for hour in ("09", "15"):
         made(path, (f"2026-05-31 {hour}:00", 10, 30), hours=0.5)
-    rows = report.report(everything(path), MARKETING).rows
-    assert [row.begin for row in rows] == [at("2026-05-31 09:00"), at("2026-05-31 15:00")]
+    periods = report.report(everything(path), MARKETING).periods
+    assert [each.begin for each in periods] == [at("2026-05-31 09:00"), at("2026-05-31 15:00")]
 
 
 def test_two_cameras_at_once_watch_no_longer_than_one(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_several_days_are_rows_of_days(tmp_path: Path) -> None:
         made(path, (f"2026-05-{number} 09:00", 10, 30))
     found = report.report(everything(path), MARKETING)
     assert found.by == "day"
-    assert [row.visits for row in found.rows] == [1, 1, 1]
-    assert len(report.report(everything(path), MARKETING, "hour").rows) == 6
+    assert [each.visits for each in found.periods] == [1, 1, 1]
+    assert len(report.report(everything(path), MARKETING, "hour").periods) == 6
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
@@ -134,28 +134,41 @@ def test_days_on_which_clocks_change(tmp_path: Path, day: str, hours: int) -> No
     path = made(tmp_path / "a.db", (f"{day} 00:00", 10, 30), hours=hours - 0.1)
     found = report.report(everything(path), MARKETING)
     assert found.by == "hour"
-    assert len(found.rows) == hours
+    assert len(found.periods) == hours
     names = [cells[0] for cells in report.as_rows(found)[1:-1]]
     assert len(set(names)) == hours
     assert (f"{day} 02:00 CET" in names) == (hours == 25)
-    (row,) = report.report(everything(path), MARKETING, "day").rows
-    assert row.end - row.begin == 3600 * hours
+    (whole,) = report.report(everything(path), MARKETING, "day").periods
+    assert whole.end - whole.begin == 3600 * hours
 
 
 def test_a_day_up_to_midnight_is_one_of_hours(tmp_path: Path) -> None:
     path = made(tmp_path / "a.db", ("2026-05-30 22:00", 10, 30), hours=4)
     found = report.report(read(path, at("2026-05-30 00:00"), at("2026-05-31 00:00")), MARKETING)
     assert found.by == "hour"
-    assert [row.watched_s for row in found.rows] == [3600, 3600]
+    assert [each.watched_s for each in found.periods] == [3600, 3600]
 
 
 def test_large_numbers_and_many_days_stay_in_the_chart(tmp_path: Path) -> None:
-    rows = [
-        report.Row(at("2026-05-01") + 86400 * i, at("2026-05-02") + 86400 * i, 9.0, 23_000,
-                   np.full((8, 2), 1437.5), 5.0)
-        for i in range(31)
-    ]  # fmt: skip
-    found = report.Report(MARKETING.labels, "day", True, rows, rows[0], np.zeros(8))
+    first = report.Period(
+        begin=at("2026-05-01"),
+        end=at("2026-05-02"),
+        watched_s=9.0,
+        visits=23_000,
+        by_age=np.full((8, 2), 1437.5),
+        dwell_s=5.0,
+    )
+    found = report.Report(
+        labels=MARKETING.labels,
+        by="day",
+        has_gender=True,
+        periods=[
+            dataclasses.replace(first, begin=first.begin + 86400 * i, end=first.end + 86400 * i)
+            for i in range(31)
+        ],
+        total=first,
+        errors=np.zeros(8),
+    )
     shown = page(found, "a.db", None)
     assert ">24000<" in shown
     places = [
@@ -264,8 +277,8 @@ def test_nothing_watched_is_an_empty_table(day: Path, capsys: pytest.CaptureFixt
     assert run(day, "--day", "2020-01-01", "--html", day.with_suffix(".html")) == 0
     told = capsys.readouterr()
     assert told.out.splitlines()[-1].split()[:4] == ["all", "0", "s", "0"]
-    assert "day.db: no camera was watching in this time" in told.err
-    assert "Nothing was watched in this time" in day.with_suffix(".html").read_text()
+    assert "day.db: no camera was watching in this period" in told.err
+    assert "No camera was watching in this period" in day.with_suffix(".html").read_text()
 
 
 def test_nothing_watched_needs_no_day_of_1970(
@@ -281,7 +294,7 @@ def test_nothing_watched_needs_no_day_of_1970(
 
     monkeypatch.setattr(report, "_start", of_windows)
     assert run(day, "--to", "2020-01-01", "--html", day.with_suffix(".html")) == 0
-    assert "no camera was watching in this time" in capsys.readouterr().err
+    assert "no camera was watching in this period" in capsys.readouterr().err
     assert run(day) == 0
 
 

@@ -448,8 +448,8 @@ def animate(path: Path, pictures: Sequence[np.ndarray], rate: int) -> bool:
     with GifSink(path, VIDEO) as sink:
         for i, picture in enumerate(pictures):
             frame = Frame(i, i / rate, picture)
-            if sink.wants(frame):
-                sink.write(frame, cv2.resize(picture, sink.size_wh(picture)))
+            if sink.offer(frame):
+                sink.write(frame, cv2.resize(picture, sink.fix_size_wh(picture)))
         return sink.is_full
 
 

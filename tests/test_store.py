@@ -13,6 +13,7 @@ from pathlib import Path
 import clips
 import numpy as np
 import pytest
+from people import visit
 
 from livecam import store
 from livecam.datatypes import AGES, Visit
@@ -21,12 +22,6 @@ from livecam.store import GAP_S, Visits, VisitStore
 
 NOW = 1_795_000_000.0
 PRIOR = np.full(AGES, 1 / AGES, np.float32)
-
-
-def visit(number: int = 1, begin_s: float = 1.0, end_s: float = 4.0, age: int = 30) -> Visit:
-    probs = np.zeros(AGES, np.float32)
-    probs[age] = 1
-    return Visit(number, begin_s, end_s, probs, float(age), age - 3, age + 3, 0.25, 7)
 
 
 def added(

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from settings import SHIPPED
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES, YEARS, median_age, sharpened
-from livecam.config import load_config
 from livecam.crops import TEMPLATE
 from livecam.datatypes import AGES, AgeGender, Faces, TrackedFace
-from livecam.shipped import shipped_file
 from livecam.tracker import Tracker
 
 CONFIG = dataclasses.replace(
-    load_config(shipped_file("config.yaml"), environment={}).tracker,
+    SHIPPED.tracker,
     confirm_after=3,
     max_coast_s=1.0,
     time_constant_s=3.0,
@@ -58,11 +57,11 @@ def watch(
 ) -> list[TrackedFace]:
     """One frame; whoever is due is classified as said."""
     tracker.update(time_s, seen)
-    n = len(tracker.due(time_s))
+    n = len(tracker.choose_due(time_s))
     probs = np.tile(bell(30) if age_probs is None else age_probs, (n, 1)).reshape(n, AGES)
     answers = AgeGender(probs.astype(np.float32), np.full(n, female_prob, np.float32))
     tracker.learn(time_s, answers, np.full(n, quality, np.float32))
-    return tracker.tracks(time_s)
+    return tracker.read_out(time_s)
 
 
 def times(fps: float, seconds: float, start_s: float = 0) -> Iterator[float]:
@@ -259,7 +258,7 @@ def test_an_unsure_view_is_not_classified_but_for_want_of_a_better() -> None:
     for i, confidence in enumerate([0.9, 0.9, 0.6, 0.6, 0.6, 0.9]):
         seen = dataclasses.replace(faces(HERE), confidence=np.array([confidence], np.float32))
         tracker.update(i, seen)
-        due.append(len(tracker.due(i)))
+        due.append(len(tracker.choose_due(i)))
         probs = np.tile(bell(30), (due[-1], 1))
         answers = AgeGender(probs, np.full(due[-1], 0.5, np.float32))
         tracker.learn(i, answers, np.ones(due[-1], np.float32))
@@ -271,7 +270,7 @@ def test_only_confirmed_and_measured_faces_are_classified() -> None:
     due = []
     for i in range(8):
         tracker.update(i / 2, faces(HERE) if i not in (4, 5) else Faces.none())
-        due.append(len(tracker.due(i / 2)))
+        due.append(len(tracker.choose_due(i / 2)))
     assert due == [0, 0, 1, 1, 0, 0, 1, 1]
 
 
@@ -281,27 +280,27 @@ def test_classifications_of_a_face_in_a_second_are_bounded(fps: int) -> None:
     stamps: list[float] = []
     for time_s in times(fps, 10):
         tracker.update(time_s, faces(HERE, THERE))
-        n = len(tracker.due(time_s))
+        n = len(tracker.choose_due(time_s))
         assert n in (0, 2)
         stamps += [time_s] * (n > 0)
         tracker.learn(time_s, AgeGender(np.tile(bell(30), (n, 1)), np.ones(n, "f4")), np.ones(n))
-        assert len(tracker.due(time_s)) == 0  # once is enough
+        assert len(tracker.choose_due(time_s)) == 0  # once is enough
     assert np.all(np.diff(stamps) >= 0.249)
     assert len(stamps) >= min(fps, 2) * 9
-    assert [face.samples for face in tracker.tracks(10)] == [len(stamps)] * 2
+    assert [face.samples for face in tracker.read_out(10)] == [len(stamps)] * 2
 
 
 def test_answers_go_to_the_faces_that_were_due() -> None:
     tracker = tracker_with(confirm_after=1)
     tracker.update(0.0, faces(HERE, THERE))
-    due = tracker.due(0.0)
+    due = tracker.choose_due(0.0)
     old = due.xyxy[:, 0] > 200  # there sits the old man
     answers = AgeGender(
         np.stack([bell(70 if is_old else 20) for is_old in old]),
         np.where(old, 0.1, 0.9).astype(np.float32),
     )
     tracker.learn(0.0, answers, np.ones(2, np.float32))
-    for face in tracker.tracks(0.0):
+    for face in tracker.read_out(0.0):
         is_there = face.xyxy[0] > 200
         assert face.age == pytest.approx(70 if is_there else 20, abs=0.5)
         assert face.female_prob == pytest.approx(0.1 if is_there else 0.9, abs=1e-4)
@@ -310,7 +309,7 @@ def test_answers_go_to_the_faces_that_were_due() -> None:
 def test_before_the_first_answer_everything_is_possible() -> None:
     tracker = tracker_with(confirm_after=1)
     tracker.update(0.0, faces(HERE))
-    (face,) = tracker.tracks(0.0)
+    (face,) = tracker.read_out(0.0)
     assert face.samples == 0
     assert face.age_probs == pytest.approx(1 / AGES)
     assert (face.age_low, face.age_high, face.female_prob) == (10, 90, 0.5)
@@ -367,7 +366,7 @@ def test_better_views_weigh_more(young_quality: float, old_quality: float) -> No
     for i in range(10):
         watch(tracker, i / 2, faces(HERE), bell(20), 0.9, young_quality)
         watch(tracker, i / 2 + 0.25, faces(HERE), bell(60), 0.1, old_quality)
-    (face,) = tracker.tracks(5.0)
+    (face,) = tracker.read_out(5.0)
     assert face.age == pytest.approx(20 + 40 * old_quality / (young_quality + old_quality), abs=1)
     assert (face.female_prob > 0.5) == (young_quality > old_quality)
 
@@ -426,11 +425,11 @@ def changes_of_bin(tracker: Tracker, *views: np.ndarray) -> list[float]:
     changed_s, before, n = [], "", 0
     for time_s in times(30, 20):
         tracker.update(time_s, faces(HERE))
-        due = len(tracker.due(time_s))
+        due = len(tracker.choose_due(time_s))
         answers = AgeGender(np.tile(views[n % len(views)], (due, 1)), np.ones(due, np.float32))
         tracker.learn(time_s, answers, np.ones(due, np.float32))
         n += due
-        (face,) = tracker.tracks(time_s)
+        (face,) = tracker.read_out(time_s)
         if face.age_bin != before:
             changed_s.append(time_s)
         before = face.age_bin

@@ -222,7 +222,7 @@ def test_the_panel_is_of_the_smallest_face_under_the_mouse(
     bgr = picture()
     wanted = view()(bgr, faces)
     if pointed_at is not None:
-        hud.face_panel(wanted, pointed_at, pointed_at.xyxy, SCHEME, "♀ 93%", 1.0)
+        hud.draw_face_panel(wanted, pointed_at, pointed_at.xyxy, SCHEME, "♀ 93%", 1.0)
     assert np.array_equal(view(mouse=mouse)(bgr, faces), wanted)
 
 
@@ -272,7 +272,7 @@ def test_a_panel_is_in_the_picture_whatever_the_face(
         for probs in (np.full(AGES, 1 / AGES, np.float32), np.eye(AGES, dtype=np.float32)[100]):
             one = face(box, age_probs=probs, age=99.0, age_low=100, age_high=100, samples=12345)
             canvas = picture(size_wh, 200)
-            hud.face_panel(canvas, one, one.xyxy, SCHEMES[name], "♀ 99%", scale)
+            hud.draw_face_panel(canvas, one, one.xyxy, SCHEMES[name], "♀ 99%", scale)
             left, top, right, bottom = extent(is_changed(picture(size_wh, 200), canvas))
             sizes.add((right - left, bottom - top))
     widths, heights = zip(*sizes, strict=True)
@@ -284,7 +284,7 @@ def test_a_panel_is_beside_its_face_where_there_is_room() -> None:
     for x0 in (40, 1000):
         one = face((x0, 200, x0 + 160, 400))
         canvas = picture((1280, 720), 200)
-        hud.face_panel(canvas, one, one.xyxy, SCHEME, "", 1.0)
+        hud.draw_face_panel(canvas, one, one.xyxy, SCHEME, "", 1.0)
         assert not is_changed(canvas, picture((1280, 720), 200))[200:400, x0 : x0 + 160].any()
 
 
@@ -294,7 +294,7 @@ def test_a_panel_says_what_is_known() -> None:
     probs[[20, 30]] = 0.25, 0.75  # of 18-24 and 25-34
     canvas = picture((1280, 720), 200)
     one = face((100, 100, 200, 200), age_probs=probs)
-    hud.face_panel(canvas, one, one.xyxy, SCHEME, "", 1.0)
+    hud.draw_face_panel(canvas, one, one.xyxy, SCHEME, "", 1.0)
     coloured = np.all(canvas == COLOURS[0], axis=2)
     px = text_px(canvas)
     baselines = [round(100 + hud.LINE * px * (i + 5.4)) for i in range(len(SCHEME.labels))]
@@ -310,10 +310,10 @@ def test_a_panel_says_what_is_known() -> None:
         {"age_probs": probs[::-1]},
     ):
         other = picture((1280, 720), 200)
-        hud.face_panel(other, dataclasses.replace(one, **change), one.xyxy, SCHEME, "", 1.0)
+        hud.draw_face_panel(other, dataclasses.replace(one, **change), one.xyxy, SCHEME, "", 1.0)
         assert is_changed(other, base).any(), change
     other = picture((1280, 720), 200)
-    hud.face_panel(other, one, one.xyxy, SCHEME, "♂ 75%", 1.0)
+    hud.draw_face_panel(other, one, one.xyxy, SCHEME, "♂ 75%", 1.0)
     assert is_changed(other, base).any()
 
 
@@ -325,7 +325,7 @@ def test_a_panel_says_what_is_known() -> None:
 def test_help_on_the_keys_fits(width: int, height: int, scale: float) -> None:
     before = np.full((height, width, 3), 200, np.uint8)
     canvas = before.copy()
-    hud.table(canvas, HELP, scale)
+    hud.draw_table(canvas, HELP, scale)
     left, top, right, bottom = extent(is_changed(before, canvas))
     assert abs((left + right) - width) <= 2 and abs((top + bottom) - height) <= 2
     # nothing is cut: the chip is as high and wide as the text in it needs
@@ -343,7 +343,7 @@ def words_of(canvas: np.ndarray) -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize("size_wh", [(320, 240), (640, 480), (1920, 1080)], ids=str)
 def test_every_line_of_the_help_can_be_seen(size_wh: tuple[int, int]) -> None:
     canvas = picture(size_wh, 0)
-    hud.table(canvas, [("x", "Hh"), ("y", "Hh"), *[("z", "Hh")] * 13], 1.0)
+    hud.draw_table(canvas, [("x", "Hh"), ("y", "Hh"), *[("z", "Hh")] * 13], 1.0)
     assert len(list(words_of(canvas))) == 15
 
 
@@ -392,7 +392,7 @@ def test_figures_are_never_wider_than_the_picture(width: int, recording: str, sc
     drawn = []
     for n in range(len(FIGURES) + 1):
         canvas = before.copy()
-        hud.figures(canvas, FIGURES[:n], recording, scale)
+        hud.draw_figures(canvas, FIGURES[:n], recording, scale)
         drawn.append(canvas)
     shown = next(n for n, canvas in enumerate(drawn) if np.array_equal(canvas, drawn[-1]))
     assert shown > 0
@@ -406,20 +406,20 @@ def test_figures_are_never_wider_than_the_picture(width: int, recording: str, sc
 
 def test_a_figure_that_does_not_fit_ends_the_strip() -> None:
     canvas, wanted = picture((320, 240)), picture((320, 240))
-    hud.figures(canvas, ["30 fps", "many words " * 9, "3 faces"], "", 1.0)
-    hud.figures(wanted, ["30 fps"], "", 1.0)
+    hud.draw_figures(canvas, ["30 fps", "many words " * 9, "3 faces"], "", 1.0)
+    hud.draw_figures(wanted, ["30 fps"], "", 1.0)
     assert np.array_equal(canvas, wanted)
 
 
 def test_no_figures_are_nothing_and_a_recording_has_a_red_dot() -> None:
     before, canvas = picture(level=200), picture(level=200)
-    hud.figures(canvas, [], "", 1.0)
+    hud.draw_figures(canvas, [], "", 1.0)
     assert np.array_equal(canvas, before)
-    hud.figures(canvas, [], "0:07", 1.0)
+    hud.draw_figures(canvas, [], "0:07", 1.0)
     is_red = (canvas[..., 2] > 200) & (canvas[..., 1] < 100)
     assert 30 < is_red.sum() < 200
     without = picture(level=200)
-    hud.figures(without, ["0:07"], "", 1.0)
+    hud.draw_figures(without, ["0:07"], "", 1.0)
     assert not ((without[..., 2] > 200) & (without[..., 1] < 100)).any()
 
 
@@ -430,7 +430,7 @@ def test_a_message_is_near_the_lower_edge_and_in_the_picture(
 ) -> None:
     width, height = size_wh
     before, canvas = picture(size_wh, 200), picture(size_wh, 200)
-    hud.message(canvas, text, 1.0)
+    hud.draw_message(canvas, text, 1.0)
     left, top, right, bottom = extent(is_changed(before, canvas))
     assert abs((left + right) - width) <= 2
     assert height - 2 * text_px(canvas) <= bottom < height
@@ -514,7 +514,7 @@ def test_labels_and_panels_are_legible_on_dark_and_on_bright_pictures(level: int
     label[296:] = False  # the box
     assert contrast(drawn[extent_slices(label)]) >= 4.5
     panel = drawn.copy()
-    hud.face_panel(panel, one, one.xyxy, SCHEME, "♀ 93%", 1.0)
+    hud.draw_face_panel(panel, one, one.xyxy, SCHEME, "♀ 93%", 1.0)
     assert contrast(panel[extent_slices(is_changed(drawn, panel))]) >= 4.5
 
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from people import face
+from settings import SHIPPED
 
-from livecam.config import load_config
 from livecam.datatypes import Frame
 from livecam.live import keys
 from livecam.live.capture import Shot
@@ -21,7 +21,6 @@ from livecam.live.options import RunOptions
 from livecam.live.outputs import Outputs
 from livecam.live.readers import LiveSource
 from livecam.live.viewer import Viewer
-from livecam.shipped import shipped_file
 from livecam.stopwatch import Stopwatch
 
 
@@ -54,9 +53,8 @@ class Idle:
 
 @pytest.fixture
 def viewer() -> Viewer:
-    config = load_config(shipped_file("config.yaml"), environment={})
     source = LiveSource.parse("0")
-    viewer = Viewer(RunOptions(source), config, None, Stopwatch(), lambda text: None)  # type: ignore[arg-type]
+    viewer = Viewer(RunOptions(source), SHIPPED, None, Stopwatch(), lambda text: None)  # type: ignore[arg-type]
     viewer.labeller = Idle()  # type: ignore[assignment]
     return viewer
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from people import face
+from settings import SHIPPED
 
 from livecam import store
-from livecam.config import load_config
 from livecam.datatypes import Frame
 from livecam.errors import LivecamError
 from livecam.live import visits
@@ -22,7 +22,6 @@ from livecam.live.labeller import Labels
 from livecam.live.readers import LiveSource
 from livecam.live.visits import AGAIN_S, VisitLog
 from livecam.overlay import NOBODY
-from livecam.shipped import shipped_file
 
 BEGAN = 1_780_000_000.0
 CAMERA = LiveSource.camera(0)
@@ -30,8 +29,7 @@ CAMERA = LiveSource.camera(0)
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[VisitLog]:
-    config = load_config(shipped_file("config.yaml"), environment={})
-    with VisitLog(tmp_path / "v.db", config, is_whole_clip=True, began=BEGAN) as log:
+    with VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=True, began=BEGAN) as log:
         yield log
 
 

@@ -40,17 +40,17 @@ def rows_in(text: str) -> list[list[str]]:
 
 
 def test_it_opens_with_a_form(page: PicturesPage) -> None:
-    answer = page.get("/?x=1")
-    assert (answer.status, answer.kind, answer.may_change) == (200, "text/html", False)
-    assert '<form method="post" enctype="multipart/form-data">' in answer.text
-    assert pictures_in(answer.text) == []
+    response = page.get("/?x=1")
+    assert (response.status, response.kind, response.may_change) == (200, "text/html", False)
+    assert '<form method="post" enctype="multipart/form-data">' in response.text
+    assert pictures_in(response.text) == []
     assert page.get("/visits.csv").status == 404
 
 
 def test_faces_are_shown_with_their_ages(page: PicturesPage, astronaut: np.ndarray) -> None:
-    answer = page.post([Upload("<b>.png", png(astronaut))])
-    assert "<h2>&lt;b&gt;.png</h2>" in answer.text
-    (shown,) = pictures_in(answer.text)
+    response = page.post([Upload("<b>.png", png(astronaut))])
+    assert "<h2>&lt;b&gt;.png</h2>" in response.text
+    (shown,) = pictures_in(response.text)
     assert shown.shape == (640, 640, 3)
     plain = cv2.resize(astronaut, (640, 640), interpolation=cv2.INTER_LINEAR)
     changed = np.abs(shown.astype(int) - plain).max(axis=2) > 60
@@ -58,7 +58,7 @@ def test_faces_are_shown_with_their_ages(page: PicturesPage, astronaut: np.ndarr
     x_min, y_min, x_max, y_max = face.xyxy * 640 / 512
     assert changed[int(y_min) - 40 : int(y_max) + 40, int(x_min) - 10 : int(x_max) + 10].any()
     assert not changed[int(y_max) + 60 :].any()
-    head, row = rows_in(answer.text)
+    head, row = rows_in(response.text)
     assert head == ["face", "age", "gender", "0-2", "3-7", "8-12", "13-19", "20-36", "37-65", "66+"]
     assert row[:3] == ["1", f"{face.age:.0f} ({face.age_low}\N{EN DASH}{face.age_high})", row[2]]
     assert row[2].startswith("\N{FEMALE SIGN} ")
@@ -73,15 +73,15 @@ def test_several_pictures_and_what_is_none(page: PicturesPage, astronaut: np.nda
         Upload("words.txt", b"words"), Upload("grey.png", png(grey)), Upload("empty.jpg", b""),
         Upload("huge.png", png_that_claims(40_000, 40_000)), Upload("a.png", png(astronaut)),
     ]  # fmt: skip
-    answer = page.post(files)
-    assert answer.status == 200
-    told = re.findall(r"<h2>(.*?)</h2>\n(?:<p>(.*?)</p>)?", answer.text)
+    response = page.post(files)
+    assert response.status == 200
+    told = re.findall(r"<h2>(.*?)</h2>\n(?:<p>(.*?)</p>)?", response.text)
     assert [name for name, _ in told] == [file.name for file in files]
     assert told[0][1].startswith("words.txt: not a readable picture")
     assert told[2][1] == "empty.jpg: empty; expected a picture"
     assert told[3][1].startswith("huge.png: larger than 200 megapixels")
-    assert "<p>No face was found in it.</p>" in answer.text
-    assert [picture.shape[1] for picture in pictures_in(answer.text)] == [SHOWN_PX[1], 640]
+    assert "<p>No face was found in it.</p>" in response.text
+    assert [picture.shape[1] for picture in pictures_in(response.text)] == [SHOWN_PX[1], 640]
 
 
 def test_nothing_was_chosen(page: PicturesPage) -> None:

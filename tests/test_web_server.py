@@ -15,17 +15,17 @@ import pytest
 from patience import PATIENCE_S
 
 from livecam.errors import LivecamError
-from livecam.web.server import MOST_BYTES, REFRESH_S, Answer, Server, Upload, uploads
+from livecam.web.server import MOST_BYTES, REFRESH_S, Response, Server, Upload, uploads
 
 
-def get_page(target: str) -> Answer:
+def get_page(target: str) -> Response:
     status = HTTPStatus.OK if target == "/" else HTTPStatus.NOT_FOUND
-    return Answer(status, "text/html", "who came by \N{FEMALE SIGN}", may_change=True)
+    return Response(status, "text/html", "who came by \N{FEMALE SIGN}", may_change=True)
 
 
-def post_page(files: Sequence[Upload]) -> Answer:
+def post_page(files: Sequence[Upload]) -> Response:
     told = " ".join(f"{file.name}:{len(file.data)}" for file in files)
-    return Answer(HTTPStatus.OK, "text/html", told)
+    return Response(HTTPStatus.OK, "text/html", told)
 
 
 @pytest.fixture

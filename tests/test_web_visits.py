@@ -11,13 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from patience import PATIENCE_S
+from people import visit
 
 from livecam.ages import SCHEMES
 from livecam.cli import main
-from livecam.datatypes import AGES, Visit
 from livecam.store import VisitStore
 from livecam.web.visits import VisitsPage
 
@@ -28,12 +27,8 @@ def add(path: Path, days_ago: int, ages: list[int], source: str = "camera 0") ->
     noon = (day - datetime.timedelta(days=days_ago)).timestamp()
     with VisitStore(path, None, gender=True) as kept:
         kept.watch(source, noon)
-        probs = np.eye(AGES, dtype=np.float32)
-        visits = [
-            Visit(i, 10.0 * i, 10.0 * i + 5, probs[age], age, age, age, 0.9, 5)
-            for i, age in enumerate(ages, 1)
-        ]
-        kept.put(visits, noon)
+        visits = (visit(i, 10.0 * i, 10.0 * i + 5, age) for i, age in enumerate(ages, 1))
+        kept.put(list(visits), noon)
 
 
 @pytest.fixture
@@ -64,9 +59,9 @@ def counted(text: str) -> int:
     ],
 )  # fmt: skip
 def test_a_period_is_chosen(page: VisitsPage, query: str, number: int) -> None:
-    answer = page(f"/{query}")
-    assert (answer.status, answer.kind) == (200, "text/html")
-    assert counted(answer.text) == number
+    response = page.get(f"/{query}")
+    assert (response.status, response.kind) == (200, "text/html")
+    assert counted(response.text) == number
 
 
 @pytest.mark.parametrize(("first", "last", "number"), [(3, 1, 5), (3, 3, 3), (None, 3, 4)])
@@ -77,57 +72,57 @@ def test_days_are_chosen_instead(
         name: "" if ago is None else f"{datetime.date.today() - datetime.timedelta(days=ago)}"
         for name, ago in (("from", first), ("to", last))
     }
-    answer = page(f"/?period=today&from={days['from']}&to={days['to']}")
-    assert counted(answer.text) == number
-    assert not answer.may_change
-    assert f'name="to" value="{days["to"]}"' in answer.text
+    response = page.get(f"/?period=today&from={days['from']}&to={days['to']}")
+    assert counted(response.text) == number
+    assert not response.may_change
+    assert f'name="to" value="{days["to"]}"' in response.text
 
 
 def test_it_is_made_anew_while_more_may_come(visits: Path, page: VisitsPage) -> None:
-    assert page("/").may_change
-    assert page("/?period=everything").may_change
-    assert not page("/?period=yesterday").may_change
-    assert "<form" not in page("/").text  # what is typed would be gone
-    assert "<form" in page("/?choose=1").text and not page("/?choose=1").may_change
+    assert page.get("/").may_change
+    assert page.get("/?period=everything").may_change
+    assert not page.get("/?period=yesterday").may_change
+    assert "<form" not in page.get("/").text  # what is typed would be gone
+    assert "<form" in page.get("/?choose=1").text and not page.get("/?choose=1").may_change
     visits.rename(visits.with_suffix(".away"))
-    assert page("/").may_change  # another program may have it for a moment
+    assert page.get("/").may_change  # another program may have it for a moment
 
 
 def test_links_keep_what_was_chosen(page: VisitsPage) -> None:
-    text = page("/?period=7+days&by=hour&scheme=decades").text
+    text = page.get("/?period=7+days&by=hour&scheme=decades").text
     assert "20-29" in text
     links = re.findall(r'href="([^"]*)"', text)
     assert links
     for link in links:
         assert "by=hour" in link and "scheme=decades" in link
     (csv,) = (link.replace("&amp;", "&") for link in links if link.startswith("visits.csv"))
-    answer = page(f"/{csv}")
-    head, *rows = answer.text.splitlines()
-    assert answer.kind == "text/csv"
+    response = page.get(f"/{csv}")
+    head, *rows = response.text.splitlines()
+    assert response.kind == "text/csv"
     assert ",20-29," in head
     assert [row.split(",")[3] for row in rows] == ["3", "2", "1"]
 
 
 def test_a_camera_is_chosen_where_there_are_several(visits: Path, page: VisitsPage) -> None:
-    assert '<select name="camera">' not in page("/?choose=1").text
+    assert '<select name="camera">' not in page.get("/?choose=1").text
     add(visits, 0, [40, 41, 42], source="back door & yard")
-    everywhere = page("/?choose=1").text
+    everywhere = page.get("/?choose=1").text
     assert counted(everywhere) == 4
     assert '<option value="back door &amp; yard">back door &amp; yard</option>' in everywhere
-    there = page("/?camera=back+door+%26+yard").text
+    there = page.get("/?camera=back+door+%26+yard").text
     assert counted(there) == 3
     assert "<h1>Visits: shop.db, back door &amp; yard</h1>" in there
     assert "camera=back+door+%26+yard" in there
-    assert page("/?camera=front").text.startswith(
+    assert page.get("/?camera=front").text.startswith(
         "camera: expected one of back door & yard, camera 0, got "
     )
 
 
 def test_it_says_whether_a_camera_looks(visits: Path, page: VisitsPage) -> None:
-    assert "camera 0: watched until " in page("/").text
+    assert "camera 0: watched until " in page.get("/").text
     with VisitStore(visits, None, gender=True) as kept:
         kept.watch("door <1>", time.time())
-    assert "<p>door &lt;1&gt;: watching</p>" in page("/").text
+    assert "<p>door &lt;1&gt;: watching</p>" in page.get("/").text
 
 
 @pytest.mark.parametrize(
@@ -145,21 +140,21 @@ def test_it_says_whether_a_camera_looks(visits: Path, page: VisitsPage) -> None:
     ],
 )
 def test_what_cannot_be_shown_is_said(page: VisitsPage, query: str, said: str) -> None:
-    answer = page(f"/?{query}")
-    assert (answer.status, answer.kind) == (400, "text/plain")
-    assert answer.text.startswith(said)
+    response = page.get(f"/?{query}")
+    assert (response.status, response.kind) == (400, "text/plain")
+    assert response.text.startswith(said)
 
 
 @pytest.mark.parametrize("path", ["/favicon.ico", "/../etc/passwd", "/shop.db", "//", "*", ""])
 def test_there_is_nothing_else(page: VisitsPage, path: str) -> None:
-    assert page(path).status == 404
+    assert page.get(path).status == 404
 
 
 def test_a_file_that_is_gone_is_said(visits: Path, page: VisitsPage) -> None:
     visits.unlink()
-    answer = page("/")
-    assert answer.status == 503
-    assert "no such file" in answer.text
+    response = page.get("/")
+    assert response.status == 503
+    assert "no such file" in response.text
 
 
 # The command

@@ -4,6 +4,7 @@ seen. The camera is a stand-in for OpenCV's capture, in a process of its own."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -16,10 +17,13 @@ from pathlib import Path
 import clips
 import cv2
 import numpy as np
+import patience
 import pytest
 from desk import PATIENCE_S, Program
 
 from livecam.drawing import COLOURS
+
+until = functools.partial(patience.until, within_s=PATIENCE_S, every_s=0.05)
 
 
 @pytest.fixture
@@ -37,13 +41,6 @@ def started(display: str, folder: Path, *arguments: object) -> Iterator[Program]
         program.point_at(5, 5)  # keys go to the window under the mouse
         until(lambda: has_label(program.look()), "a label in the window")
         yield program
-
-
-def until(is_so, what: str) -> None:  # type: ignore[no-untyped-def]
-    end_s = time.perf_counter() + PATIENCE_S
-    while not is_so():
-        assert time.perf_counter() < end_s, f"never: {what}"
-        time.sleep(0.05)
 
 
 def of_label(picture: np.ndarray) -> np.ndarray:
@@ -89,7 +86,7 @@ def test_every_key_answers(display: str, folder: Path) -> None:
 def test_help_lies_on_the_picture_until_it_is_asked_again(display: str, folder: Path) -> None:
     with started(display, folder) as program:
         program.press("p", "paused")
-        until(lambda: "goes on" in program.err, "the lasting message")
+        until(lambda: "space resumes" in program.err, "the lasting message")
         before = program.look()
         height, width = before.shape[:2]
         middle = np.s_[height // 4 : -height // 4, width // 3 : -width // 3]
@@ -102,7 +99,7 @@ def test_help_lies_on_the_picture_until_it_is_asked_again(display: str, folder: 
 
 def test_a_paused_picture_stands_still(display: str, folder: Path) -> None:
     with started(display, folder) as program:
-        program.press("space", "goes on")
+        program.press("space", "space resumes")
         time.sleep(0.3)
         still = program.look()
         time.sleep(0.5)
@@ -131,7 +128,7 @@ def test_the_mouse_on_a_face_shows_what_is_known_of_it(display: str, folder: Pat
     with started(display, folder, "--scheme", "actors-3") as program:
         height = program.place[3]
         program.point_at(5, height - 5)
-        program.press("p", "goes on")
+        program.press("p", "space resumes")
         rows, columns = np.nonzero(of_label(program.look()))
         middle = (int(columns.min() + columns.max()) // 2, int(rows.min() + rows.max()) // 2)
 

@@ -20,7 +20,7 @@ from livecam.datatypes import Array
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.prevalence import Z_80, counts
-from livecam.progress import counted
+from livecam.wording import counted
 from train import faces
 from train.evaluate import answers
 from train.labels import labels_of

@@ -20,7 +20,7 @@ from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import PartialFile, check_output, write_text
-from livecam.progress import clock_time, counted
+from livecam.wording import clock_time, counted
 from train.run_folder import RunFolder, read_json
 from train.score_tables import number, part, percent
 

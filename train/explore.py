@@ -23,7 +23,7 @@ from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import PartialFile, check_folder, check_output, write_text
 from livecam.pictures import write_picture
-from livecam.progress import counted
+from livecam.wording import counted
 from train import faces, metrics
 from train.labels import ETHNICITIES, GENDERS
 from train.scores import age_bands, bins_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from livecam.ages import SCHEMES
 from livecam.errors import LivecamError
-from livecam.progress import counted
+from livecam.wording import counted
 from train import faces
 from train.faces import FaceSet
 from train.recipe import YEARS_TARGET, Recipe

@@ -10,7 +10,8 @@ import numpy as np
 from livecam.ages import RANGE_SHARE, SCHEMES, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AGES, AgeGender
-from livecam.progress import Progress, counted
+from livecam.progress import Progress
+from livecam.wording import counted
 from train import faces, metrics, plots, report
 from train.labels import GENDERS, Labels
 from train.report import Section

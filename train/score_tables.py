@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from livecam.progress import counted
+from livecam.wording import counted
 
 
 def as_json(scores: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from livecam.ages import SCHEMES, YEARS
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
-from livecam.progress import counted
+from livecam.wording import counted
 from train.faces import FaceSet
 from train.recipe import YEARS_TARGET, Recipe
 from train.scores import bins_of

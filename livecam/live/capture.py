@@ -73,11 +73,11 @@ class Rate:
 class Capture:
     """Reads a source in a thread of its own. A context manager.
 
-    `newest` gives each picture at most once and never waits behind older ones: what nobody took
-    in time is `dropped`, unless it `is_paused`. A camera or stream that was open and is lost is
-    opened again and again until `close`; one that never opened is `failed`, a file at its end is
+    `take_newest` gives each picture at most once and never waits behind older ones: what nobody
+    took in time is `dropped`, unless it `is_paused`. A camera or stream that was open and is lost
+    is opened again and again until `close`; one that never opened is `failed`, a file at its end is
     `ended`. The times of its frames never fall: what is opened again goes on, also if it then has
-    times of its own. What else goes wrong in the thread is raised by `newest`.
+    times of its own. What else goes wrong in the thread is raised by `take_newest`.
     """
 
     def __init__(self, source: LiveSource, config: CameraConfig) -> None:
@@ -118,7 +118,7 @@ class Capture:
         """Nothing will come any more."""
         return self.state.phase in ("failed", "ended") and self._shot is None
 
-    def newest(self, wait_s: float) -> Shot | None:
+    def take_newest(self, wait_s: float) -> Shot | None:
         """The newest picture that was not given before; None if none comes in that time."""
         with self._news:
             self._news.wait_for(self._has_news, wait_s)

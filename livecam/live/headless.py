@@ -61,7 +61,7 @@ def run_headless(
                 for shot in shots:
                     labels = line(shot)
                     outputs.label(labels)
-                    _film(outputs, motion, labels, config)
+                    _film(outputs, motion, labels)
                     progress.step()
                     if _is_useless(outputs) or interrupts or summary.labelled == options.max_frames:
                         break
@@ -83,12 +83,12 @@ def _is_useless(outputs: Outputs) -> bool:
     return is_full or outputs.summary.error is not None
 
 
-def _film(outputs: Outputs, motion: Motion, labels: Labels, config: Config) -> None:
+def _film(outputs: Outputs, motion: Motion, labels: Labels) -> None:
     if outputs.recorder is None:
         return
     frame = labels.shot.frame
     motion.update(frame.time_s, labels.faces)
-    outputs.film(frame, motion.at(frame.time_s), labels.hidden, config.overlay)
+    outputs.film(frame, motion.advance(frame.time_s), labels.hidden, outputs.config.overlay)
 
 
 def _before(frames: Iterable[Frame], options: RunOptions) -> Iterator[Frame]:
@@ -111,7 +111,7 @@ def _newest_frames(
         tell = Teller(capture, progress.note)
         try:
             while time.perf_counter() < end_s and not capture.is_over and not interrupts:
-                shot = capture.newest(WAIT_S)
+                shot = capture.take_newest(WAIT_S)
                 tell()
                 if shot is None:
                     continue

@@ -15,16 +15,16 @@ from livecam.drawing import (
     LIGHT,
     RED,
     colour_of,
-    curve,
-    disc,
-    lines,
+    draw_curve,
+    draw_disc,
+    draw_lines,
     part,
     put_text,
     shade,
     text_px,
     text_width,
 )
-from livecam.progress import counted
+from livecam.wording import counted
 
 DIM_OPACITY = 0.8  # of what darkens the whole picture: grey text is legible on white then
 BACKGROUND = (38, 33, 29)
@@ -34,17 +34,17 @@ LINE = 1.5  # height of a line of text over the text
 def screen(size_wh: tuple[int, int], title: str, lines: Sequence[str], scale: float) -> Image:
     """A whole picture that says what is going on while there is none to show."""
     canvas = np.full((size_wh[1], size_wh[0], 3), BACKGROUND, np.uint8)
-    _centred(canvas, title, lines, scale)
+    _draw_centred(canvas, title, lines, scale)
     return canvas
 
 
-def banner(canvas: Image, title: str, lines: Sequence[str], scale: float) -> None:
+def draw_banner(canvas: Image, title: str, lines: Sequence[str], scale: float) -> None:
     """Darkens the last picture and says what is wrong."""
     shade(canvas, (0, 0, canvas.shape[1], canvas.shape[0]), DIM_OPACITY)
-    _centred(canvas, title, lines, scale)
+    _draw_centred(canvas, title, lines, scale)
 
 
-def _centred(canvas: Image, title: str, lines: Sequence[str], scale: float) -> None:
+def _draw_centred(canvas: Image, title: str, lines: Sequence[str], scale: float) -> None:
     height, width = canvas.shape[:2]
     px = text_px(canvas, scale)
     title_px = round(1.5 * px)
@@ -73,7 +73,7 @@ def wrap(text: str, px: int, width: int) -> list[str]:
     return [row for row in lines if row]
 
 
-def figures(canvas: Image, words: Sequence[str], recording: str, scale: float) -> None:
+def draw_figures(canvas: Image, words: Sequence[str], recording: str, scale: float) -> None:
     """A small strip in the upper left corner; `recording` stands beside a red dot."""
     px = max(12, round(0.8 * text_px(canvas, scale)))
     y1 = LINE * px
@@ -91,13 +91,13 @@ def figures(canvas: Image, words: Sequence[str], recording: str, scale: float) -
     shade(canvas, (0, 0, x + dot + text_width(text, px) + px, y1), 0.6)
     baseline = 1.1 * px
     if recording:
-        disc(canvas, (x + 0.4 * px, y1 / 2), 0.36 * px, RED)
+        draw_disc(canvas, (x + 0.4 * px, y1 / 2), 0.36 * px, RED)
         put_text(canvas, recording, x + 1.2 * px, baseline, px)
         x += dot
     put_text(canvas, text, x, baseline, px, LIGHT)
 
 
-def message(canvas: Image, text: str, scale: float) -> None:
+def draw_message(canvas: Image, text: str, scale: float) -> None:
     """A line near the lower edge: the answer to a key."""
     height, width = canvas.shape[:2]
     px = text_px(canvas, scale)
@@ -110,16 +110,16 @@ def message(canvas: Image, text: str, scale: float) -> None:
         put_text(canvas, row, left, y0 + LINE * px * i + 1.12 * px, px)
 
 
-def square(canvas: Image, side: float) -> None:
+def draw_square(canvas: Image, side: float) -> None:
     """An empty box of that size in the middle: how large the smallest face is."""
     height, width = canvas.shape[:2]
     x0, y0, x1, y1 = ((v + d * side) / 2 for d in (-1, 1) for v in (width, height))
     outline = np.array([[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]])  # (1, 5, 2)
-    lines(canvas, outline, DARK, 4)
-    lines(canvas, outline, COLOURS[0], 2)
+    draw_lines(canvas, outline, DARK, 4)
+    draw_lines(canvas, outline, COLOURS[0], 2)
 
 
-def table(canvas: Image, rows: Sequence[tuple[str, str]], scale: float) -> None:
+def draw_table(canvas: Image, rows: Sequence[tuple[str, str]], scale: float) -> None:
     """Two columns in the middle: the keys and what they do. Shrunk where there is no room."""
     height, width = canvas.shape[:2]
     px = text_px(canvas, scale)
@@ -141,7 +141,7 @@ def _table_width(rows: Sequence[tuple[str, str]], px: int) -> float:
     return sum(widths) + 4.5 * px
 
 
-def face_panel(
+def draw_face_panel(
     canvas: Image, face: TrackedFace, box: Array, scheme: AgeScheme, gender: str, scale: float
 ) -> None:
     """All that is known of one face, beside it: its curve over the years, and its bins."""
@@ -166,7 +166,7 @@ def face_panel(
     put_text(canvas, title, x0 + px, y0 + LINE * px, px)
     put_text(canvas, about, x0 + px, y0 + 2 * LINE * px, px, GREY)
     plot = (x0 + px, y0 + 2.4 * LINE * px, x0 + w - px, y0 + 4.2 * LINE * px)
-    curve(canvas, plot, face.age_probs, face.age_low, face.age_high, colour)
+    draw_curve(canvas, plot, face.age_probs, face.age_low, face.age_high, colour)
     probs = scheme.bin_probs(face.age_probs[None])[0]
     bar_x, bar_w = x0 + 1.5 * px + label_w, w - label_w - 5.5 * px
     for i, (label, prob) in enumerate(zip(labels, probs, strict=True)):

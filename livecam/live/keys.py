@@ -149,7 +149,7 @@ class Key:
 
 KEYS = (
     Key("", "q  ESC", "quit"),  # the window itself
-    Key(" p", "space  p", "pause, and go on", pause),
+    Key(" p", "space  p", "pause, and resume", pause),
     Key("s", "s", "save this picture", snapshot),
     Key("r", "r", "record, and stop", record),
     Key("a", "a", "age: bin and range, either, years, distribution", next_age),

@@ -17,9 +17,9 @@ from livecam.live.capture import Capture
 from livecam.live.labeller import Labels
 from livecam.live.options import RunOptions
 from livecam.live.recorder import Recorder
-from livecam.progress import counted
 from livecam.stopwatch import Stopwatch
 from livecam.track_table import TrackTable
+from livecam.wording import counted
 
 if TYPE_CHECKING:
     from livecam.live.visits import VisitLog

@@ -8,8 +8,8 @@ from livecam.datatypes import TrackedFace
 from livecam.live.capture import Capture
 from livecam.live.labeller import Labeller, Line
 from livecam.live.outputs import LATENCY, Outputs
-from livecam.progress import clock_time, counted
 from livecam.stopwatch import Stopwatch
+from livecam.wording import clock_time, counted
 
 
 class Status:
@@ -78,7 +78,7 @@ class Status:
         if self.labeller.line is None:
             return "the networks are loading"
         if is_paused:
-            return "paused \N{EN DASH} space goes on"
+            return "paused \N{EN DASH} space resumes"
         frozen_s = self.capture.frozen_s(now_s)
         if frozen_s:
             return f"the same picture for {clock_time(frozen_s)}: is the camera still connected?"

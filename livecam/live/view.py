@@ -63,14 +63,14 @@ class View:
             self._hover(canvas, faces, factor, corner, look)
         scale = look.overlay.scale
         if look.square_px:
-            hud.square(canvas, look.square_px * factor)
+            hud.draw_square(canvas, look.square_px * factor)
         if look.trouble is not None:
-            hud.banner(canvas, *look.trouble, scale)
-        hud.figures(canvas, look.figures, look.recording, scale)
+            hud.draw_banner(canvas, *look.trouble, scale)
+        hud.draw_figures(canvas, look.figures, look.recording, scale)
         if look.help:
-            hud.table(canvas, look.help, scale)
+            hud.draw_table(canvas, look.help, scale)
         if look.message:
-            hud.message(canvas, look.message, scale)
+            hud.draw_message(canvas, look.message, scale)
         return canvas
 
     def _hover(
@@ -92,7 +92,7 @@ class View:
         if hit:
             _, _, face, box = min(hit)
             gender = self._overlay.gender(face)
-            hud.face_panel(canvas, face, box, self.scheme, gender, look.overlay.scale)
+            hud.draw_face_panel(canvas, face, box, self.scheme, gender, look.overlay.scale)
 
 
 def _mirrored(face: TrackedFace, width: int) -> TrackedFace:

@@ -100,7 +100,7 @@ class Viewer:
 
     def _turn(self) -> str:
         """The newest picture, its labels, the window; returns the key pressed."""
-        shot = None if self.look.is_paused else self.capture.newest(TICK_S)
+        shot = None if self.look.is_paused else self.capture.take_newest(TICK_S)
         if shot is not None:
             self._take(shot)
         self._collect()
@@ -176,7 +176,7 @@ class Viewer:
         """Those in the window's picture."""
         if self.shot is None or not self._is_labelled() or self.look.trouble is not None:
             return []
-        return self._motion.at(self.shot.frame.time_s)
+        return self._motion.advance(self.shot.frame.time_s)
 
     def hidden(self) -> Array:
         """(n, 4) px of the window's picture where any face may be."""

@@ -21,7 +21,7 @@ from livecam.errors import LivecamError
 from livecam.overlay import Overlay
 from livecam.pictures import decode_picture
 from livecam.pipeline import Models
-from livecam.web.server import Answer, Upload
+from livecam.web.server import Response, Upload
 
 TITLE = "Ages in pictures"
 SHOWN_PX = 640, 1600  # of a picture's longer side, at least and at most
@@ -45,12 +45,12 @@ class PicturesPage:
         self.models = models
         self._lock = threading.Lock()  # of the networks: two cores are busy with one picture
 
-    def get(self, target: str) -> Answer:
+    def get(self, target: str) -> Response:
         if target.partition("?")[0] != "/":
-            return Answer.refusal(HTTPStatus.NOT_FOUND, "no such page; / is the page")
+            return Response.refusal(HTTPStatus.NOT_FOUND, "no such page; / is the page")
         return _page([])
 
-    def post(self, files: Sequence[Upload]) -> Answer:
+    def post(self, files: Sequence[Upload]) -> Response:
         """The page again, with these pictures labelled."""
         if not files:
             return _page(["<p>No picture was chosen.</p>"])
@@ -93,9 +93,9 @@ def _row(cell: str, texts: Sequence[str], probs: Sequence[float] | np.ndarray = 
     return f"<tr>{said}{full}</tr>\n"
 
 
-def _page(parts: Sequence[str]) -> Answer:
+def _page(parts: Sequence[str]) -> Response:
     text = document(TITLE, [FORM, f"<p>{WORDS}</p>", *parts])
-    return Answer(HTTPStatus.OK, "text/html", text)
+    return Response(HTTPStatus.OK, "text/html", text)
 
 
 def _picture(overlay: Overlay, bgr: Image, faces: Sequence[TrackedFace]) -> str:

@@ -33,7 +33,7 @@ HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """`may_change`: the same request is worth asking again soon."""
 
     status: HTTPStatus
@@ -42,7 +42,7 @@ class Answer:
     may_change: bool = False
 
     @classmethod
-    def refusal(cls, status: HTTPStatus, why: str) -> Answer:
+    def refusal(cls, status: HTTPStatus, why: str) -> Response:
         return cls(status, "text/plain", f"{why}\n")
 
 
@@ -54,8 +54,8 @@ class Upload:
     data: bytes
 
 
-Get = Callable[[str], Answer]  # of the path that is asked for, with its query
-Post = Callable[[Sequence[Upload]], Answer]
+Get = Callable[[str], Response]  # of the path that is asked for, with its query
+Post = Callable[[Sequence[Upload]], Response]
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -97,7 +97,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         given = self.headers.get("Content-Length", "")
         if not (given.isdecimal() and len(given) < MOST_DIGITS):
-            self._send(Answer.refusal(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length"))
+            self._send(Response.refusal(HTTPStatus.LENGTH_REQUIRED, "expected a Content-Length"))
             return
         length = int(given)
         refusal = self._refusal(may_be_linked=False) or self._unwanted(length)
@@ -111,16 +111,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         self._send(self.server.post(uploads(self.headers.get("Content-Type", ""), body)))
 
-    def _unwanted(self, length: int) -> Answer | None:
+    def _unwanted(self, length: int) -> Response | None:
         """The refusal of what the page does not take."""
         if self.server.post is None:
-            return Answer.refusal(HTTPStatus.METHOD_NOT_ALLOWED, "nothing can be sent to this page")
+            return Response.refusal(
+                HTTPStatus.METHOD_NOT_ALLOWED, "nothing can be sent to this page"
+            )
         if length > MOST_BYTES:
             why = f"{length / 1e6:.0f} MB: expected at most {MOST_BYTES / 1e6:.0f}; send fewer"
-            return Answer.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+            return Response.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
         return None
 
-    def _refusal(self, may_be_linked: bool) -> Answer | None:
+    def _refusal(self, may_be_linked: bool) -> Response | None:
         """Of what does not come from the page, nor from somebody who opens it. A page of another
         site may have a link to it, but no picture of this address, to keep this computer busy."""
         host = self.headers.get("Host", "")
@@ -132,14 +134,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return None
         how = "by a page of another site" if name in NAMES else f"as {name!r}"
         why = f"asked for {how}; on this computer open {self.server.url}"
-        return Answer.refusal(HTTPStatus.FORBIDDEN, why)
+        return Response.refusal(HTTPStatus.FORBIDDEN, why)
 
-    def _send(self, answer: Answer) -> None:
-        body = answer.text.encode(errors="backslashreplace")
-        self.send_response(answer.status)
-        self.send_header("Content-Type", f"{answer.kind}; charset=utf-8")
+    def _send(self, response: Response) -> None:
+        body = response.text.encode(errors="backslashreplace")
+        self.send_response(response.status)
+        self.send_header("Content-Type", f"{response.kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
-        if answer.may_change:
+        if response.may_change:
             self.send_header("Refresh", f"{REFRESH_S}")
         for header, value in HEADERS.items():
             self.send_header(header, value)

@@ -17,7 +17,7 @@ from livecam.days import bounds, day_of
 from livecam.errors import LivecamError, UsageError
 from livecam.report import STEPS, as_csv, report
 from livecam.report_page import page
-from livecam.web.server import Answer
+from livecam.web.server import Response
 
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
 PERIODS = {  # days ago of the first and of the last
@@ -30,7 +30,7 @@ PERIODS = {  # days ago of the first and of the last
 NO_PAGE = "no such page; / is the page, /visits.csv its rows"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What is to be shown. `period`: one of PERIODS, or nothing where days are given."""
 
@@ -51,16 +51,16 @@ class Wanted:
 
 
 class VisitsPage:
-    """What is answered to a request for a path of the page. `schemes`, by name, may be chosen;
-    `usual` is that which is shown first."""
+    """What is answered to somebody who opens the page, or asks for its rows. `schemes`, by name,
+    may be chosen; `usual` is that which is shown first."""
 
     def __init__(self, visits: Path, schemes: Mapping[str, AgeScheme], usual: AgeScheme) -> None:
         self.visits, self.schemes, self.usual = visits, schemes, usual
 
-    def __call__(self, target: str) -> Answer:
+    def get(self, target: str) -> Response:
         path, _, query = target.partition("?")
         if path not in ("/", "/visits.csv"):
-            return Answer.refusal(HTTPStatus.NOT_FOUND, NO_PAGE)
+            return Response.refusal(HTTPStatus.NOT_FOUND, NO_PAGE)
         try:
             cameras = store.last_watched(self.visits)
             wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
@@ -69,14 +69,14 @@ class VisitsPage:
         except LivecamError as error:  # another program may hold the file for a moment
             is_asked_wrongly = isinstance(error, UsageError)
             status = HTTPStatus.BAD_REQUEST if is_asked_wrongly else HTTPStatus.SERVICE_UNAVAILABLE
-            return Answer(status, "text/plain", f"{error}\n", True)
+            return Response(status, "text/plain", f"{error}\n", True)
         if path == "/visits.csv":
-            return Answer(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
+            return Response(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
         top = "\n".join(self._top(wanted, cameras))
         text = page(found, self.visits.name, wanted.camera, top)
         is_over = wanted.last is not None and wanted.last < datetime.date.today()
         # nothing is changed under somebody's hands
-        return Answer(HTTPStatus.OK, "text/html", text, not is_over and not wanted.is_choosing)
+        return Response(HTTPStatus.OK, "text/html", text, not is_over and not wanted.is_choosing)
 
     def _wanted(self, given: Mapping[str, str], cameras: Mapping[str, float]) -> Wanted:
         """Raises UsageError for what cannot be wanted."""
@@ -95,7 +95,10 @@ class VisitsPage:
             )
         is_choosing = not period or "choose" in given
         shown = self.schemes[scheme] if scheme else self.usual
-        return Wanted(period, first, last, is_choosing, camera, by, shown)
+        return Wanted(
+            period=period, first=first, last=last, is_choosing=is_choosing,
+            camera=camera, by=by, scheme=shown,
+        )  # fmt: skip
 
     def _top(self, wanted: Wanted, cameras: Mapping[str, float]) -> Iterator[str]:
         yield "<nav>"

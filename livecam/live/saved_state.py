@@ -17,12 +17,12 @@ FILE_NAME = "state.json"
 
 
 @dataclass(slots=True)
-class Memory:
+class SavedState:
     window_wh: tuple[int, int] | None = None
     is_greeted: bool = False
 
     @classmethod
-    def load(cls, path: Path) -> Memory:
+    def load(cls, path: Path) -> SavedState:
         """What can be read of it: a missing or damaged file is a first start."""
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
@@ -41,7 +41,7 @@ class Memory:
             path.write_text(json.dumps(tree) + "\n", encoding="utf-8")
 
 
-def memory_file(environment: Mapping[str, str] = os.environ) -> Path:
+def state_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Where programs of this system keep such things."""
     if sys.platform == "win32":
         base = Path(environment.get("LOCALAPPDATA") or home() / "AppData" / "Local")

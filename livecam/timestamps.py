@@ -1,4 +1,4 @@
-"""Time stamps of pictures and of sound, as one rising time."""
+"""Time-stamp unwrapping: those of pictures or of sound, as one rising time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 CLOCK_SET_BACK_S = 0.5  # a fall of time stamps by more begins them anew
 
 
-class OneClock:
+class TimestampUnwrapper:
     """Callable: a time stamp and the step behind it, to a time that goes on where recordings
     were joined and the stamps begin anew."""
 

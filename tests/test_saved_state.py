@@ -9,37 +9,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livecam.live.memory import Memory, memory_file
+from livecam.live.saved_state import SavedState, state_file
 
-FIRST_START = Memory(None, False)
+FIRST_START = SavedState(None, False)
 
 
-def of_text(folder: Path, text: str | bytes) -> Memory:
+def of_text(folder: Path, text: str | bytes) -> SavedState:
     path = folder / "state.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return Memory.load(path)
+    return SavedState.load(path)
 
 
 def test_a_first_start_remembers_nothing_and_writes_nothing(tmp_path: Path) -> None:
-    assert Memory.load(tmp_path / "none" / "state.json") == FIRST_START
+    assert SavedState.load(tmp_path / "none" / "state.json") == FIRST_START
     assert clips.files_of(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    "memory",
-    [FIRST_START, Memory((960, 540), True), Memory((1, 19_999), False), Memory(None, True)],
+    "state",
+    [
+        FIRST_START,
+        SavedState((960, 540), True),
+        SavedState((1, 19_999), False),
+        SavedState(None, True),
+    ],
     ids=str,
 )
-def test_what_is_saved_is_loaded(tmp_path: Path, memory: Memory) -> None:
+def test_what_is_saved_is_loaded(tmp_path: Path, state: SavedState) -> None:
     path = tmp_path / "folders" / "that" / "are" / "not" / "there" / "state.json"
-    memory.save(path)
-    assert Memory.load(path) == memory
-    Memory((7, 8), True).save(path)
-    assert Memory.load(path) == Memory((7, 8), True)
+    state.save(path)
+    assert SavedState.load(path) == state
+    SavedState((7, 8), True).save(path)
+    assert SavedState.load(path) == SavedState((7, 8), True)
 
 
 def test_it_holds_nothing_but_the_size_and_the_greeting(tmp_path: Path) -> None:
-    Memory((960, 540), True).save(tmp_path / "state.json")
+    SavedState((960, 540), True).save(tmp_path / "state.json")
     assert json.loads((tmp_path / "state.json").read_text()) == {
         "window_wh": [960, 540],
         "is_greeted": True,
@@ -59,15 +64,15 @@ def test_it_holds_nothing_but_the_size_and_the_greeting(tmp_path: Path) -> None:
         ("[960, 540]", FIRST_START),
         ('"window_wh"', FIRST_START),
         ("{}", FIRST_START),
-        ('{"window_wh": null, "is_greeted": true}', Memory(None, True)),
-        ('{"window_wh": [960, 540]}', Memory((960, 540), False)),
-        ('{"window_wh": [960.7, 540.2], "is_greeted": true}', Memory((960, 540), True)),
-        ('{"window_wh": [0, 540], "is_greeted": true}', Memory(None, True)),
-        ('{"window_wh": [960, 0], "is_greeted": true}', Memory(None, True)),
-        ('{"window_wh": [-960, 540], "is_greeted": true}', Memory(None, True)),
-        ('{"window_wh": [960, -540], "is_greeted": true}', Memory(None, True)),
-        ('{"window_wh": [960, 20000], "is_greeted": true}', Memory(None, True)),
-        ('{"window_wh": [1e300, 540], "is_greeted": true}', Memory(None, True)),
+        ('{"window_wh": null, "is_greeted": true}', SavedState(None, True)),
+        ('{"window_wh": [960, 540]}', SavedState((960, 540), False)),
+        ('{"window_wh": [960.7, 540.2], "is_greeted": true}', SavedState((960, 540), True)),
+        ('{"window_wh": [0, 540], "is_greeted": true}', SavedState(None, True)),
+        ('{"window_wh": [960, 0], "is_greeted": true}', SavedState(None, True)),
+        ('{"window_wh": [-960, 540], "is_greeted": true}', SavedState(None, True)),
+        ('{"window_wh": [960, -540], "is_greeted": true}', SavedState(None, True)),
+        ('{"window_wh": [960, 20000], "is_greeted": true}', SavedState(None, True)),
+        ('{"window_wh": [1e300, 540], "is_greeted": true}', SavedState(None, True)),
         ('{"window_wh": [Infinity, 540]}', FIRST_START),
         ('{"window_wh": [NaN, 540]}', FIRST_START),
         ('{"window_wh": [960]}', FIRST_START),
@@ -75,11 +80,11 @@ def test_it_holds_nothing_but_the_size_and_the_greeting(tmp_path: Path) -> None:
         ('{"window_wh": "wide"}', FIRST_START),
         ('{"window_wh": [[1], {}]}', FIRST_START),
         ('{"window_wh": 960}', FIRST_START),
-        ('{"is_greeted": true, "more": [1]}', Memory(None, True)),  # of a newer livecam
+        ('{"is_greeted": true, "more": [1]}', SavedState(None, True)),  # of a newer livecam
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_can_be_read_of_a_file(tmp_path: Path, text: str | bytes, wanted: Memory) -> None:
+def test_what_can_be_read_of_a_file(tmp_path: Path, text: str | bytes, wanted: SavedState) -> None:
     assert of_text(tmp_path, text) == wanted
 
 
@@ -91,43 +96,43 @@ anything = st.recursive(
 
 @settings(deadline=None)
 @given(anything, anything)
-def test_any_content_is_a_usable_memory(
+def test_any_content_is_a_usable_state(
     tmp_path_factory: pytest.TempPathFactory, size: object, greeted: object
 ) -> None:
     text = json.dumps({"window_wh": size, "is_greeted": greeted})
-    memory = of_text(tmp_path_factory.getbasetemp(), text)
-    assert memory.window_wh is None or all(0 < side < 20_000 for side in memory.window_wh)
-    assert memory.is_greeted in (True, False)
+    state = of_text(tmp_path_factory.getbasetemp(), text)
+    assert state.window_wh is None or all(0 < side < 20_000 for side in state.window_wh)
+    assert state.is_greeted in (True, False)
 
 
 def test_a_folder_in_the_way_is_a_first_start(tmp_path: Path) -> None:
     (tmp_path / "state.json").mkdir()
-    Memory((1, 2), True).save(tmp_path / "state.json")
-    assert Memory.load(tmp_path / "state.json") == FIRST_START
+    SavedState((1, 2), True).save(tmp_path / "state.json")
+    assert SavedState.load(tmp_path / "state.json") == FIRST_START
 
 
 def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "livecam").write_text("mine")
-    Memory((1, 2), True).save(tmp_path / "livecam" / "state.json")
-    assert Memory.load(tmp_path / "livecam" / "state.json") == FIRST_START
+    SavedState((1, 2), True).save(tmp_path / "livecam" / "state.json")
+    assert SavedState.load(tmp_path / "livecam" / "state.json") == FIRST_START
     assert (tmp_path / "livecam").read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_written_keeps_what_it_has(tmp_path: Path) -> None:
     folder = tmp_path / "livecam"
     folder.mkdir()
-    Memory((1, 2), True).save(folder / "state.json")
+    SavedState((1, 2), True).save(folder / "state.json")
     with clips.read_only(folder):
-        Memory((3, 4), False).save(folder / "state.json")
-        Memory((3, 4), False).save(folder / "below" / "state.json")
-        assert Memory.load(folder / "state.json") == Memory((1, 2), True)
+        SavedState((3, 4), False).save(folder / "state.json")
+        SavedState((3, 4), False).save(folder / "below" / "state.json")
+        assert SavedState.load(folder / "state.json") == SavedState((1, 2), True)
 
 
-def test_a_full_disk_costs_the_memory_and_nothing_else(tmp_path: Path) -> None:
+def test_a_full_disk_costs_the_state_and_nothing_else(tmp_path: Path) -> None:
     with clips.small_disk(tmp_path / "disk", 64) as disk:
         clips.fill(disk)
-        Memory((3, 4), True).save(disk / "state.json")
-        assert Memory.load(disk / "state.json") == FIRST_START
+        SavedState((3, 4), True).save(disk / "state.json")
+        assert SavedState.load(disk / "state.json") == FIRST_START
 
 
 # platform, environment, where
@@ -149,4 +154,4 @@ def test_where_it_is_on_each_system(
 ) -> None:
     monkeypatch.setattr(Path, "home", lambda: Path("home"))
     monkeypatch.setattr(sys, "platform", platform)
-    assert memory_file(environment) == Path(where) / "livecam" / "state.json"
+    assert state_file(environment) == Path(where) / "livecam" / "state.json"

@@ -1,0 +1,15 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+
+def counted(n: int, thing: str) -> str:
+    """`1 face`, `3 faces`."""
+    return f"{n} {thing}{'' if n == 1 else 's'}"
+
+
+def clock_time(seconds: float) -> str:
+    """75 -> '1:15', 3700 -> '1:01:40'."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
