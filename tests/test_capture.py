@@ -346,7 +346,7 @@ def test_what_comes_again_after_a_loss_is_not_shown_again(readers: Readers) -> N
     begun_anew = Tap((0.1, picture(4)))
     with capturing(readers, first, again, other, begun_anew, source=STREAM) as capture:
         until(lambda: capture.captured == 4, "the picture of a stream that has begun anew")
-        shot = capture.newest(0)
+        shot = capture.take_newest(0)
         assert shot is not None
         assert shot.frame.bgr[0, 0, 0] == 4
         begun_anew.end()
