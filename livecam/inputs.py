@@ -191,6 +191,7 @@ class Opened:
                 self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
                 self.path = Path(self._folder.name) / f"input{source.suffix}"
                 _fetch(source, self.path, most_bytes, stop or threading.Event())
+                _require_no_page(source.name, self.path)
             _require_bytes(source.name, self.path)
             self.kind = _kind(source, self.path)
         except BaseException:
@@ -296,6 +297,20 @@ def _require_bytes(name: str, path: Path) -> None:
         raise LivecamError(f"{name}: cannot be read: {error.strerror}") from error
     if is_empty:
         raise LivecamError(f"{name}: empty; expected a picture or a clip")
+
+
+def _require_no_page(name: str, path: Path) -> None:
+    """What leads to a picture or a clip is often taken for it."""
+    with path.open("rb") as file:
+        head = file.read(100).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise LivecamError(
+            f"{name}: a web page; expected a picture or a clip; give the address of that itself"
+        )
+    if head.startswith(b"#extm3u"):
+        raise LivecamError(
+            f"{name}: a playlist; expected a picture or a clip; livecam run --camera plays it"
+        )
 
 
 def _kind(source: Input, path: Path) -> Kind:

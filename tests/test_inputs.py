@@ -153,6 +153,21 @@ def test_a_download_is_gone_after_use(tmp_path: Path, astronaut: np.ndarray) -> 
 
 
 @pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html>", "a web page"), (b"\xef\xbb\xbf\n<html lang=en>", "a web page"),
+        (b"#EXTM3U\n#EXTINF:2\na.ts\n", "a playlist"),
+    ],
+)  # fmt: skip
+def test_what_leads_to_a_clip_is_none(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    with clips.served(clips.files_in(tmp_path)) as address:
+        name = f"{address}/a.mp4"
+        with pytest.raises(LivecamError, match=rf"^{name}: {said}; expected a picture or a clip; "):
+            Opened(Input(name, None))
+
+
+@pytest.mark.parametrize(
     ("content", "kind"), [("picture", "picture"), ("clip", "clip"), ("text", "clip")]
 )
 def test_a_name_without_a_suffix_is_looked_into(tmp_path: Path, content: str, kind: str) -> None:

@@ -28,7 +28,7 @@ from settings import SHIPPED
 from livecam.config import CameraConfig
 from livecam.errors import LivecamError, UsageError
 from livecam.live import readers
-from livecam.live.readers import LiveSource, open_clip, open_reader
+from livecam.live.readers import A_PAGE, LiveSource, open_clip, open_reader
 
 CONFIG = dataclasses.replace(SHIPPED.camera, stall_after_s=20.0)
 
@@ -473,8 +473,11 @@ def website(files: Path) -> Iterator[str]:
     ("name", "why"),
     [
         ("none.mp4", "cannot be opened: Server returned 404 Not Found"),
-        ("text.mp4", "cannot be opened: Invalid data found when processing input"),
-        ("empty.mp4", "cannot be opened: Invalid data found when processing input"),
+        ("text.mp4", f"cannot be opened: Invalid data found when processing input{A_PAGE}"),
+        (
+            "empty.mp4",
+            f"cannot be opened: Invalid data found when processing input{readers.A_PAGE}",
+        ),
         ("s.m4a", "no video stream in it"),
         ("new.mp4", "its pictures are of a kind that FFmpeg does not know"),
         ("p.jpg", "a single picture; livecam annotate labels pictures"),

@@ -29,6 +29,7 @@ MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, bef
 IN_PIECES = ("hls", "dash")  # playlists, of which each piece holds the pictures of some seconds
 MOST_STEP_S = 2.0  # between two pictures of such a stream
 ENDED = "the stream ended"
+A_PAGE = "; expected the address of a stream itself, not of a page that shows it"
 UNKNOWN_CODEC = "its pictures are of a kind that FFmpeg does not know"
 RTSP = {"rtsp_flags": "prefer_tcp"}  # without lost packets; UDP where a camera has only that
 # RTSP, RTMP and FLV say it at once; else FFmpeg waits, perhaps for a sound that never comes
@@ -123,7 +124,8 @@ class StreamReader:
             self._container = av.open(url, timeout=(wait_s, wait_s), options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             why = _why(error, url, wait_s, time.perf_counter() - begin_s)
-            raise LivecamError(f"{name}: cannot be opened: {why}") from error
+            is_page = isinstance(error, av.error.InvalidDataError) and not is_rtsp
+            raise LivecamError(f"{name}: cannot be opened: {why}{A_PAGE * is_page}") from error
         stream = only_video(self._container)
         if stream is None:
             self.close()
