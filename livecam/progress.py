@@ -10,7 +10,9 @@ from typing import TextIO
 
 from livecam.wording import clock_time
 
-LOG_EVERY_S = 10.0  # a stream that is no terminal gets a line this often
+LOG_EVERY_S = 10.0  # a stream that is no terminal gets a line this often at first…
+LOG_SHARE = 0.1  # …then whenever this share of the time so far has passed…
+LOG_AT_LEAST_EVERY_S = 600.0  # …so that the log of a service does not grow without need
 TERMINAL_EVERY_S = 0.1
 
 
@@ -48,11 +50,16 @@ class Progress:
 
     def step(self, n: int = 1) -> None:
         self.done += n
-        wait_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
         now_s = self._clock()
-        if self._is_shown and now_s - self._shown_s >= wait_s:
+        if self._is_shown and now_s - self._shown_s >= self._wait_s(now_s):
             self._shown_s = now_s
             self._show("")
+
+    def _wait_s(self, now_s: float) -> float:
+        if self._is_terminal:
+            return TERMINAL_EVERY_S
+        share_s = LOG_SHARE * (now_s - self._start_s)
+        return min(max(LOG_EVERY_S, share_s), LOG_AT_LEAST_EVERY_S)
 
     def note(self, text: str) -> None:
         """A line of its own that stays."""

@@ -66,6 +66,21 @@ def test_a_file_gets_whole_lines_now_and_then_and_a_last_one(clock: Clock) -> No
     assert "\r" not in stream.getvalue()
 
 
+def test_the_log_of_a_day_is_short(clock: Clock) -> None:
+    stream = io.StringIO()
+    said_s = []
+    with Progress("camera 0", None, "frames", stream, clock) as progress:
+        for second in range(24 * 3600):
+            clock.now_s += 1
+            before = stream.tell()
+            progress.step(25)
+            if stream.tell() > before:
+                said_s.append(second + 1)
+    assert said_s[:10] == [10 * i for i in range(1, 11)]
+    assert max(later - now for now, later in itertools.pairwise(said_s)) == 600
+    assert len(said_s) < 200
+
+
 def test_a_terminal_gets_one_line_that_is_rewritten_and_ended(clock: Clock) -> None:
     stream = Terminal()
     with Progress("label", 4, "frames", stream, clock) as progress:
