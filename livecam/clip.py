@@ -10,7 +10,7 @@ import math
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from livecam.pyav import av
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
 
+Trc, Primaries = av.video.reformatter.ColorTrc, av.video.reformatter.ColorPrimaries
+HDR = (Trc.ARIB_STD_B67, Trc.SMPTE2084)  # HLG and PQ
 LEAST_STEP_S = 0.0001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
@@ -262,8 +264,9 @@ def _failing(first: list[T], error: LivecamError) -> Iterator[T]:
 
 
 class Upright:
-    """Callable: decoded frames of one source -> as they are meant to be seen, turned and with
-    square pixels. Keeps its converter, because to make one takes longer than a small picture."""
+    """Callable: decoded frames of one source -> as they are meant to be seen: turned, with square
+    pixels, and in the colours of ordinary screens. Keeps its converter, because to make one takes
+    longer than a small picture."""
 
     def __init__(self) -> None:
         self._reformatter = av.video.reformatter.VideoReformatter()
@@ -271,8 +274,10 @@ class Upright:
     def __call__(self, decoded: av.VideoFrame, aspect: Fraction | None) -> Image:
         is_wide = aspect is not None and abs(aspect - 1) > 0.01 and 1 / 8 < aspect < 8
         width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
-        size = {"width": width, "height": decoded.height}
-        bgr = self._reformatter.reformat(decoded, format="bgr24", **size).to_ndarray()
+        to: dict[str, Any] = {"format": "bgr24", "width": width, "height": decoded.height}
+        if decoded.color_trc in HDR:  # as telephones film; unmapped, it looks grey and pale
+            to |= {"dst_color_trc": Trc.BT709, "dst_color_primaries": Primaries.BT709}
+        bgr = self._reformatter.reformat(decoded, **to).to_ndarray()
         turns = round(decoded.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
 

@@ -344,6 +344,35 @@ def in_one_file(path: Path, *parts: Path, has_cover: bool = False) -> Path:
     return path
 
 
+TRC = av.video.reformatter.ColorTrc
+
+
+@pytest.mark.parametrize(
+    ("transfer", "signal", "grey"),
+    [
+        # the white of a sheet of paper, by ITU-R BT.2408, and a little light in shadow
+        (TRC.ARIB_STD_B67, 0.75, 254), (TRC.SMPTE2084, 0.58, 254), (TRC.ARIB_STD_B67, 0.25, 72),
+        (TRC.BT709, 0.75, 191),
+    ],
+)  # fmt: skip
+def test_high_dynamic_range_is_shown_as_ordinary_screens_do(
+    tmp_path: Path, transfer: int, signal: float, grey: int
+) -> None:
+    path = tmp_path / "a.mp4"
+    frame = av.VideoFrame(64, 48, "yuv420p10le")
+    for plane, value in zip(frame.planes, (round(64 + 876 * signal), 512, 512), strict=True):
+        plane.update(np.full(plane.buffer_size // 2, value, "<u2").tobytes())
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        for of in (stream.codec_context, frame):
+            of.color_trc, of.color_primaries, of.colorspace = transfer, 9, 9  # BT.2020
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    [picture] = [frame.bgr for frame in Clip("a", path)]
+    assert picture.reshape(-1, 3) == pytest.approx(np.full((64 * 48, 3), grey), abs=3)
+
+
 def test_a_clip_is_closed_on_the_way_out(tmp_path: Path) -> None:
     path = clips.write_clip(tmp_path / "a.mp4", clips.greys(5))
     with pytest.raises(KeyError), Clip("a", path) as clip:
