@@ -24,7 +24,7 @@ PACKAGES = (
     "joblib",
     "lz4",
 )
-EXTRAS = {"train": "tensorflow", "demo": "scikit-image"}
+EXTRAS = {"train": "tensorflow", "demo": "scikit-image", "heic": "pi-heif"}
 
 
 @dataclass(frozen=True, slots=True)

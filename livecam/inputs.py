@@ -25,7 +25,7 @@ from typing import Any, Literal, cast
 import cv2
 
 from livecam.errors import LivecamError
-from livecam.pictures import PICTURE_SUFFIXES
+from livecam.pictures import PICTURE_SUFFIXES, is_heif
 from livecam.urls import (
     has_split_login,
     in_ascii,
@@ -327,4 +327,4 @@ def _kind(source: Input, path: Path) -> Kind:
 def _begins_as_picture(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(12)
-    return head.startswith(PICTURES_BEGIN) or head[8:] == b"WEBP"
+    return head.startswith(PICTURES_BEGIN) or head[8:] == b"WEBP" or is_heif(head)

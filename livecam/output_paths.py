@@ -11,7 +11,7 @@ from typing import Literal
 from livecam.errors import LivecamError, UsageError
 from livecam.files import check_output, real
 from livecam.inputs import CLIP_SUFFIXES, OWN_SUFFIX, Input, Kind
-from livecam.pictures import PICTURE_SUFFIXES
+from livecam.pictures import PICTURE_SUFFIXES, WRITABLE_SUFFIXES
 from livecam.sinks import VIDEOS
 from livecam.track_table import TABLES
 
@@ -87,16 +87,16 @@ class OutputPaths:
     def _name(self, source: Input, kind: Kind) -> str:
         if kind == "clip":
             return f"{source.stem}{OWN_SUFFIX}.{self.options.format or 'mp4'}"
-        suffix = source.suffix if source.suffix in PICTURE_SUFFIXES else ".jpg"
+        suffix = source.suffix if source.suffix in WRITABLE_SUFFIXES else ".jpg"
         return f"{source.stem}{OWN_SUFFIX}{suffix}"
 
     def _check_suffix(self, path: Path, source: Input, kind: Kind) -> None:
         suffix = path.suffix.lower()
         if kind == "picture":
-            if suffix not in PICTURE_SUFFIXES:
+            if suffix not in WRITABLE_SUFFIXES:
                 raise UsageError(
                     f"--output {path}: {source.name} is a picture; expected a name that ends in "
-                    f"{', '.join(sorted(PICTURE_SUFFIXES))}"
+                    f"{', '.join(sorted(WRITABLE_SUFFIXES))}"
                 )
         elif suffix not in VIDEOS:
             raise UsageError(f"--output {path}: expected a name that ends in .mp4 or .gif")

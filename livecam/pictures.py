@@ -11,12 +11,16 @@ from imutils.paths import image_types
 from livecam import MAX_PIXELS
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from livecam.extras import require
 from livecam.files import PartialFile, unwritable
 from livecam.interrupts import held
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 
-PICTURE_SUFFIXES = frozenset({*image_types, ".webp"})
+WRITABLE_SUFFIXES = frozenset({*image_types, ".webp", ".avif"})
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})  # as telephones save photographs
+PICTURE_SUFFIXES = WRITABLE_SUFFIXES | HEIF_SUFFIXES
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 
 
 def read_picture(name: str, path: Path) -> Image:
@@ -40,11 +44,38 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
         if "MAX_IMAGE" in str(error):
             raise LivecamError(_too_large(name)) from error
         raise LivecamError(f"{name}: not a readable picture ({error.err})") from error
+    if bgr is None and is_heif(data[:12].tobytes()):
+        bgr = _decode_heif(name, data)
     if bgr is None:
-        raise LivecamError(f"{name}: not a readable picture; expected JPEG, PNG, BMP, TIFF or WebP")
+        raise LivecamError(
+            f"{name}: not a readable picture; expected JPEG, PNG, BMP, TIFF, WebP, AVIF or HEIC"
+        )
     if bgr.shape[0] * bgr.shape[1] > MAX_PIXELS:
         raise LivecamError(_too_large(name))
     return bgr
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether a file begins so that it is a picture in HEIF (HEIC)."""
+    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
+
+
+def _decode_heif(name: str, data: np.ndarray) -> Image:
+    """Upright: libheif turns it. Raises LivecamError if it is damaged or pi-heif is missing."""
+    require("pi_heif", "heic")
+    import pi_heif
+
+    try:
+        file = pi_heif.open_heif(data.tobytes(), bgr_mode=True)
+        if file.size[0] * file.size[1] > MAX_PIXELS:
+            raise LivecamError(_too_large(name))
+        bgr = np.array(file)  # decoded here; a copy, as the bytes go with the file
+    except (ValueError, EOFError, OSError, RuntimeError, SyntaxError) as error:
+        why = " ".join(str(error).split())
+        raise LivecamError(f"{name}: not a readable picture ({why})") from error
+    if bgr.ndim == 2:
+        return cv2.cvtColor(bgr, cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(bgr[:, :, :3])
 
 
 def _too_large(name: str) -> str:

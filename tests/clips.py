@@ -6,6 +6,7 @@ Damage and rotation are done on the bytes.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import http.server
@@ -407,3 +408,21 @@ def _mounted(place: Path, *arguments: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+# HEIC: 64 × 48 pixels, to be turned by a quarter clockwise; made for this test with pillow-heif
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAchtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAA"
+    "AAAAAAAAAAAAADRpbG9jAAAAAERAAAIAAQAAAAAB7AABAAAAAAAAAREAAgAAAAAC/QABAAAAAAAAACQAAAA4aWlu"
+    "ZgAAAAAAAgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAAB"
+    "B2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMA"
+    "AAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkA"
+    "AAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAMAAAAAEAAAAA"
+    "AAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAAAAAAAAAAEAAQaBAgMFhIYAAAAa"
+    "aXJlZgAAAAAAAAAOY2RzYwACAAEAAQAAAT1tZGF0AAABDSgBrwY46Ve9xvAxu/3Z4Q5yAQiV6M7gQJfTM5kkPlj8"
+    "4guTW0t+T9Gi17MUHgmc8Hl3iaguyrV5slt5SOSml/jP+//g/6yCrb+x/8V/+hH8GjYn3N4pEmtRmWnCBtjtlmfw"
+    "c3yNRHXflNrYgpjg5v//+yGbuQp6xz7D4RwtbdfMunBrua+zW8Ph0EIj/Xbr9kX35PkdkQ76a1xRVR29fSx8XnMb"
+    "vVbMrikEvvP9y/EdiB3jd+IFLIdOfEk789MA6TworAdf9XcsAl5dthibBoLDLq8ufMtf635n8zwq8U6ejQMSBW0/"
+    "ZtFXJT7rn1Xtl1xigAYUlAxGBzW5pHUv0U42q/7zIdC71WLsSCFgAAAABkV4aWYAAE1NACoAAAAIAAEBEgADAAAA"
+    "AQAGAAAAAAAA"
+)

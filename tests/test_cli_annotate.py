@@ -24,7 +24,7 @@ from patience import ENDS
 
 from livecam import annotate
 from livecam.errors import LivecamError
-from livecam.pictures import PICTURE_SUFFIXES
+from livecam.pictures import WRITABLE_SUFFIXES
 from livecam.threads import WAITING
 
 
@@ -75,7 +75,7 @@ def test_a_clip_becomes_a_video_beside_it(livecam: clips.Command, clip: Path) ->
     assert clips.play(Path("a_livecam.mp4")).audio_codec == "aac"
 
 
-@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(WRITABLE_SUFFIXES))
 def test_a_picture_keeps_its_suffix(
     livecam: clips.Command, portrait: np.ndarray, suffix: str
 ) -> None:
@@ -87,6 +87,16 @@ def test_a_picture_keeps_its_suffix(
     assert written.shape == portrait.shape
     assert np.abs(written.astype(int) - portrait).max() > 60
     assert names() == [f"a{suffix}", f"a_livecam{suffix}"]
+
+
+def test_heic_becomes_jpeg(livecam: clips.Command) -> None:
+    Path("a.HEIC").write_bytes(clips.HEIC)
+    answer = livecam("annotate", "a.HEIC")
+    assert (answer.code, answer.out) == (0, "a_livecam.jpg\n")
+    assert cv2.imread("a_livecam.jpg").shape == (64, 48, 3)
+    answer = livecam("annotate", "a.HEIC", "--output", "b.heic")
+    assert answer.code == 2
+    assert "expected a name that ends in .avif, .bmp, " in answer.err
 
 
 def test_a_picture_without_a_face_is_written_too(livecam: clips.Command) -> None:
@@ -204,7 +214,10 @@ def test_no_video_writes_the_table_alone(livecam: clips.Command, clip: Path) -> 
         (["a.mp4", "--format", "mp4", "--output", "b.gif"], "contradicts --format mp4"),
         (["a.mp4", "--output", "b.jpg"], "expected a name that ends in .mp4 or .gif"),
         (["a.mp4", "--output", "b.avi"], "expected a name that ends in .mp4 or .gif"),
-        (["p.png", "--output", "b.mp4"], "p.png is a picture; expected a name that ends in .bmp"),
+        (
+            ["p.png", "--output", "b.mp4"],
+            "p.png is a picture; expected a name that ends in .avif, .bmp",
+        ),
         (["a.mp4", "p.png", "--output", "b.mp4"], "one file for 2 inputs; expected a folder"),
         (["a.mp4", "p.png", "--output", "p.png"], "one file for 2 inputs; expected a folder"),
         (["a.mp4", "--tracks", "t.txt"], "expected a name that ends in .csv or .jsonl"),

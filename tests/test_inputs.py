@@ -168,12 +168,15 @@ def test_what_leads_to_a_clip_is_none(tmp_path: Path, content: bytes, said: str)
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"), [("picture", "picture"), ("clip", "clip"), ("text", "clip")]
+    ("content", "kind"),
+    [("picture", "picture"), ("heic", "picture"), ("clip", "clip"), ("text", "clip")],
 )
 def test_a_name_without_a_suffix_is_looked_into(tmp_path: Path, content: str, kind: str) -> None:
     file = tmp_path / "file"
     if content == "picture":
         file.write_bytes(clips.png(np.zeros((4, 4, 3), np.uint8)))
+    elif content == "heic":
+        file.write_bytes(clips.HEIC)
     elif content == "clip":
         clips.write_clip(tmp_path / "c.mp4", clips.greys(2)).rename(file)
     else:

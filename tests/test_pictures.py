@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import clips
@@ -9,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from livecam import pictures
 from livecam.errors import LivecamError
-from livecam.pictures import PICTURE_SUFFIXES, decode_picture, read_picture
+from livecam.pictures import WRITABLE_SUFFIXES, decode_picture, read_picture
 
 
 def decoded(data: bytes) -> np.ndarray:
@@ -71,7 +74,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
             assert near.max() < 12, (orientation, row, column)
 
 
-@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(WRITABLE_SUFFIXES))
 def test_every_suffix_is_read(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"a{suffix}"
     file.write_bytes(cv2.imencode(suffix, QUARTERS)[1].tobytes())
@@ -104,7 +107,7 @@ NO_PICTURES = {
     "JPEG, header": JPEG[:300],
     "PNG, first bytes": clips.png(QUARTERS)[:8],
     "PNG, header": clips.png(QUARTERS)[:40],
-    **{f"half of {suffix}": half_of(suffix) for suffix in sorted(PICTURE_SUFFIXES)},
+    **{f"half of {suffix}": half_of(suffix) for suffix in sorted(WRITABLE_SUFFIXES)},
 }
 
 
@@ -123,3 +126,33 @@ def test_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livecam.pictures.MAX_PIXELS", 40 * 60 - 1)
     with pytest.raises(LivecamError, match=r"a: larger than 0 megapixels; make it smaller"):
         decoded(clips.png(QUARTERS))
+
+
+def test_heic_is_upright_and_in_colour(tmp_path: Path) -> None:
+    path = tmp_path / "a.HEIC"
+    path.write_bytes(clips.HEIC)
+    bgr = read_picture("a", path)
+    assert bgr.shape == (64, 48, 3)
+    red, blue, green = bgr[16, 8], bgr[48, 8], bgr[32, 44]
+    np.testing.assert_allclose(
+        [red, blue, green], [(40, 40, 200), (200, 40, 40), (40, 200, 40)], atol=20
+    )
+
+
+@pytest.mark.parametrize("bytes_left", [30, 400, 700])
+def test_damaged_heic_is_said(bytes_left: int) -> None:
+    with pytest.raises(LivecamError, match=r"^a: not a readable picture \([^\n]+\)$"):
+        decoded(clips.HEIC[:bytes_left])
+
+
+def test_heic_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(LivecamError, match=r"pi_heif is not installed; .*pip install .*\[heic\]"):
+        decoded(clips.HEIC)
+
+
+def test_what_is_larger_than_pictures_are_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 48 - 1)
+    with pytest.raises(LivecamError, match="larger than"):
+        decoded(clips.HEIC)
