@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import clips
 import cv2
 import h5py
 import layouts
@@ -312,6 +314,21 @@ def test_every_kind_of_picture_can_be_read(astronaut) -> None:  # type: ignore[n
         assert decoded.shape == astronaut.shape
         trailing = prepare.decode(encoded + b"\0" * 400)
         assert trailing is not None
+
+
+def test_heic_without_its_library_is_said_at_once(tmp_path, capsys, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "25").mkdir()
+    (tmp_path / "25" / "a.HEIC").write_bytes(clips.HEIC)
+    argv = [str(tmp_path), "-o", str(tmp_path / "faces.h5")]
+    assert prepare.main(argv) == 1
+    assert "no usable picture in the data (no face found: 1)" in capsys.readouterr().err
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "pi_heif" else found(name)
+    )
+    assert prepare.main(argv) == 1
+    assert "pi_heif is not installed" in capsys.readouterr().err
+    assert not (tmp_path / "faces.h5").exists()
 
 
 def test_a_film_behind_a_photo_is_no_matter_and_a_thumbnail_no_end(astronaut) -> None:  # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import h5py
 import numpy as np
@@ -27,8 +27,9 @@ from livecam.datatypes import Image
 from livecam.detector import Mtcnn
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
+from livecam.extras import require
 from livecam.files import PartialFile, check_output
-from livecam.pictures import decode_picture
+from livecam.pictures import HEIF_SUFFIXES, decode_picture
 from livecam.progress import Progress
 from train import copies, datasets
 from train.archive import Folder, Unreadable, ZipFile
@@ -169,9 +170,11 @@ def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], crop_px: int) ->
         "crops", (0, *shape), np.uint8, maxshape=(None, *shape), chunks=(1, *shape)
     )
     detector = Mtcnn(min_face_px=MIN_FACE_PX, threads=1)  # a batch for each core does more
-    total = sum(len(listed.entries) for listed in data)
+    members = [entry.member for listed in data for entry in listed.entries]
+    if any(PurePath(member).suffix.lower() in HEIF_SUFFIXES for member in members):
+        require("pi_heif", "heic")  # else each would be unreadable
     pool, stop = ThreadPoolExecutor(CORES), threading.Event()
-    with Progress("prepare", total, "pictures") as progress, contextlib.ExitStack() as stack:
+    with Progress("prepare", len(members), "pictures") as progress, contextlib.ExitStack() as stack:
         stack.callback(pool.shutdown, cancel_futures=True)  # interrupted, it does not work on
         stack.callback(stop.set)
         for batch in _in_order(pool, _batches(data), detector, crop_px, stop):
