@@ -615,3 +615,22 @@ def test_damaged_pictures_are_passed_over_unless_there_is_nothing_else(
     else:
         assert given[-3:] == pytest.approx([225] * 3, abs=5)
         assert str(end.value) == "the stream ended"
+
+
+def test_a_stream_whose_next_key_frame_is_far_is_waited_for(tmp_path: Path) -> None:
+    pictures = clips.greys(200)
+    data = clips.write_clip(tmp_path / "a.ts", pictures, 20, key_every=180).read_bytes()
+    packet = 188
+    middle = data[len(data) // 5 // packet * packet :]  # what says how to decode it comes at 180
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(middle)
+
+    with clips.served(answer) as address, opened(f"{address}/a.ts") as reader:
+        assert "0x0" not in reader.detail
+        given: list[float] = []
+        with pytest.raises(LivecamError, match="the stream ended"):
+            given.extend(bgr.mean() for _, bgr in reader)
+    assert len(given) == 20

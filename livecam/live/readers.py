@@ -25,7 +25,8 @@ from livecam.pyav import av
 from livecam.urls import without_secrets
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
-MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost
+MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost…
+MOST_BAD_AT_FIRST = 1000  # …or at first, when its next key frame may be half a minute away
 IN_PIECES = ("hls", "dash")  # playlists, of which each piece holds the pictures of some seconds
 MOST_STEP_S = 2.0  # between two pictures of such a stream
 ENDED = "the stream ended"
@@ -141,8 +142,9 @@ class StreamReader:
         self._stream.thread_type = "SLICE"  # threads by frame would hold frames back
         self.is_paced = not is_rtsp and _is_file(self._container)
         self._is_in_pieces = not self.is_paced and self._container.format.name in IN_PIECES
-        size = f"{self._stream.width}x{self._stream.height}"
-        self.detail = f"{size} ({self._stream.codec_context.name})"
+        width, codec = self._stream.width, self._stream.codec_context.name
+        # until its first key frame, a stream may not say how large it is
+        self.detail = f"{width}x{self._stream.height} ({codec})" if width else codec
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         before_s: float | None = None
@@ -163,15 +165,17 @@ class StreamReader:
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """A damaged packet is passed over: the next key frame makes it good."""
-        bad = 0
+        bad, most = 0, MOST_BAD_AT_FIRST
         try:
             for packet in self._container.demux(self._stream):
                 try:
-                    yield from packet.decode()
+                    for decoded in packet.decode():
+                        yield decoded
+                        most = MOST_BAD_PACKETS
                     bad = 0
                 except av.error.InvalidDataError:
                     bad += 1
-                    if bad > MOST_BAD_PACKETS:
+                    if bad > most:
                         raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
             is_cut = getattr(error, "errno", None) == errno.EIO  # as FFmpeg says it for HTTP
