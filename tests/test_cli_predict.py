@@ -593,8 +593,8 @@ def test_a_url_is_a_picture(livecam: clips.Command, website: str, path: str) -> 
     ("path", "said"),
     [
         ("gone.png", "the server answers 404"),
-        ("page.html", "not a readable picture"),
-        ("page.jpg", "not a readable picture"),
+        ("page.html", "a web page; expected a picture"),
+        ("page.jpg", "a web page; expected a picture"),
         ("clip.mp4", "not a picture; label clips with: livecam annotate"),
     ],
 )
