@@ -352,6 +352,14 @@ def test_what_comes_again_after_a_loss_is_not_shown_again(readers: Readers) -> N
         begun_anew.end()
 
 
+def test_stamps_that_begin_anew_in_the_midst_are_no_repetition(readers: Readers) -> None:
+    """A channel that plays the same film again and again."""
+    loop = Tap(*[(stamp_s, picture(i)) for i, stamp_s in enumerate((1.0, 2.0, 1.0, 2.0, 1.0))])
+    with capturing(readers, loop, source=STREAM) as capture:
+        until(lambda: capture.captured == 5, "every picture")
+        loop.end()
+
+
 def test_lost_says_why_and_since_when(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_RETRY_S", 0.05)
     monkeypatch.setattr(module, "LAST_RETRY_S", 600.0)

@@ -199,13 +199,17 @@ class Capture:
             self._still.restart()
             self.same_since_s = None
             self._set("live")
+            is_repeated = True  # perhaps, until there is a new picture
             for time_s, bgr in reader:
                 if reader.is_paced:
                     begin_s = self._wait_until(begin_s, time_s)
                 if self._stop.is_set():
                     return None
-                if not reader.is_paced and self._was_shown(time_s):
-                    continue
+                if not reader.is_paced:
+                    is_repeated = is_repeated and self._was_shown(time_s)
+                    if is_repeated:
+                        continue
+                    self._stamp_s = time_s
                 self._put(time_s, bgr)
                 if self._wants_next and (other := self._next_reader()) is not None:
                     return other
@@ -213,11 +217,8 @@ class Capture:
             return None
 
     def _was_shown(self, stamp_s: float) -> bool:
-        """Whether what was opened again only repeats a picture from before."""
-        if stamp_s and self._stamp_s - REPEATED_S < stamp_s <= self._stamp_s:
-            return True
-        self._stamp_s = stamp_s
-        return False
+        """Whether this is a picture from before a stream in pieces was lost."""
+        return stamp_s != 0 and self._stamp_s - REPEATED_S < stamp_s <= self._stamp_s
 
     def _wait_until(self, begin_s: float, time_s: float) -> float:
         """Sleep until a picture's time; returns the beginning, moved on by pauses."""
