@@ -62,7 +62,10 @@ def is_heif(head: bytes) -> bool:
 
 def _decode_heif(name: str, data: np.ndarray) -> Image:
     """Upright: libheif turns it. Raises LivecamError if it is damaged or pi-heif is missing."""
-    require("pi_heif", "heic")
+    try:
+        require("pi_heif", "heic")
+    except LivecamError as error:
+        raise LivecamError(f"{name}: a HEIC picture: {error}") from error
     import pi_heif
 
     try:

@@ -148,7 +148,9 @@ def test_damaged_heic_is_said(bytes_left: int) -> None:
 def test_heic_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(LivecamError, match=r"pi_heif is not installed; .*pip install .*\[heic\]"):
+    with pytest.raises(
+        LivecamError, match=r"^a: .*pi_heif is not installed; .*pip install .*\[heic\]"
+    ):
         decoded(clips.HEIC)
 
 
