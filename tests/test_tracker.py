@@ -399,6 +399,20 @@ def test_the_range_narrows_with_agreeing_views_but_not_without_end() -> None:
     assert least_high - least_low <= widths[-1] < widths[0]
 
 
+@pytest.mark.parametrize(
+    ("qualities", "effective"),
+    [([1], 1), ([1, 1, 1, 1], 4), ([1, 0.01, 0.01, 0.01], 1.0609 / 1.0003)],
+)
+def test_the_range_narrows_by_what_the_views_are_worth(
+    qualities: list[float], effective: float
+) -> None:
+    tracker = tracker_with(confirm_after=1, max_narrowing=1.5, time_constant_s=1e6)
+    for i, quality in enumerate(qualities):
+        (face,) = watch(tracker, i / 4, faces(HERE), bell(40, 12), quality=quality)
+    power = 1 + 0.5 * (1 - 1 / effective)
+    assert face.age_probs == pytest.approx(sharpened(bell(40, 12)[None], power)[0], abs=1e-5)
+
+
 def test_without_narrowing_the_range_stays() -> None:
     tracker = tracker_with(confirm_after=1, max_narrowing=1)
     for i in range(50):
@@ -455,6 +469,12 @@ def test_a_bin_that_is_hardly_likelier_is_not_shown() -> None:
     many = tracker_with(confirm_after=1, time_constant_s=0.01, bin_hold_s=0, bin_margin=0)
     assert len(changes_of_bin(few, *views)) == 1
     assert len(changes_of_bin(many, *views)) > 50
+
+
+def test_the_first_bin_of_a_scheme_is_kept_like_any_other() -> None:
+    views = bell(12.4, 2), bell(12.6, 2)  # children or teenagers
+    few = tracker_with(confirm_after=1, time_constant_s=0.01, bin_hold_s=0)
+    assert changes_of_bin(few, *views) == [0.0]
 
 
 def test_a_bin_that_is_clearly_likelier_is_shown_in_the_end() -> None:
