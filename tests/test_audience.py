@@ -70,6 +70,17 @@ def test_somebody_else_is_another_visitor(second: TrackedFace, begin_s: float) -
     assert len(visits((0, 3, person(1)), (begin_s, 9, second))) == 2
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "visitors"),
+    [(0.5, 0.5, 1), (0.03, 0.03, 1), (0.9, 0.1, 1), (0.03, 0.97, 2), (0.97, 0.03, 2)],
+)
+def test_an_unclear_gender_is_no_reason_to_count_twice(
+    before: float, after: float, visitors: int
+) -> None:
+    seen = (0, 3, person(1, female_prob=before)), (4, 8, person(2, female_prob=after))
+    assert len(visits(*seen)) == visitors
+
+
 def test_who_is_still_seen_does_not_become_somebody_else() -> None:
     found = visits((0, 9, person(1)), (4, 9, person(2, left=150)))
     assert [visit.begin_s for visit in found.values()] == [0, 4]
@@ -80,6 +91,7 @@ def test_of_two_who_left_the_one_who_looks_alike_is_back() -> None:
         (0, 3, person(1, age=20)), (0, 3, person(2, age=60, left=170)), (4, 8, person(3, age=60))
     )
     ends = {visit.age: visit.end_s for visit in found.values()}
+    assert len(found) == 2
     assert ends == {20: pytest.approx(2.9), 60: pytest.approx(7.9)}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hypothesis
 import hypothesis.extra.numpy as arrays
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
-from livecam.prevalence import Z_80, counts
+from livecam.prevalence import PRIOR_PEOPLE, PRIOR_SHARE, Z_80, counts
 
 MEANS = np.array([0.0, 1.5, 3.0])  # of three classes that overlap
 
@@ -64,6 +65,24 @@ def test_sure_answers_are_believed() -> None:
     found, errors = counts(probs, np.tile([0.1, 0.8, 0.1], (4, 1)))
     np.testing.assert_allclose(found, probs, atol=1e-6)
     assert errors.shape == (3,)
+
+
+def test_an_answer_that_says_nothing_is_what_is_common_here() -> None:
+    prior = np.array([0.1, 0.8, 0.1])
+    sure = np.eye(3)[[0, 0, 0, 0, 0, 0, 2, 2, 2]]
+    found, _ = counts(np.concatenate([sure, prior[None]]), np.tile(prior, (10, 1)))
+    wanted = sure.sum(axis=0) + (PRIOR_PEOPLE + PRIOR_SHARE * 10) * prior
+    np.testing.assert_allclose(found[-1], wanted / wanted.sum(), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [100, 8000])
+def test_the_errors_of_sure_answers_are_those_of_chance(n: int) -> None:
+    probs = np.eye(3)[
+        np.arange(n) % 4 // 2 * 2
+    ]  # half of them of the first class, half of the last
+    _, errors = counts(probs, np.tile([0.1, 0.8, 0.1], (n, 1)))
+    chance = np.sqrt(n / 4)
+    np.testing.assert_allclose(errors, [chance, 0, chance], rtol=0.3, atol=1e-3)
 
 
 def test_nobody() -> None:
