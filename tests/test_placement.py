@@ -43,6 +43,18 @@ def test_what_is_chosen_is_where_the_label_is() -> None:
         assert found[0] == pytest.approx(xyxy)
 
 
+def test_the_places_are_around_the_face_and_then_farther_above_and_below() -> None:
+    """Each at an edge of the face, a gap away from it and from the place before."""
+    beside = [(200, 177), (180, 177), (200, 323), (180, 323), (303, 200), (77, 200)]
+    farther = [(x, y) for y in (154, 346, 131, 369, 108, 392) for x in (200, 180)]
+    inside = len(beside)  # covers the face: it is not kept while there is another
+    for number, corner in enumerate([*beside, None, *farther]):
+        found, chosen = places((200, 200, 300, 320), before=(number,))
+        assert chosen == [ABOVE if number == inside else number]
+        if corner is not None:
+            assert found[0] == pytest.approx((*corner, corner[0] + 120, corner[1] + 20))
+
+
 def test_without_a_before_the_most_wanted_place_is_taken() -> None:
     box = (200, 200, 300, 320)
     assert places(box)[1] == places(box, before=(None,))[1] == [ABOVE]
