@@ -115,6 +115,18 @@ def test_a_big_face_does_not_alias(
     assert apart(aligned_crops(shaken, points), aligned_crops(calm, points)) < 4
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_big_face_is_seen_to_the_last_row_and_column(axis: int) -> None:
+    """What is shrunk is a part of the picture: it must not end before the crop does."""
+    slope = np.indices((1400, 1400))[axis] * (255 / 1399)
+    picture = np.repeat(np.round(slope).astype(np.uint8)[..., None], 3, axis=2)
+    points = TEMPLATE[None] * 1024 + (150, 200)  # 8 px of the picture for each of the crop
+    (crop,) = aligned_crops(picture, points.astype(np.float32), 128)
+    pixels = (np.arange(128) + 0.5) * 8 - 0.5 + (200, 150)[axis]
+    seen = crop[..., 0].astype(float).mean(axis=1 - axis)
+    assert seen == pytest.approx(pixels * (255 / 1399), abs=0.8)
+
+
 def test_many_faces_at_once_are_the_same_as_one_by_one(
     astronaut: np.ndarray, landmarks: np.ndarray
 ) -> None:
@@ -145,6 +157,12 @@ def test_a_face_at_the_border_repeats_the_border(
 def test_landmarks_in_odd_places_still_give_a_crop(points: np.ndarray, size_wh: tuple) -> None:
     grey = np.full((size_wh[1], size_wh[0], 3), 77, np.uint8)
     assert np.all(aligned_crops(grey, points[None].astype(np.float32)) == 77)
+
+
+def test_what_is_shrunk_is_averaged() -> None:
+    fine = np.zeros((1, 96, 96, 3), np.uint8)
+    fine[:, ::3, ::3] = 255  # one pixel of nine
+    assert resized(fine, 32).ravel() == pytest.approx(255 / 9, abs=1)
 
 
 @pytest.mark.parametrize("size_px", [64, 96, 128, 160])

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livecam.crops import TEMPLATE
-from livecam.geometry import area, clip, iou_matrix, nms, similarity_transforms, square
+from livecam.geometry import (
+    MAX_SIZE_RATIO,
+    area,
+    clip,
+    distance_matrix,
+    iou_matrix,
+    nms,
+    similarity_transforms,
+    square,
+)
 
 NO_BOXES = np.zeros((0, 4), np.float32)
 
@@ -75,6 +84,21 @@ def test_overlap_is_symmetric_and_between_0_and_1(a: np.ndarray, b: np.ndarray) 
 @given(boxes())
 def test_a_box_is_itself(a: np.ndarray) -> None:
     assert np.array_equal(np.diagonal(iou_matrix(a, a)), (area(a) > 0).astype(np.float32))
+
+
+def test_distances_are_of_centres_in_mean_sizes() -> None:
+    a = np.array([[0, 0, 30, 50], [100, 100, 140, 140]], np.float32)  # of mean size 40
+    b = np.array([[10, 10, 70, 70], [110, 70, 150, 110], [0, 0, 30, 50]], np.float32)
+    apart = np.hypot(np.array([[25, 115, 0], [80, 10, 105]]), np.array([[15, 65, 0], [80, 30, 95]]))
+    assert distance_matrix(a, b) == pytest.approx(apart / [50, 40, 40])
+    assert distance_matrix(a, np.zeros((0, 4), np.float32)).shape == (2, 0)
+
+
+@pytest.mark.parametrize("grown", [1 / MAX_SIZE_RATIO, MAX_SIZE_RATIO])
+def test_a_box_of_another_size_is_far_from_everywhere(grown: float) -> None:
+    box = np.array([[-20, -20, 20, 20]], np.float32)
+    assert distance_matrix(box, box * grown**0.99) == 0
+    assert distance_matrix(box, box * grown**1.01) == np.inf
 
 
 def test_nms_of_nothing_one_and_three() -> None:
