@@ -124,7 +124,7 @@ def test_a_big_face_is_seen_to_the_last_row_and_column(axis: int) -> None:
     (crop,) = aligned_crops(picture, points.astype(np.float32), 128)
     pixels = (np.arange(128) + 0.5) * 8 - 0.5 + (200, 150)[axis]
     seen = crop[..., 0].astype(float).mean(axis=1 - axis)
-    assert seen == pytest.approx(pixels * (255 / 1399), abs=0.8)
+    assert seen == pytest.approx(pixels * (255 / 1399), abs=1.5)
 
 
 def test_many_faces_at_once_are_the_same_as_one_by_one(
