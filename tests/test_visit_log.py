@@ -42,9 +42,29 @@ def see(log: VisitLog, *times_s: float, track: int = 1, source: LiveSource = CAM
 
 
 def kept(log: VisitLog) -> list[tuple[float, float]]:
-    """When each visit began and ended, in s of the clip."""
+    """When each visit began and ended, in s after BEGAN."""
     found = store.read(log.path, 0.0, float("inf"))
     return [(a - BEGAN, b - BEGAN) for a, b in zip(found.begin, found.end, strict=True)]
+
+
+class Clock:
+    """Of the computer, in place of `time`."""
+
+    def __init__(self) -> None:
+        self.unix_s = BEGAN
+
+    def time(self) -> float:
+        return self.unix_s
+
+    def perf_counter(self) -> float:
+        return time.perf_counter()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(visits, "time", clock)
+    return clock
 
 
 @contextlib.contextmanager
@@ -60,6 +80,50 @@ def test_a_visit_is_in_the_file_while_it_goes_on(log: VisitLog) -> None:
     see(log, 0.0, 0.5, 1.0, 1.5)
     ((begin_s, end_s),) = kept(log)
     assert begin_s == 0.0 and 1.0 <= end_s <= 1.5
+
+
+def test_the_file_is_told_now_and_then_that_somebody_looks(log: VisitLog) -> None:
+    told_s = []
+    for second in range(35):
+        see(log, float(second), track=0)
+        told_s.append(store.last_watched(log.path)["camera 0"] - BEGAN)
+    assert sorted(set(told_s)) == [0, 10, 20, 30]
+
+
+def test_visits_of_a_camera_are_dated_by_the_clock_also_after_a_sleep(
+    tmp_path: Path, clock: Clock
+) -> None:
+    with VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=False, began=None) as log:
+        for time_s in (100.0, 101.5):  # of a clock that begins anywhere, and stands still…
+            clock.unix_s = BEGAN + time_s - 100
+            see(log, time_s)
+        for time_s in (106.0, 107.5):  # …while the computer sleeps
+            clock.unix_s = BEGAN + 3600 + time_s - 100
+            see(log, time_s, track=2)
+    first, second = np.array(kept(log))
+    assert first == pytest.approx([0, 1.5], abs=0.5)
+    assert second == pytest.approx([3606, 3607.5], abs=0.5)
+
+
+def test_a_picture_that_was_labelled_late_is_dated_by_when_it_was_taken(
+    tmp_path: Path, clock: Clock
+) -> None:
+    with VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=False, began=None) as log:
+        for time_s in (0.0, 2.0):
+            frame = Frame(0, time_s, np.zeros((120, 160, 3), np.uint8))
+            shot = Shot(frame, time.perf_counter() - 30, CAMERA)
+            clock.unix_s = BEGAN + 30 + time_s
+            log(Labels(shot, [face((10, 10, 60, 70), 1)], NOBODY, is_searched=True))
+    assert np.array(kept(log)) == pytest.approx(np.array([[0, 2]]), abs=0.5)
+
+
+def test_a_clip_labelled_as_fast_as_it_goes_is_dated_as_if_it_played(
+    tmp_path: Path, clock: Clock
+) -> None:
+    with VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=True, began=None) as log:
+        see(log, 0.0, 1.5)  # all in a moment
+        see(log, 600.0, 602.0, track=2)
+    assert np.array(kept(log)) == pytest.approx(np.array([[0, 1.5], [600, 602]]), abs=0.5)
 
 
 def test_what_another_program_holds_is_written_later_and_nobody_waits(log: VisitLog) -> None:
