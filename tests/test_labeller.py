@@ -125,6 +125,21 @@ def test_small_faces_are_left_out_where_a_search_is_slow(people: list[np.ndarray
     assert line.searched_px == 32
 
 
+@pytest.mark.parametrize(
+    ("took_s", "factor"), [(0.26, 1), (0.18, 1), (0.28, (0.28 / 0.25) ** 0.5), (0.1, 0.4**0.5)]
+)
+def test_what_hardly_differs_changes_no_size(
+    people: list[np.ndarray], took_s: float, factor: float
+) -> None:
+    watch = Stopwatch()
+    line = Line(Models(config()), watch, search_within_s=0.25)
+    slowed(line, watch, people, took_s=1.0)
+    before_px = line.searched_px
+    watch.add(SEARCH, took_s)
+    line._adapt()
+    assert line.searched_px == pytest.approx(before_px * factor, rel=1e-3)
+
+
 def test_but_not_while_faces_are_hidden(people: list[np.ndarray]) -> None:
     watch = Stopwatch()
     line = Line(Models(config()), watch, search_within_s=0.25)

@@ -90,6 +90,27 @@ def test_a_row_for_each_hour_that_was_watched(day: Path) -> None:
     np.testing.assert_allclose(sum(each.by_age for each in found.periods), found.total.by_age)
 
 
+TABLE = """\
+                  watched  visits  0-12  13-17  18-24  25-34  35-44  45-54  55-64  65+  female
+2026-05-31 09:00   0:30 h       2     0      0      0      2      0      0      0    0    50 %
+2026-05-31 10:00   1:00 h       0     0      0      0      0      0      0      0    0       -
+2026-05-31 11:00   0:30 h       1     0      0      0      0      0      0      0    1    75 %
+all                2:00 h       3   0±0    0±0    0±0    2±0    0±0    0±0    0±0  1±0    58 %
+"""
+
+
+def test_the_table_for_people(day: Path) -> None:
+    assert report.as_text(report.report(everything(day), MARKETING)) == TABLE.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("watched_s", "text"), [(59.4, "59 s"), (60, "0:01 h"), (3599, "1:00 h"), (90000, "25:00 h")]
+)
+def test_how_long_it_was_watched_in_words(day: Path, watched_s: float, text: str) -> None:
+    period = report.report(everything(day), MARKETING).total
+    assert report.watched(dataclasses.replace(period, watched_s=watched_s)) == text
+
+
 def test_hours_in_which_nobody_looked_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     for hour in ("09", "15"):
