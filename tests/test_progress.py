@@ -41,6 +41,7 @@ def test_work_that_ends_at_once_shows_nothing(clock: Clock, stream: io.StringIO)
         (0, 0, 4, "label: 0  0.0 frames/s"),
         (100, 0, 4, "label: 0/100  0 %  0.0 frames/s"),
         (100, 25, 10, "label: 25/100  25 %  2.5 frames/s  0:30 left"),
+        (100, 4, 10, "label: 4/100  4 %  2.5 s each  4:00 left"),
         (100, 100, 75, "label: 100/100  100 %  1.3 frames/s  1:15"),
         (100, 120, 60, "label: 120/100  120 %  2.0 frames/s  1:00"),  # the total was a guess
     ],
