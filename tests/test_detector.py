@@ -233,6 +233,11 @@ def test_a_large_picture_is_searched_small_and_answered_in_its_own_pixels(
     assert faces.landmarks == pytest.approx(expected.landmarks * 3, abs=15)
 
 
+def test_what_is_too_small_in_the_shrunk_copy_is_not_seen(astronaut: np.ndarray) -> None:
+    assert len(Mtcnn(max_side_px=100).find(astronaut)) == 1
+    assert len(Mtcnn(max_side_px=50).find(astronaut)) == 0  # a face of 10 px
+
+
 def test_min_face_px_counts_in_pixels_of_the_picture_also_when_it_is_shrunk(
     astronaut: np.ndarray,
 ) -> None:
@@ -307,6 +312,20 @@ def test_search_near_finds_a_face_that_has_moved(
     assert len(found) == 1
     assert iou_matrix(found.xyxy, face.xyxy)[0, 0] >= 0.8
     assert found.landmarks == pytest.approx(face.landmarks, abs=8)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_search_near_looks_at_no_face_far_away(
+    detector: Mtcnn, astronaut: np.ndarray, axis: int
+) -> None:
+    two = np.concatenate([astronaut, astronaut], axis=axis)
+    face = detector.find(astronaut)
+    for beyond_px in (0, 512):
+        box = face.xyxy.copy()
+        box[:, [1 - axis, 3 - axis]] += beyond_px
+        found = detector.search_near(two, box, Faces.none())
+        assert len(found) == 1
+        assert iou_matrix(found.xyxy, box)[0, 0] >= 0.8
 
 
 def test_search_near_keeps_the_known_and_adds_no_second_of_them(
