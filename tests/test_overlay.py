@@ -421,6 +421,14 @@ def test_what_is_hidden_has_no_detail_and_all_else_is_as_it_was(
     assert not outside.any()
 
 
+def test_hair_ears_and_chin_are_hidden_too(astronaut: np.ndarray) -> None:
+    """A box ends within the face: a fifth more on every side has no detail either."""
+    drawn = overlay(blur=True)(astronaut, [], hidden=np.array([PORTRAIT], np.float32))
+    around = clipped(PORTRAIT, more=0.2)
+    assert beyond_cells(astronaut[around]) > 1
+    assert beyond_cells(drawn[around]) < 0.6
+
+
 @blurred
 def test_faces_are_hidden_below_their_labels(
     astronaut: np.ndarray, xyxy: tuple[float, ...]

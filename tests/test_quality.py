@@ -86,6 +86,13 @@ def test_even_a_hopeless_view_counts_a_little(grey: int, view: Faces) -> None:
     assert quality(view, flat).tolist() == [np.float32(LEAST)]
 
 
+def test_a_face_counts_by_its_own_size_wherever_it_is(crop: np.ndarray) -> None:
+    small = face(side_px=48)
+    moved = Faces(small.xyxy + 500, small.confidence, small.landmarks + 500)
+    assert quality(moved, crop) == pytest.approx(quality(small, crop), rel=1e-4)
+    assert quality(small, crop) == pytest.approx(quality(face(side_px=96), crop) / 2)
+
+
 def test_noise_is_worth_no_more_than_1() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, CANONICAL_PX, CANONICAL_PX, 3), np.uint8)
     assert quality(face(side_px=4000), noise).tolist() == [1]
