@@ -200,6 +200,13 @@ def test_of_mkvmerge_they_are_whole_too_and_their_end_is_missed(tmp_path: Path) 
         read(clips.cut(path, 0.8), 0.0)
 
 
+def test_a_long_clip_of_matroska_says_its_hours_and_minutes(tmp_path: Path) -> None:
+    greys = [picture[:16, :16] for picture in clips.greys(10)] * 370
+    path = clips.write_clip(tmp_path / "a.mkv", greys, rate=1)  # 1:01:40
+    with Clip("a", path) as clip:
+        assert clip.total == 3700
+
+
 @pytest.mark.parametrize("end_s", [None, 60.0])
 def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path, end_s: float | None) -> None:
     whole = clips.write_clip(tmp_path / "a.mkv", clips.noise(20, (160, 120)), last_stands_s=5.0)

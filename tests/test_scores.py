@@ -160,6 +160,26 @@ def test_quarters_hold_each_face_once() -> None:
     assert masks[3][9]
 
 
+def test_a_quarter_is_a_quarter() -> None:
+    numbers = [rows.nonzero()[0].tolist() for _, rows in quarters(np.arange(8.0))]
+    assert numbers == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_the_gender_of_children_counts_apart() -> None:
+    answer = AgeGender(_sure(12, 13, 40, 12).age_probs, np.array([0.1, 0.9, 0.2, 0.1], np.float32))
+    scores = _score(_labels([12, 13, 40, 12]), answer)  # all female
+    assert scores["gender"]["value"] == 0.25
+    assert scores["gender_13_and_over"] == 0.5
+
+
+def test_central_ranges_have_the_width_of_what_they_hold() -> None:
+    flat = AgeGender(np.full((2, 101), 1 / 101, np.float32), np.array([0.9, 0.9], np.float32))
+    rows = {row["share"]: row for row in _score(_labels([50, 8]), flat)["central_ranges"]}
+    assert rows[0.5]["years"] == pytest.approx(51, abs=1)
+    assert rows[0.9]["years"] == pytest.approx(91, abs=1)
+    assert (rows[0.5]["holds"], rows[0.9]["holds"]) == (0.5, 1)
+
+
 def test_labels_are_those_of_the_set() -> None:
     labels = labels_of(face_set([30, 3], [30, 5]))
     assert labels.low.tolist() == [30, 3]
