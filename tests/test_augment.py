@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from livecam.crops import resized
-from train.augment import augmented
+from train.augment import _moved, augmented
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +42,61 @@ def test_detail_too_fine_for_the_network_averages_out(crop: np.ndarray) -> None:
     for seed in range(4):
         changed = augmented(shaken, 64, np.random.default_rng(seed), level=0.0)
         assert np.abs(changed.astype(int) - 128).max() <= 2
+
+
+# What the docstrings say of the changes, in many draws of one picture.
+
+
+def draws(picture: np.ndarray, n: int = 400, level: float = 1.0) -> np.ndarray:
+    return np.stack([augmented(picture, 48, np.random.default_rng(i), level) for i in range(n)])
+
+
+def flat(level: int) -> np.ndarray:
+    return np.full((48, 48, 3), level, np.uint8)
+
+
+def test_a_third_of_the_pictures_lose_a_rectangle_of_2_to_15_percent() -> None:
+    seen = draws(flat(128))
+    usual = np.median(seen, axis=(1, 2), keepdims=True)
+    share = (np.abs(seen - usual) > 2).any(axis=3).mean(axis=(1, 2))
+    is_hidden = share > 0.005
+    assert is_hidden.mean() == pytest.approx(0.35, abs=0.07)
+    assert share[is_hidden].min() > 0.01
+    assert share[is_hidden].max() < 0.17
+    rows, columns = np.nonzero((np.abs(seen - usual) > 2).any(axis=3).any(axis=0))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, 47, 0, 47)  # anywhere
+
+
+@pytest.mark.parametrize("level", [0.5, 1.0])
+def test_the_light_is_often_less_and_seldom_more(level: float) -> None:
+    light = np.median(draws(flat(100), level=level), axis=(1, 2)).mean(axis=1) / 100
+    least, most = np.exp(-0.8 * level), np.exp(0.3 * level)
+    more = 0.3 * level  # an offset of 20 grey levels, and gains of the colours
+    assert least - more < light.min() < least + more
+    assert most - more < light.max() < most + more
+    assert (light < 0.75).mean() > 2 * (light > 1.25).mean()
+
+
+def test_some_pictures_are_grey_and_the_others_keep_their_colours(crop: np.ndarray) -> None:
+    red_and_blue = np.zeros((48, 48, 3), np.uint8)
+    red_and_blue[:, :24, 0] = red_and_blue[:, 24:, 2] = 180
+    apart = []
+    for picture in draws(red_and_blue):
+        red, _, blue = np.moveaxis(picture.reshape(-1, 3).astype(float), -1, 0)
+        apart.append(np.corrcoef(red, blue)[0, 1] < 0)
+    assert np.mean(apart) == pytest.approx(0.85, abs=0.06)
+
+
+@pytest.mark.parametrize(("level", "most_px"), [(1.0, 48 * 0.16), (0.5, 48 * 0.08)])
+def test_a_face_moves_to_all_sides_but_not_far(level: float, most_px: float) -> None:
+    spot = flat(0)
+    spot[22:26, 22:26] = 200  # in the middle
+    centre = np.array([23.5, 23.5])
+    moved = []
+    for seed in range(400):
+        bright = _moved(spot, 48, np.random.default_rng(seed), level)[..., 0].astype(float)
+        places = np.indices(bright.shape).reshape(2, -1)
+        moved.append((places * bright.ravel()).sum(axis=1) / bright.sum() - centre)
+    assert np.abs(moved).max() == pytest.approx(most_px, abs=1)
+    assert np.mean(moved, axis=0) == pytest.approx([0, 0], abs=0.5)
+    assert np.std(moved, axis=0) == pytest.approx([48 * 0.05 * level] * 2, rel=0.15)

@@ -152,6 +152,15 @@ def test_labels_of_another_camera_are_not_drawn(viewer: Viewer) -> None:
     assert len(viewer.hidden()) == 0
 
 
+@pytest.mark.parametrize(("later", "is_drawn"), [(25, True), (35, False)])  # frames, 30 a second
+def test_labels_last_for_a_second(viewer: Viewer, later: int, is_drawn: bool) -> None:
+    old = shot(0)
+    viewer._take(old)
+    viewer.labeller.done.append(labels(old))  # type: ignore[attr-defined]
+    viewer._take(shot(later))
+    assert (len(viewer.faces()) == 1) == is_drawn
+
+
 def test_the_first_picture_after_an_outage_has_its_faces(viewer: Viewer) -> None:
     viewer.look.trouble = ("camera 0 sends nothing", [])
     new = shot(0)
