@@ -126,10 +126,23 @@ def test_files_are_looked_for_here_then_at_the_user_s(nowhere: Path) -> None:
     assert (config.detector.min_face_px, config.overlay.scale) == (32, 2.0)
 
 
-@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="XDG is Linux's")
-def test_the_user_s_file_follows_xdg() -> None:
-    assert user_file({"XDG_CONFIG_HOME": "/there"}) == Path("/there/livecam/livecam.yaml")
-    assert user_file({"XDG_CONFIG_HOME": ""}) == Path.home() / ".config/livecam/livecam.yaml"
+@pytest.mark.parametrize(
+    ("platform", "environment", "where"),
+    [
+        ("linux", {"XDG_CONFIG_HOME": "/there"}, "/there"),
+        ("linux", {"XDG_CONFIG_HOME": ""}, "~/.config"),
+        ("linux", {}, "~/.config"),
+        ("win32", {"APPDATA": "/there"}, "/there"),
+        ("win32", {}, "~/AppData/Roaming"),
+        ("darwin", {"XDG_CONFIG_HOME": "/there"}, "~/Library/Application Support"),
+    ],
+)
+def test_the_user_s_file_is_where_the_system_keeps_such(
+    monkeypatch: pytest.MonkeyPatch, platform: str, environment: dict[str, str], where: str
+) -> None:
+    expected = Path(where).expanduser() / "livecam" / "livecam.yaml"
+    monkeypatch.setattr(sys, "platform", platform)
+    assert user_file(environment) == expected
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "tracker:\n", "---\n", "\ufeff{}"])
