@@ -187,6 +187,27 @@ def test_faces_that_jump_about_their_place_keep_their_ids() -> None:
     assert np.allclose(centres, [place[:2] for place in (HERE, THERE, FAR)], atol=30)
 
 
+def test_of_two_faces_at_a_track_the_better_one_is_its() -> None:
+    tracker = tracker_with(confirm_after=1)
+    watch(tracker, 0.0, faces(HERE))
+    near, nearest = (115, 105, 80), (102, 100, 80)
+    for order in ((near, nearest), (nearest, near)):
+        first, other = watch(tracker, 0.1, faces(*order))
+        assert first.xyxy == pytest.approx(faces(nearest).xyxy[0])
+        assert other.xyxy == pytest.approx(faces(near).xyxy[0])
+        tracker.forget()
+        watch(tracker, 0.0, faces(HERE))
+
+
+def test_one_face_at_two_tracks_is_that_of_the_nearer_one() -> None:
+    tracker = tracker_with(confirm_after=1)
+    watch(tracker, 0.0, faces((100, 100, 80), (130, 100, 80)))
+    for time_s, place, seen in ((0.1, (128, 100, 80), 2), (0.2, (103, 100, 80), 1)):
+        shown = watch(tracker, time_s, faces(place))
+        assert [face.track_id for face in shown if not face.coasting_s] == [seen]
+        assert len(shown) == 2
+
+
 @pytest.mark.parametrize("fps", [10, 30])
 def test_faces_that_cross_keep_their_ids(fps: int) -> None:
     """They pass at the same height, at 300 px/s; only their motion tells who is who."""
@@ -399,18 +420,20 @@ def test_the_range_narrows_with_agreeing_views_but_not_without_end() -> None:
     assert least_high - least_low <= widths[-1] < widths[0]
 
 
-@pytest.mark.parametrize(
-    ("qualities", "effective"),
-    [([1], 1), ([1, 1, 1, 1], 4), ([1, 0.01, 0.01, 0.01], 1.0609 / 1.0003)],
-)
+@pytest.mark.parametrize("qualities", [[1], [1, 1, 1, 1], [1, 0.01, 0.01, 0.01], [0.2, 1, 0.5]])
+@pytest.mark.parametrize("constant_s", [0.5, 3.0, 1e6])
 def test_the_range_narrows_by_what_the_views_are_worth(
-    qualities: list[float], effective: float
+    qualities: list[float], constant_s: float
 ) -> None:
-    tracker = tracker_with(confirm_after=1, max_narrowing=1.5, time_constant_s=1e6)
+    """By Kish's effective number of views, of which older ones weigh less."""
+    tracker = tracker_with(confirm_after=1, max_narrowing=1.5, time_constant_s=constant_s)
     for i, quality in enumerate(qualities):
         (face,) = watch(tracker, i / 4, faces(HERE), bell(40, 12), quality=quality)
-    power = 1 + 0.5 * (1 - 1 / effective)
-    assert face.age_probs == pytest.approx(sharpened(bell(40, 12)[None], power)[0], abs=1e-5)
+    age_s = np.arange(len(qualities))[::-1] / 4
+    weights = np.array(qualities) * np.exp(-age_s / constant_s)
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    wanted = sharpened(bell(40, 12)[None], 1 + 0.5 * (1 - 1 / effective))[0]
+    assert face.age_probs == pytest.approx(wanted, abs=1e-5)
 
 
 def test_without_narrowing_the_range_stays() -> None:
