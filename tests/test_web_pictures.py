@@ -64,6 +64,7 @@ def test_faces_are_shown_with_their_ages(page: PicturesPage, astronaut: np.ndarr
     assert row[2].startswith("\N{FEMALE SIGN} ")
     shares = [int(cell.removesuffix(" %")) for cell in row[3:]]
     assert sum(shares) == pytest.approx(100, abs=3)
+    assert [int(full) for full in re.findall(r"--full:(\d+)%", response.text)] == shares
     assert head[3 + int(np.argmax(shares))] == face.age_bin
 
 
