@@ -154,10 +154,10 @@ def test_labels_of_another_camera_are_not_drawn(viewer: Viewer) -> None:
 
 @pytest.mark.parametrize(("later", "is_drawn"), [(25, True), (35, False)])  # frames, 30 a second
 def test_labels_last_for_a_second(viewer: Viewer, later: int, is_drawn: bool) -> None:
-    old = shot(0)
+    old = shot(60)
     viewer._take(old)
     viewer.labeller.done.append(labels(old))  # type: ignore[attr-defined]
-    viewer._take(shot(later))
+    viewer._take(shot(60 + later))
     assert (len(viewer.faces()) == 1) == is_drawn
 
 
