@@ -77,7 +77,7 @@ def test_the_light_is_often_less_and_seldom_more(level: float) -> None:
     assert (light < 0.75).mean() > 2 * (light > 1.25).mean()
 
 
-def test_some_pictures_are_grey_and_the_others_keep_their_colours(crop: np.ndarray) -> None:
+def test_some_pictures_are_grey_and_the_others_keep_their_colours() -> None:
     red_and_blue = np.zeros((48, 48, 3), np.uint8)
     red_and_blue[:, :24, 0] = red_and_blue[:, 24:, 2] = 180
     apart = []
