@@ -86,12 +86,12 @@ def _annotate_picture(
 ) -> Done:
     done = Done(opened.input.name)
     frame = Frame(0, 0.0, read_picture(done.name, opened.path))
-    faces = models.look(frame.bgr)  # all of them: the first view confirms
+    faces, hidden = models.look(frame.bgr)
     done.see(frame, faces)
     if table is not None:
         table.write(done.name, frame, faces)
     if path is not None:
-        write_picture(path, Overlay(models.config.overlay)(frame.bgr, faces))
+        write_picture(path, Overlay(models.config.overlay)(frame.bgr, faces, hidden=hidden))
         done.outputs.append(path)
     return done
 

@@ -42,7 +42,12 @@ class Audience:
                 visit = _GoingOn(time_s, time_s, face, face)
                 self._going_on.append(visit)
             visit.see(time_s, face)
-        over = [each for each in self._going_on if time_s - each.end_s > self.config.rejoin_s]
+        tracked = {face.track_id for face in faces}  # hidden for a moment, or not: still there
+        over = [
+            each
+            for each in self._going_on
+            if each.face.track_id not in tracked and time_s - each.end_s > self.config.rejoin_s
+        ]
         self._going_on = [each for each in self._going_on if each not in over]
         return self._count([each for each in self._going_on if each.is_due(time_s)] + over)
 

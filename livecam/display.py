@@ -14,6 +14,9 @@ from livecam.errors import LivecamError
 from livecam.x11 import tell_mapped_soon
 
 QT_NEEDS = ("libX11.so.6", "libSM.so.6", "libXext.so.6")  # by OpenCV's windows, not in its wheel
+WITH_WINDOWS = (  # both packages bring a cv2, and the one installed last is there
+    "pip uninstall opencv-python-headless, then pip install --force-reinstall opencv-python"
+)
 NAME = "livecam"  # of the one window, for OpenCV, which cannot find other than ASCII
 QUIT_KEYS = frozenset("q\x1b")
 MOUSE_LASTS_S = 10.0
@@ -21,6 +24,8 @@ MOUSE_LASTS_S = 10.0
 
 def problem() -> str | None:
     """Why no window can be opened, or None. Asked first: OpenCV would end the process."""
+    if not cv2.currentUIFramework():
+        return f"this OpenCV has no windows; {WITH_WINDOWS}"
     if sys.platform in ("win32", "darwin"):
         return None
     name = os.environ.get("DISPLAY")

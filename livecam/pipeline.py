@@ -168,6 +168,8 @@ class Models:
         """Of faces that are seen only once, each in several views."""
         return self.classifier(crops, self.config.classifier.views)
 
-    def look(self, bgr: Image) -> list[TrackedFace]:
-        """The faces of one picture: confirmed at once, numbered by confidence."""
-        return self.pipeline(frames=1)(Frame(0, 0.0, bgr))
+    def look(self, bgr: Image) -> tuple[list[TrackedFace], Array]:
+        """The faces of one picture, confirmed at once and numbered by confidence; and the boxes of
+        all that may be faces, (n, 4) px: what is to be hidden."""
+        line = self.pipeline(frames=1)
+        return line(Frame(0, 0.0, bgr)), line.boxes(0.0)

@@ -49,6 +49,13 @@ def portrait(astronaut: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def barely_a_face(astronaut: np.ndarray) -> np.ndarray:
+    """(512, 512, 3) BGR: so dim that a face is found with a confidence of 0.6, too little for one
+    that is new."""
+    return cv2.GaussianBlur(astronaut, (0, 0), 8.3)
+
+
+@pytest.fixture(scope="session")
 def people(astronaut: np.ndarray) -> list[np.ndarray]:
     """20 frames of one face that moves to the right by a pixel a frame."""
     import clips

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from people import face
@@ -54,6 +56,18 @@ def test_two_at_once_are_two() -> None:
 def test_who_is_out_of_sight_for_a_moment_is_the_same_visitor() -> None:
     (visit,) = visits((0, 3, person(1)), (5, 8, person(2, left=160))).values()
     assert (visit.begin_s, visit.end_s) == (0, pytest.approx(7.9))
+
+
+def test_a_track_is_one_visitor_however_short_the_time_out_of_sight() -> None:
+    """Hidden for a moment, its face is still there, predicted."""
+    audience, seen = Audience(AudienceConfig(min_dwell_s=0.2, rejoin_s=0.0)), person(1)
+    found: dict[int, Visit] = {}
+    for i in range(60):
+        is_hidden = i % 20 in (8, 9, 10)
+        faces = [dataclasses.replace(seen, coasting_s=0.1)] if is_hidden else [seen]
+        found |= {visit.number: visit for visit in audience(i / 10, faces)}
+    found |= {visit.number: visit for visit in audience.leave()}
+    assert [(visit.begin_s, visit.end_s) for visit in found.values()] == [(0.0, 5.9)]
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,20 @@ def test_a_picture_without_a_face_is_written_too(livecam: clips.Command) -> None
     np.testing.assert_array_equal(cv2.imread("a_livecam.png"), plain)
 
 
+def test_blur_hides_what_may_be_a_face_too(
+    livecam: clips.Command, barely_a_face: np.ndarray
+) -> None:
+    cv2.imwrite("p.png", barely_a_face)
+    assert livecam("annotate", "p.png", "--blur").code == 0
+    written = cv2.imread("p_livecam.png")
+    assert written is not None
+    changed = (written != barely_a_face).any(axis=2)
+    assert changed[60:200, 180:270].mean() > 0.9
+    assert not changed[300:].any()
+    assert livecam("annotate", "p.png", "--overwrite").code == 0
+    np.testing.assert_array_equal(cv2.imread("p_livecam.png"), barely_a_face)
+
+
 def test_a_clip_without_a_face_is_written_too(livecam: clips.Command) -> None:
     clips.write_clip(Path("a.mp4"), clips.greys(8))
     answer = livecam("annotate", "a.mp4", "--tracks", "t.csv")

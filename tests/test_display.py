@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from livecam.display import Window
+from livecam.display import Window, problem
 
 
 @pytest.fixture
@@ -42,3 +42,8 @@ def test_a_window_in_the_dock_is_open(window: Window, monkeypatch: pytest.Monkey
     assert (window.key(), window.is_open) == ("", True)
     assert (window.key(), window.is_open) == ("f", True)
     assert (window.key(), window.is_open) == ("", False)
+
+
+def test_an_opencv_without_windows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
+    assert "pip uninstall opencv-python-headless" in str(problem())

@@ -100,7 +100,7 @@ def test_the_smallest_face_is_that_of_one_line_alone(people: list[np.ndarray]) -
     line = Line(models, Stopwatch())
     line.look_for(400.0)
     assert not any(len(labels.hidden) for labels in see(line, people))
-    assert models.look(people[0])
+    assert models.look(people[0])[0]
     line.look_for(32.0)
     assert ids(see(line, people, begin_s=1.0, first=12)[-1]) == [1]
 

@@ -54,7 +54,7 @@ def test_faces_are_shown_with_their_ages(page: PicturesPage, astronaut: np.ndarr
     assert shown.shape == (640, 640, 3)
     plain = cv2.resize(astronaut, (640, 640), interpolation=cv2.INTER_LINEAR)
     changed = np.abs(shown.astype(int) - plain).max(axis=2) > 60
-    (face,) = page.models.look(astronaut)
+    (face,), _ = page.models.look(astronaut)
     x_min, y_min, x_max, y_max = face.xyxy * 640 / 512
     assert changed[int(y_min) - 40 : int(y_max) + 40, int(x_min) - 10 : int(x_max) + 10].any()
     assert not changed[int(y_max) + 60 :].any()
@@ -95,7 +95,19 @@ def test_settings_hold_here_too(astronaut: np.ndarray) -> None:
     head, _ = rows_in(text)
     assert head[:3] == ["face", "age", "0-12"]
     (shown,) = pictures_in(text)
-    assert not page.models.look(shown)  # nobody is to be seen
+    assert not page.models.look(shown)[0]  # nobody is to be seen
+
+
+def test_blur_hides_what_may_be_a_face_too(barely_a_face: np.ndarray) -> None:
+    shown = {}
+    for blur in (False, True):
+        page = PicturesPage(Models(load_config(flags={"overlay.blur": blur})))
+        text = page.post([Upload("a.png", png(barely_a_face))]).text
+        assert "No face was found in it." in text
+        (shown[blur],) = pictures_in(text)
+    changed = np.abs(shown[True].astype(int) - shown[False]).max(axis=2) > 8
+    assert changed[75:250, 225:340].mean() > 0.5
+    assert not changed[375:].any()
 
 
 # The command

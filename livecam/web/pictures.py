@@ -14,7 +14,7 @@ from http import HTTPStatus
 import cv2
 import numpy as np
 
-from livecam.datatypes import Image, TrackedFace
+from livecam.datatypes import Array, Image, TrackedFace
 from livecam.document import document, wide
 from livecam.drawing import resized_into
 from livecam.errors import LivecamError
@@ -62,12 +62,12 @@ class PicturesPage:
         yield f"<h2>{html.escape(file.name)}</h2>"
         try:
             bgr = decode_picture(file.name, np.frombuffer(file.data, np.uint8))
-            faces = self.models.look(bgr)
+            faces, hidden = self.models.look(bgr)
         except LivecamError as error:
             yield f"<p>{html.escape(str(error))}</p>"
             return
         overlay = Overlay(self.models.config.overlay)
-        yield _picture(overlay, bgr, faces)
+        yield _picture(overlay, bgr, faces, hidden)
         if faces:
             yield wide(("<table>", *self._table(overlay, faces), "</table>"))
         else:
@@ -98,11 +98,11 @@ def _page(parts: Sequence[str]) -> Response:
     return Response(HTTPStatus.OK, "text/html", text)
 
 
-def _picture(overlay: Overlay, bgr: Image, faces: Sequence[TrackedFace]) -> str:
+def _picture(overlay: Overlay, bgr: Image, faces: Sequence[TrackedFace], hidden: Array) -> str:
     """The labelled picture, as large as suits a screen."""
     side_px = int(np.clip(max(bgr.shape[:2]), *SHOWN_PX))
     shown, factor = resized_into(bgr, (side_px, side_px))
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _, encoded = cv2.imencode(".jpg", overlay(shown, faces, factor), quality)
+    _, encoded = cv2.imencode(".jpg", overlay(shown, faces, factor, hidden), quality)
     data = base64.b64encode(encoded.tobytes()).decode()
     return f'<img src="data:image/jpeg;base64,{data}" alt="the picture with its faces labelled">'
