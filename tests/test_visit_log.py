@@ -105,6 +105,18 @@ def test_visits_of_a_camera_are_dated_by_the_clock_also_after_a_sleep(
     assert second == pytest.approx([3606, 3607.5], abs=0.5)
 
 
+def test_who_is_seen_as_a_computer_falls_asleep_has_left_when_it_wakes(
+    tmp_path: Path, clock: Clock
+) -> None:
+    with VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=False, began=None) as log:
+        for i in range(100):
+            clock.unix_s = BEGAN + 0.1 * i + (3600 if i >= 50 else 0)
+            see(log, 0.1 * i, track=1 if not 50 <= i < 60 else 0)
+    first, second = np.array(kept(log))
+    assert first == pytest.approx([0, 4.9], abs=0.5)
+    assert second == pytest.approx([3606, 3609.9], abs=0.5)
+
+
 def test_a_picture_that_was_labelled_late_is_dated_by_when_it_was_taken(
     tmp_path: Path, clock: Clock
 ) -> None:

@@ -11,11 +11,13 @@ from livecam.audience import Audience
 from livecam.classifier import age_prior
 from livecam.config import Config
 from livecam.datatypes import Visit
+from livecam.live.capture import Shot
 from livecam.live.labeller import Labels
 from livecam.live.readers import LiveSource
 from livecam.store import WAIT_S, BusyError, VisitStore
 
 WATCHED_EVERY_S = 10.0  # the file is told so often that somebody looks
+JUMP_S = 10.0  # of the computer's clock beside that of the frames, as after a sleep
 AGAIN_S = 1.0  # after which a file that another program held is tried again
 
 
@@ -63,11 +65,9 @@ class VisitLog:
         if labels.shot.source != self._source:  # another camera
             self._leave()
             self._source = labels.shot.source
-        self._time_s = labels.shot.frame.time_s
         if self._epoch is None or not self._is_dated:
-            # each time: the frames' clock may stand still while a computer sleeps
-            ago_s = time.perf_counter() - labels.shot.taken_s
-            self._epoch = time.time() - ago_s - self._time_s
+            self._set_clock(labels.shot)
+        self._time_s = labels.shot.frame.time_s
         self._keep(self._audience(self._time_s, labels.faces))
         is_due = self._time_s - self._told_s >= WATCHED_EVERY_S
         may_try = self._time_s - self._failed_s >= AGAIN_S
@@ -76,6 +76,15 @@ class VisitLog:
                 self._save()
             except BusyError:  # somebody waits for the picture: next time
                 self._failed_s = self._time_s
+
+    def _set_clock(self, shot: Shot) -> None:
+        """For each frame: theirs may stand still while a computer sleeps, and whoever was seen
+        before has left."""
+        ago_s = time.perf_counter() - shot.taken_s
+        epoch = time.time() - ago_s - shot.frame.time_s
+        if self._epoch is not None and abs(epoch - self._epoch) > JUMP_S:
+            self._leave()
+        self._epoch = epoch
 
     def _keep(self, visits: Iterable[Visit]) -> None:
         self._unsaved.update((visit.number, visit) for visit in visits)
