@@ -16,12 +16,13 @@ import numpy as np
 
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError
-from livecam.pyav import av
+from livecam.pyav import assumed_colorspace, av
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
 
 Trc, Primaries = av.video.reformatter.ColorTrc, av.video.reformatter.ColorPrimaries
 HDR = (Trc.ARIB_STD_B67, Trc.SMPTE2084)  # HLG and PQ
+UNSPECIFIED = 2  # colour space, to FFmpeg
 LEAST_STEP_S = 0.0001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
@@ -275,11 +276,25 @@ class Upright:
         is_wide = aspect is not None and abs(aspect - 1) > 0.01 and 1 / 8 < aspect < 8
         width = round(decoded.width * aspect) if aspect and is_wide else decoded.width
         to: dict[str, Any] = {"format": "bgr24", "width": width, "height": decoded.height}
+        if decoded.colorspace == UNSPECIFIED:
+            to["src_colorspace"] = assumed_colorspace(decoded.height)
         if decoded.color_trc in HDR:  # as telephones film; unmapped, it looks grey and pale
             to |= {"dst_color_trc": Trc.BT709, "dst_color_primaries": Primaries.BT709}
         bgr = self._reformatter.reformat(decoded, **to).to_ndarray()
+        if _is_mirrored(decoded):
+            bgr = bgr[::-1]
         turns = round(decoded.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
+        return np.ascontiguousarray(np.rot90(bgr, turns))
+
+
+def _is_mirrored(decoded: av.VideoFrame) -> bool:
+    """Whether the file wants it so, besides turned: as if upside down, then turned by FFmpeg's
+    angle."""
+    matrix = decoded.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
+    if matrix is None:
+        return False
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    return bool(a * d < b * c)
 
 
 def reason(error: Exception) -> str:

@@ -3,3 +3,13 @@ comes second hang for ever (https://github.com/PyAV-Org/PyAV/issues/1050)."""
 
 import cv2  # noqa: F401, I001
 import av as av
+
+
+Colorspace = av.video.reformatter.Colorspace
+HD_ROWS = 720
+
+
+def assumed_colorspace(rows: int) -> Colorspace:
+    """Of pictures that do not say it, as players have it: BT.709 for high definition, BT.601
+    below."""
+    return Colorspace.ITU709 if rows >= HD_ROWS else Colorspace.ITU601

@@ -18,7 +18,7 @@ from livecam.config import VideoConfig
 from livecam.datatypes import Frame, Image
 from livecam.files import PartialFile, unwritable
 from livecam.interrupts import held
-from livecam.pyav import av
+from livecam.pyav import assumed_colorspace, av
 from livecam.sound import AudioCopy, AudioSource
 
 VIDEOS = (".mp4", ".gif")  # what names end in
@@ -68,7 +68,9 @@ class VideoSink:
                 self._open(bgr, audio)
             assert self._container is not None and self._stream is not None
             picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(_even(bgr)), "bgr24")
-            picture = self._reformatter.reformat(picture, format="yuv420p", **_colours(bgr))
+            picture = self._reformatter.reformat(
+                picture, format="yuv420p", dst_colorspace=assumed_colorspace(len(bgr))
+            )
             picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
             duration_s = frame.duration_s or 1 / float(self.rate)
             picture.duration, picture.time_base = round(duration_s * CLOCK), Fraction(1, CLOCK)
@@ -95,8 +97,7 @@ class VideoSink:
         stream.options = {"crf": str(self.config.crf), "preset": self.config.preset, "bf": "0"}
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.flags |= av.codec.context.Flags.frame_duration  # the last needs it
-        colours = _colours(bgr)
-        stream.codec_context.colorspace = int(colours["dst_colorspace"])
+        stream.codec_context.colorspace = int(assumed_colorspace(len(bgr)))
         stream.codec_context.color_range = int(av.video.reformatter.ColorRange.MPEG)
         self._stream = stream
         if audio is not None:
@@ -155,12 +156,6 @@ def _even(bgr: Image) -> Image:
     if height % 2 == 0 and width % 2 == 0:
         return bgr
     return cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-
-
-def _colours(bgr: Image) -> dict[str, av.video.reformatter.Colorspace]:
-    """The matrix that players assume: BT.709 for high definition, BT.601 below."""
-    spaces = av.video.reformatter.Colorspace
-    return {"dst_colorspace": spaces.ITU709 if bgr.shape[0] >= 720 else spaces.ITU601}
 
 
 class GifSink:

@@ -59,8 +59,10 @@ def write_clip(
     key_every: int = 12,
     sound_at_s: float = 0.0,
     last_stands_s: float | None = None,
+    matrix: av.video.reformatter.Colorspace | None = None,
 ) -> Path:
-    """BGR pictures as a clip: at `rate`, or each at its own time. The last may stand for long."""
+    """BGR pictures as a clip: at `rate`, or each at its own time. The last may stand for long.
+    `matrix`: of their colours, which the clip does not tell."""
     options = {"movflags": "+faststart"} if index_first else {}
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate)
@@ -80,7 +82,7 @@ def write_clip(
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
             frame.pts = round(times_s[i] * ticks) if times_s is not None else i
             frame.time_base = Fraction(1, ticks)
-            packets += stream.encode(frame.reformat(format=pix_fmt))
+            packets += stream.encode(frame.reformat(format=pix_fmt, dst_colorspace=matrix))
         packets += stream.encode()
         if last_stands_s is not None:
             packets[-1].duration = round(last_stands_s * ticks)
@@ -140,12 +142,14 @@ def write_gif(path: Path, pictures: Sequence[np.ndarray], rate: int = 10) -> Pat
     return write_clip(path, pictures, rate, codec="gif", pix_fmt="rgb8")
 
 
-def rotate(path: Path, turns: int) -> Path:
-    """Set the display matrix of an mp4's first track: shown turned by `turns` * 90° clockwise."""
+def rotate(path: Path, turns: int, is_mirrored: bool = False) -> Path:
+    """Set the display matrix of an mp4's first track: shown turned by `turns` * 90° clockwise;
+    before, left and right are changed if it `is_mirrored`."""
     cos, sin = [(1, 0), (0, 1), (-1, 0), (0, -1)][turns % 4]
     one = 1 << 16
+    across = -one if is_mirrored else one
     matrix = struct.pack(
-        ">9i", cos * one, sin * one, 0, -sin * one, cos * one, 0, 0, 0, 1 << 30
+        ">9i", cos * across, sin * across, 0, -sin * one, cos * one, 0, 0, 0, 1 << 30
     )  # fmt: skip
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # version 0: the matrix follows 40 bytes of other fields

@@ -18,6 +18,7 @@ from patience import interrupt_soon
 
 from livecam.clip import Clip, Upright, looked_ahead
 from livecam.errors import LivecamError
+from livecam.pyav import Colorspace
 
 
 def read(path: Path, start_s: float = 0.0, end_s: float | None = None) -> list[tuple[float, int]]:
@@ -105,18 +106,32 @@ def test_total_is_what_start_and_end_leave(tmp_path: Path) -> None:
             assert clip.rate == Fraction(10)
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
-def test_rotated_clips_are_upright(tmp_path: Path, turns: int) -> None:
-    marked = clips.greys(3)
-    for picture in marked:
-        picture[:30] = 255  # a bright upper edge, (120, 160)
-    path = clips.rotate(clips.write_clip(tmp_path / "a.mp4", marked), turns)
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_turned_and_mirrored_clips_are_upright(
+    tmp_path: Path, turns: int, is_mirrored: bool
+) -> None:
+    marked = np.zeros((120, 160, 3), np.uint8)
+    marked[:30], marked[:, :40] = 255, 130  # two sides, (120, 160)
+    path = clips.write_clip(tmp_path / "a.mp4", [marked] * 3)
+    with Clip("a", clips.rotate(path, turns, is_mirrored)) as clip:
+        bgr = next(iter(clip)).bgr
+    wanted = np.rot90(marked[:, ::-1] if is_mirrored else marked, -turns)  # clockwise
+    assert bgr.shape == wanted.shape
+    assert np.abs(bgr.astype(int) - wanted).mean() < 4
+
+
+@pytest.mark.parametrize(("rows", "matrix"), [(360, Colorspace.ITU601), (720, Colorspace.ITU709)])
+def test_a_clip_that_does_not_tell_its_colours_has_those_that_players_assume(
+    tmp_path: Path, rows: int, matrix: Colorspace
+) -> None:
+    bars = np.array([(0, 0, 255), (0, 255, 0), (255, 0, 0), (60, 120, 200)], np.uint8)
+    picture = np.repeat(bars, rows // 2, axis=0)[None].repeat(rows, axis=0)
+    path = tmp_path / "a.mkv"
+    clips.write_clip(path, [picture], codec="ffv1", matrix=matrix)
     with Clip("a", path) as clip:
         bgr = next(iter(clip)).bgr
-    assert bgr.shape == ((160, 120, 3) if turns % 2 else (120, 160, 3))
-    edges = {1: bgr[:, -10:], 2: bgr[-10:], 3: bgr[:, :10]}  # clockwise: up goes to the right
-    assert edges[turns].mean() > 240
-    assert np.rot90(bgr, turns)[60:].mean() < 60
+    assert np.abs(bgr[rows // 2, rows // 4 :: rows // 2].astype(int) - bars).max() <= 6
 
 
 @pytest.mark.parametrize(
