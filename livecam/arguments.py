@@ -17,6 +17,12 @@ SCHEMES_HELP = (  # without the import that lists them
     "age scheme: marketing, decades, life-stages, megaage-7, utk-12, utk-14, utk-8, actors-3, "
     "or one of your settings"
 )
+LABELS_FACES = {  # flags of what is labelled, and the settings that they change
+    "--min-face-px": "detector.min_face_px",
+    "--model": "classifier.model",
+    "--runtime": "classifier.runtime",
+    "--threads": "runtime.threads",
+}
 PORT = 8350  # of the page of visits
 
 
@@ -30,15 +36,13 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
-    common = _common()
-    labelling = _labelling()
-    drawing = _drawing()
-    _add_demo(commands, common, labelling, drawing)
-    _add_run(commands, common, labelling, drawing)
-    _add_annotate(commands, common, labelling, drawing)
-    _add_predict(commands, common, labelling)
-    _add_report(commands, common)
-    _add_serve(commands, common, labelling)
+    common, wording, labelling, drawing = _common(), _wording(), _labelling(), _drawing()
+    _add_demo(commands, common, wording, labelling, drawing)
+    _add_run(commands, common, wording, labelling, drawing)
+    _add_annotate(commands, common, wording, labelling, drawing)
+    _add_predict(commands, common, wording, labelling)
+    _add_report(commands, common, wording)
+    _add_serve(commands, common, wording, labelling)
     _add_config(commands, common)
     _add_doctor(commands, common)
     return parser
@@ -50,32 +54,38 @@ def _common() -> argparse.ArgumentParser:
     return common
 
 
-def _labelling() -> argparse.ArgumentParser:
-    """Flags of every command that labels faces. A flag's dest is the setting it changes."""
+def _wording() -> argparse.ArgumentParser:
+    """Flags of every command that tells ages. A flag's dest is the setting it changes."""
     flags = argparse.ArgumentParser(add_help=False)
-    group = flags.add_argument_group("labelling")
+    group = flags.add_argument_group("wording")
     group.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     group.add_argument(
-        "--min-face-px", dest="detector.min_face_px", type=int, metavar="PX",
+        "--no-gender", dest="overlay.gender", action="store_const", const=False,
+        help="leave gender out",
+    )  # fmt: skip
+    return flags
+
+
+def _labelling() -> argparse.ArgumentParser:
+    """Flags of every command that labels faces."""
+    flags = argparse.ArgumentParser(add_help=False)
+    group = flags.add_argument_group("labelling")
+    group.add_argument(
+        "--min-face-px", dest=LABELS_FACES["--min-face-px"], type=int, metavar="PX",
         help="side of the smallest window searched, in pixels of the source; the box of a face is "
         "about 0.6 as high",
     )  # fmt: skip
     group.add_argument(
-        "--model", dest="classifier.model", metavar="FILE", help="use another .onnx or .keras model"
-    )
-    group.add_argument(
-        "--runtime",
-        dest="classifier.runtime",
-        metavar="NAME",
-        help="of the shipped model: onnx, or keras",
-    )
-    group.add_argument(
-        "--threads", dest="runtime.threads", type=int, metavar="N",
-        help="threads for inference; 0 = one per core",
+        "--model", dest=LABELS_FACES["--model"], metavar="FILE",
+        help="use another .onnx or .keras model",
     )  # fmt: skip
     group.add_argument(
-        "--no-gender", dest="overlay.gender", action="store_const", const=False,
-        help="leave gender out",
+        "--runtime", dest=LABELS_FACES["--runtime"], metavar="NAME",
+        help="of the shipped model: onnx, or keras",
+    )  # fmt: skip
+    group.add_argument(
+        "--threads", dest=LABELS_FACES["--threads"], type=int, metavar="N",
+        help="threads for inference; 0 = one per core",
     )  # fmt: skip
     return flags
 
@@ -189,11 +199,9 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_predict(
-    commands: Any, common: argparse.ArgumentParser, labelling: argparse.ArgumentParser
-) -> None:
+def _add_predict(commands: Any, *parents: argparse.ArgumentParser) -> None:
     predict = commands.add_parser(
-        "predict", parents=[common, labelling], allow_abbrev=False,
+        "predict", parents=parents, allow_abbrev=False,
         help="print the ages in pictures",
         description="Print the faces in pictures, from left to right, with their ages.",
     )  # fmt: skip
@@ -222,7 +230,6 @@ def _add_report(commands: Any, *parents: argparse.ArgumentParser) -> None:
         "or by day if there are several days.",
     )  # fmt: skip
     report.add_argument("visits", type=Path, metavar="FILE", help="the file of visits")
-    report.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
     report.add_argument(
         "--day", type=_day, metavar="DAY", help="only this day: 2026-05-31, today or yesterday"
     )

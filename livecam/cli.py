@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livecam.arguments import parser
+from livecam.arguments import LABELS_FACES, parser
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code, say
 from livecam.interrupts import noted
@@ -280,7 +280,7 @@ def _report(args: argparse.Namespace) -> int:
     if args.camera is not None and args.camera not in cameras:
         raise UsageError(f"--camera {args.camera}: not in {args.visits}; it has {_list(cameras)}")
     visits = store.read(args.visits, begin, end, args.camera)
-    found = report.report(visits, config.scheme, args.by)
+    found = report.report(visits, config.scheme, args.by, config.overlay.gender)
     if args.csv is not None:
         write_text(args.csv, "".join(report.as_csv(found)))
     if args.html is not None:
@@ -300,6 +300,9 @@ def _serve(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam.web.server import Server
 
+    for flag, setting in LABELS_FACES.items():
+        if args.visits is not None and vars(args)[setting] is not None:
+            raise UsageError(f"{flag}: {args.visits} has visits that are labelled already")
     with Server(args.port, *_pages(args.visits, config)) as server:
         print(server.url, flush=True)
         say("open it in a browser on this computer; Ctrl-C ends it")
@@ -314,7 +317,7 @@ def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
         from livecam.web.visits import VisitsPage
 
         store.last_watched(visits)
-        return VisitsPage(visits, config.schemes, config.scheme).get, None
+        return VisitsPage(visits, config).get, None
     from livecam.pipeline import Models
     from livecam.web.pictures import PicturesPage
 

@@ -290,10 +290,10 @@ class Upright:
 def _is_mirrored(decoded: av.VideoFrame) -> bool:
     """Whether the file wants it so, besides turned: as if upside down, then turned by FFmpeg's
     angle."""
-    matrix = decoded.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
+    matrix: Any = decoded.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return False
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
     return bool(a * d < b * c)
 
 

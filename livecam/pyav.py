@@ -4,7 +4,6 @@ comes second hang for ever (https://github.com/PyAV-Org/PyAV/issues/1050)."""
 import cv2  # noqa: F401, I001
 import av as av
 
-
 Colorspace = av.video.reformatter.Colorspace
 HD_ROWS = 720
 

@@ -44,8 +44,9 @@ class Report:
     errors: np.ndarray
 
 
-def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
-    """`by`: hour, day, or None for what fits. Hours and days are those of this computer's clock."""
+def report(visits: Visits, scheme: AgeScheme, by: str | None = None, gender: bool = True) -> Report:
+    """`by`: hour, day, or None for what fits. Hours and days are those of this computer's clock.
+    Without `gender` none is told, whether it was kept or not."""
     spans = [*visits.watched.tolist(), *zip(visits.begin, visits.begin, strict=True)]
     begin, end = min((a for a, _ in spans), default=0.0), max((b for _, b in spans), default=0.0)
     if by is None:
@@ -54,8 +55,10 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None) -> Report:
         by = "hour" if len(days) <= 1 else "day"
     shares, errors = counts(scheme.bin_probs(visits.age_probs), scheme.bin_probs(visits.age_prior))
     female = visits.female_prob
-    has_gender = bool(np.isfinite(female).any())
-    known = np.where(np.isfinite(female), female, np.nanmean(female) if has_gender else 0.0)
+    has_gender = gender and bool(np.isfinite(female).any())
+    known = np.zeros(len(female))
+    if has_gender:
+        known = np.where(np.isfinite(female), female, np.nanmean(female))
     of_both = np.stack([1 - known, known], axis=1)
     by_age = shares[:, :, None] * of_both[:, None, :]
     moments, seconds = _watched_until(visits.watched)

@@ -249,6 +249,17 @@ def test_the_page_is_written_though_the_reader_of_the_table_has_enough(day: Path
     assert html.read_text().endswith("</html>\n")
 
 
+def test_gender_is_left_out_if_that_is_asked_for(
+    day: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(day, "--no-gender") == 0
+    answer = capsys.readouterr().out
+    assert answer and "female" not in answer
+    monkeypatch.setenv("LIVECAM_OVERLAY__GENDER", "false")
+    assert run(day) == 0
+    assert capsys.readouterr().out == answer
+
+
 def test_a_camera_is_chosen(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(day, ("2026-05-31 09:10", 10, 30), hours=5.0, camera="door")
     totals = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import http.client
 import re
@@ -14,8 +15,8 @@ from pathlib import Path
 import pytest
 from patience import PATIENCE_S
 from people import visit
+from settings import SHIPPED
 
-from livecam.ages import SCHEMES
 from livecam.cli import main
 from livecam.store import VisitStore
 from livecam.web.visits import VisitsPage
@@ -41,7 +42,7 @@ def visits(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(visits: Path) -> VisitsPage:
-    return VisitsPage(visits, SCHEMES, SCHEMES["marketing"])
+    return VisitsPage(visits, SHIPPED)
 
 
 def counted(text: str) -> int:
@@ -177,6 +178,26 @@ def test_it_serves_until_it_is_interrupted(visits: Path) -> None:
     assert child.returncode == 130
     assert out == ""
     assert "Traceback" not in err and "GET" not in err
+
+
+def test_gender_is_left_out_if_that_is_asked_for(visits: Path) -> None:
+    overlay = dataclasses.replace(SHIPPED.overlay, gender=False)
+    page = VisitsPage(visits, dataclasses.replace(SHIPPED, overlay=overlay))
+    for target in ("/?period=everything", "/visits.csv?period=everything"):
+        text = page.get(target).text
+        assert "male" not in text.partition("\n")[2]  # behind the names of columns
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--model", "a.onnx"), ("--runtime", "keras"), ("--threads", "2"), ("--min-face-px", "40")],
+)
+def test_flags_of_what_is_labelled_already_are_refused(
+    visits: Path, capsys: pytest.CaptureFixture[str], flag: str, value: str
+) -> None:
+    assert main(["serve", str(visits), flag, value]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and f"{flag}: {visits} has visits that are labelled already" in err
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from livecam import store
 from livecam.ages import AgeScheme
+from livecam.config import Config
 from livecam.days import bounds, day_of
 from livecam.errors import LivecamError, UsageError
 from livecam.report import STEPS, as_csv, report
@@ -51,11 +52,12 @@ class Wanted:
 
 
 class VisitsPage:
-    """What is answered to somebody who opens the page, or asks for its rows. `schemes`, by name,
-    may be chosen; `usual` is that which is shown first."""
+    """What is answered to somebody who opens the page, or asks for its rows. The schemes of
+    `config` may be chosen; its own is shown first."""
 
-    def __init__(self, visits: Path, schemes: Mapping[str, AgeScheme], usual: AgeScheme) -> None:
-        self.visits, self.schemes, self.usual = visits, schemes, usual
+    def __init__(self, visits: Path, config: Config) -> None:
+        self.visits, self.schemes, self.usual = visits, config.schemes, config.scheme
+        self.gender = config.overlay.gender
 
     def get(self, target: str) -> Response:
         path, _, query = target.partition("?")
@@ -65,7 +67,7 @@ class VisitsPage:
             cameras = store.last_watched(self.visits)
             wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
             kept = store.read(self.visits, *bounds(wanted.first, wanted.last), wanted.camera)
-            found = report(kept, wanted.scheme, wanted.by)
+            found = report(kept, wanted.scheme, wanted.by, self.gender)
         except LivecamError as error:  # another program may hold the file for a moment
             is_asked_wrongly = isinstance(error, UsageError)
             status = HTTPStatus.BAD_REQUEST if is_asked_wrongly else HTTPStatus.SERVICE_UNAVAILABLE
