@@ -6,6 +6,10 @@ import re
 import string
 import urllib.parse
 
+WHICH = re.compile(  # of a recorder's cameras, and of a camera's streams: no secret
+    r"(?<=[/?&;_])(?:ch|chn|channel|cam|camera|stream|subtype)=\d{1,3}(?![^/?&;_.])", re.IGNORECASE
+)
+
 
 def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
@@ -42,7 +46,7 @@ def has_split_login(url: str) -> bool:
 
 def without_secrets(url: str) -> str:
     """Neither user and password nor the query, which may hold a token; nor what is in the path
-    from a part like `user=admin&password=…` on."""
+    from a part like `user=admin&password=…` on. Of these it keeps which camera it is."""
     try:
         parts = urllib.parse.urlsplit(url)
         is_odd = has_split_login(url) or (parts.port or 0) < 0
@@ -54,7 +58,8 @@ def without_secrets(url: str) -> str:
             return url[: url.index("//") + 2]
         return _without_settings(re.split("[?#]", rest)[0])
     host, path = parts.netloc.rpartition("@")[2], _without_settings(parts.path)
-    return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))
+    which = "&".join(WHICH.findall(f"{parts.path}?{parts.query}"))
+    return urllib.parse.urlunsplit((parts.scheme, host, path, which, ""))
 
 
 def _without_settings(path: str) -> str:

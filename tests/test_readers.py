@@ -108,6 +108,11 @@ def test_a_file_whose_name_is_a_number(
         ("rtsp://user:secret@[::1]:554/x", "rtsp://[::1]:554/x"),
         ("rtmp://host/app/", "rtmp://host/app/"),
         ("http://host/cams/@door", "http://host/cams/@door"),
+        # which of a recorder's cameras it is
+        ("rtsp://u:p@host/cam/realmonitor?channel=12&subtype=0", None),
+        ("http://host/media.amp?camera=1", None),
+        ("http://host/x?token=channel=1&pwd=1&mychannel=2", "http://host/x"),
+        ("http://host/x?channel=secret&camera=1234&ch=12x", "http://host/x"),
         # what a person types who does not know what has to be escaped
         ("rtsp://user:se/cret@host/x", "host/x"),
         ("rtsp://user:se?cret@host/x", "host/x"),
@@ -119,8 +124,11 @@ def test_a_file_whose_name_is_a_number(
         ("rtsp://user:[secret@host/x?token=1", "host/x"),
         ("http://[host/x?token=secret", "http://[host/x"),
         # cameras that take their settings in the path
-        ("rtsp://host:9/user=admin&password=secret&channel=1", "rtsp://host:9"),
-        ("rtsp://host:9/user=admin_password=secret_channel=1_stream=0.sdp?real", "rtsp://host:9"),
+        ("rtsp://host:9/user=admin&password=secret&channel=1", "rtsp://host:9?channel=1"),
+        (
+            "rtsp://host:9/user=admin_password=secret_channel=1_stream=0.sdp?real",
+            "rtsp://host:9?channel=1&stream=0",
+        ),
         ("rtsp://u:secret@host/live/1/user=admin&password=sec/ret/x", "rtsp://host/live/1"),
         ("http://host/a/cam;pwd=secret", "http://host/a"),
         ("rtsp://u:se/cret@host/a/user=admin&password=secret/x", "host/a"),
@@ -128,8 +136,8 @@ def test_a_file_whose_name_is_a_number(
         ("rtsp://host:9/user=admin&password=sec@ret&channel=1", "rtsp://"),
     ],
 )
-def test_a_url_has_no_secrets_in_its_name(text: str, name: str) -> None:
-    source = LiveSource.parse(text)
+def test_a_url_has_no_secrets_in_its_name(text: str, name: str | None) -> None:
+    source, name = LiveSource.parse(text), name or text.replace("u:p@", "")
     assert source == LiveSource(name, url=text)
 
 
