@@ -100,7 +100,12 @@ def require_place(path: Path) -> None:
     _require_name(path)
     if not os.path.isdir(path.parent):
         raise LivecamError(f"{path}: cannot be written: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
+    require_open_folder(path)
+
+
+def require_open_folder(path: Path) -> None:
+    """Raises LivecamError if there is a folder for this file, which may not be written to."""
+    if os.path.isdir(path.parent) and not os.access(path.parent, os.W_OK):
         raise LivecamError(f"{path}: cannot be written: the folder may not be written to")
 
 

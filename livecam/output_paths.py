@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from livecam.errors import LivecamError, UsageError
-from livecam.files import check_output, real
+from livecam.files import check_output, real, require_open_folder
 from livecam.inputs import CLIP_SUFFIXES, OWN_SUFFIX, Input, Kind
 from livecam.pictures import PICTURE_SUFFIXES, WRITABLE_SUFFIXES
 from livecam.sinks import VIDEOS
@@ -119,6 +119,7 @@ class OutputPaths:
             raise UsageError(f"{path}: is a folder; expected a file")
         if os.path.exists(path) and not self.options.overwrite:
             raise UsageError(f"{path}: exists; give --overwrite to replace it, or --output")
+        require_open_folder(path)
 
 
 def _is_folder(inputs: Sequence[Input], options: AnnotateOptions) -> bool:

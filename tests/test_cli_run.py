@@ -23,7 +23,7 @@ import streams
 from clips import table
 from patience import ENDS, PATIENCE_S, until
 
-from livecam import store
+from livecam import progress, store
 from livecam.filming import film
 from livecam.live import recorder
 from livecam.live.saved_state import SavedState, state_file
@@ -218,10 +218,15 @@ def test_nothing_may_be_wanted(livecam: clips.Command, clip: Path) -> None:
         (["--duration", "0.5", "--max-frames", 12], 5),
     ],
 )  # fmt: skip
-def test_an_end(livecam: clips.Command, clip: Path, limit: list[object], frames: int) -> None:
+def test_an_end(
+    livecam: clips.Command, clip: Path, monkeypatch: pytest.MonkeyPatch,
+    limit: list[object], frames: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(progress, "LOG_EVERY_S", 0.0)
     answer = run(livecam, "a.mp4", "--record", "f.mp4", "--tracks", "t.csv", *limit)
     assert (answer.code, answer.lines) == (0, ["f.mp4", "t.csv"])
     assert summary(answer)[1:3] == (str(frames), str(frames))
+    assert f"a.mp4: {frames}/{frames}  100 %" in answer.err
     played = clips.play(Path("f.mp4"))
     assert played.times_s == pytest.approx([i / 10 for i in range(frames)], abs=1e-3)
     assert all(int(row["frame"]) < frames for row in table("t.csv"))
@@ -358,6 +363,7 @@ def test_what_exists_is_kept_if_there_is_nothing_to_replace_it(livecam: clips.Co
         (["--scheme", "decade"], "unknown scheme 'decade'; did you mean 'decades'"),
         (["--min-face-px", "2"], "detector.min_face_px: expected 12 to 10000"),
         (["--camera", "100"], "--camera 100: expected a number from 0 to 99"),
+        (["--duration", "0:00"], "--duration 0: is over at once; expected more"),
         (["--camera", "-1"], "--camera -1: expected a number from 0 to 99"),
         (["--camera", "/dev/video100"], "--camera /dev/video100: expected a number from 0 to 99"),
     ],

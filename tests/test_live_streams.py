@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import statistics
 import threading
 import time
@@ -277,6 +278,19 @@ def test_run_labels_a_stream(
     rows = table("rows.csv")
     assert len(rows) >= len(played.pictures) / 2
     assert len({row["track_id"] for row in rows}) <= 2
+
+
+def test_it_is_said_that_small_faces_are_left_out(
+    livecam: clips.Command, there_and_back: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVECAM_CAMERA__SEARCH_WITHIN_S", "0.01")
+    monkeypatch.setenv("LIVECAM_DETECTOR__DETECT_EVERY", "1")
+    with streams.MjpegServer(Scene(there_and_back), FPS) as camera:
+        answer = livecam("run", "--headless", "--camera", camera.url, "--duration", 2)
+    *_, note, last = answer.err.splitlines()
+    assert note.startswith(f"{camera.url}: a search for faces takes longer than camera.search_wit")
+    (px,) = re.findall(r", faces from (\d+) px$", last)
+    assert int(px) > 32
 
 
 @both

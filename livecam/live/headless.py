@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
-from livecam.clip import looked_ahead
+from livecam.clip import Clip, looked_ahead
 from livecam.config import Config
 from livecam.datatypes import Frame
 from livecam.errors import LivecamError
@@ -34,7 +34,6 @@ def run_headless(
     fast as it goes."""
     path = options.source.path
     clip = open_clip(options.source.name, path) if path is not None else None
-    total = clip.total if clip is not None else None
     outputs = Outputs(options, config, is_whole_clip=clip is not None)
     summary = outputs.summary
     # of a file the labels are the same each time, however fast the computer
@@ -44,7 +43,7 @@ def run_headless(
         with (
             clip or contextlib.nullcontext(),
             outputs,
-            Progress(summary.name, total, "frames") as progress,
+            Progress(summary.name, _total(clip, options), "frames") as progress,
         ):
             models, few = Models(config), None
             with contextlib.ExitStack() as stack:  # ends before what the pictures are read from
@@ -62,6 +61,7 @@ def run_headless(
                     labels = line(shot)
                     outputs.label(labels)
                     _film(outputs, motion, labels)
+                    _note_size(line, summary, progress)
                     progress.step()
                     if _is_useless(outputs) or interrupts or summary.labelled == options.max_frames:
                         break
@@ -73,6 +73,27 @@ def run_headless(
         summary.captured = summary.labelled
     summary.is_interrupted = bool(interrupts)
     return summary
+
+
+def _total(clip: Clip | None, options: RunOptions) -> int | None:
+    """How many frames will be labelled at most; None if nothing says so."""
+    of_clip = clip.total if clip is not None else None
+    of_time = None
+    if clip is not None and options.duration_s is not None:
+        of_time = math.ceil(options.duration_s * clip.rate)
+    return min((n for n in (of_clip, of_time, options.max_frames) if n is not None), default=None)
+
+
+def _note_size(line: Line, summary: Summary, progress: Progress) -> None:
+    """Say it once that small faces are left out; the summary has from what size on at worst."""
+    if line.searched_px <= line.min_face_px:
+        return
+    if summary.faces_from_px is None:
+        progress.note(
+            f"{summary.name}: a search for faces takes longer than camera.search_within_s; the "
+            "smallest are left out"
+        )
+    summary.faces_from_px = max(summary.faces_from_px or 0.0, line.searched_px)
 
 
 def _is_useless(outputs: Outputs) -> bool:

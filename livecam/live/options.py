@@ -33,6 +33,8 @@ class RunOptions:
         for flag, path, suffixes in wanted:
             if path is not None:
                 check_output(flag, path, suffixes, source, self.overwrite)
+        if self.duration_s == 0:
+            raise UsageError("--duration 0: is over at once; expected more")
         if self.began is not None and (self.source.path is None or self.visits is None):
             raise UsageError("--filmed: says when a file was filmed, for --visits; give both")
         if self.visits is not None:

@@ -39,6 +39,7 @@ class Summary:
     label_rate: float = 0.0  # a second, from the first labelled picture to the last
     tracks: int = 0
     visits: int | None = None  # None: not asked for
+    faces_from_px: float | None = None  # None: all sizes that were asked for were looked for
     outputs: list[Path] = field(default_factory=list)
     notices: deque[str] = field(default_factory=deque)  # what a person should know, until told
     latency_ms: tuple[float, float] | None = None  # median, 95th percentile
@@ -54,6 +55,8 @@ class Summary:
         ]
         if self.visits is not None:
             words.append(counted(self.visits, "visit"))
+        if self.faces_from_px is not None:
+            words.append(f"faces from {self.faces_from_px:.0f} px")
         if self.latency_ms is not None:
             p50, p95 = self.latency_ms
             words.append(f"camera to screen {p50:.0f} ms (95 % within {p95:.0f} ms)")
