@@ -71,7 +71,7 @@ class Done:
 
 def annotate(source: Input, paths: OutputPaths, models: Models, table: TrackTable | None) -> Done:
     """Label one input. Raises LivecamError; what was written until then is whole."""
-    with Opened(source) as opened:
+    with Opened(source, is_shown=True) as opened:
         path = paths.of(source, opened.kind) if paths.options.write_video else None
         if opened.kind == "picture":
             return _annotate_picture(opened, path, models, table)

@@ -26,6 +26,7 @@ import cv2
 
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES, is_heif
+from livecam.progress import Progress
 from livecam.urls import (
     has_split_login,
     in_ascii,
@@ -42,6 +43,7 @@ CLIP_SUFFIXES = frozenset(
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself
 DOWNLOAD_TIMEOUT_S = 20.0
 AUTHORIZATION = "Authorization"
+MB = 1_000_000
 CHUNK_BYTES = 1 << 14  # of a download, between two looks at whether it is still wanted
 
 PICTURES_BEGIN = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\0", b"MM\0*")
@@ -174,11 +176,16 @@ class Opened:
     """An input whose bytes are on disk; a download or stdin is a temporary file until `close`.
 
     A context manager. Raises LivecamError if the input is missing, empty or out of reach, and,
-    while it is fetched, as soon as it has more than `most_bytes` or `stop` is set.
+    while it is fetched, as soon as it has more than `most_bytes` or `stop` is set. Fetching for
+    long `is_shown` on stderr.
     """
 
     def __init__(
-        self, source: Input, most_bytes: float = math.inf, stop: threading.Event | None = None
+        self,
+        source: Input,
+        most_bytes: float = math.inf,
+        stop: threading.Event | None = None,
+        is_shown: bool = False,
     ) -> None:
         if source.problem is not None:
             raise LivecamError(source.problem)
@@ -190,7 +197,7 @@ class Opened:
             else:
                 self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
                 self.path = Path(self._folder.name) / f"input{source.suffix}"
-                _fetch(source, self.path, most_bytes, stop or threading.Event())
+                _fetch(source, self.path, most_bytes, stop or threading.Event(), is_shown)
                 _require_no_page(source.name, self.path)
             _require_bytes(source.name, self.path)
             self.kind = _kind(source, self.path)
@@ -209,17 +216,27 @@ class Opened:
             self._folder.cleanup()
 
 
-def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) -> None:
+def _fetch(
+    source: Input, path: Path, most_bytes: float, stop: threading.Event, is_shown: bool
+) -> None:
     """The bytes of stdin, of a named pipe or of a URL, which may never end, into a file."""
     try:
-        with _stream(source) as stream, path.open("wb") as file:
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(_stream(source))
+            _require_no_camera(source.name, stream)
+            file = stack.enter_context(path.open("wb"))
+            megabytes = round(getattr(stream, "length", None) or 0) // MB
+            progress = stack.enter_context(
+                Progress(source.name, megabytes or None, "MB", is_shown=is_shown)
+            )
             while chunk := stream.read1(CHUNK_BYTES):  # what is there: a camera may give it slowly
                 if stop.is_set():
                     raise LivecamError(f"{source.name}: interrupted")
                 file.write(chunk)
+                progress.step(file.tell() // MB - progress.done)
                 if file.tell() > most_bytes:
                     raise LivecamError(
-                        f"{source.name}: more than {most_bytes / 1e6:.0f} MB; expected a picture"
+                        f"{source.name}: more than {most_bytes / MB:.0f} MB; expected a picture"
                     )
             _require_end(source.name, stream, file.tell())
     except urllib.error.HTTPError as error:
@@ -234,6 +251,15 @@ def _fetch(source: Input, path: Path, most_bytes: float, stop: threading.Event) 
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise LivecamError(f"{source.name}: cannot be fetched: {_one_line(reason)}") from error
+
+
+def _require_no_camera(name: str, stream: io.BufferedIOBase) -> None:
+    """Which sends one picture after the other, without an end."""
+    headers = getattr(stream, "headers", {})
+    if "multipart/x-mixed-replace" in headers.get("Content-Type", "").lower():
+        raise LivecamError(
+            f"{name}: a camera; expected a picture or a clip; livecam run --camera plays it"
+        )
 
 
 def _require_end(name: str, stream: io.BufferedIOBase, got: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are 
 WRITABLE_SUFFIXES = frozenset({*image_types, ".webp", ".avif"})
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})  # as telephones save photographs
 PICTURE_SUFFIXES = WRITABLE_SUFFIXES | HEIF_SUFFIXES
+AVIF_HEAD_BYTES = 16_384  # how a picture is turned stands before its pixels
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 
 
@@ -44,6 +46,8 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
         if "MAX_IMAGE" in str(error):
             raise LivecamError(_too_large(name)) from error
         raise LivecamError(f"{name}: not a readable picture ({error.err})") from error
+    if bgr is not None and data[4:8].tobytes() == b"ftyp":
+        bgr = _turned(bgr, data)
     if bgr is None and is_heif(data[:12].tobytes()):
         bgr = _decode_heif(name, data)
     if bgr is None:
@@ -53,6 +57,17 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
     if bgr.shape[0] * bgr.shape[1] > MAX_PIXELS:
         raise LivecamError(_too_large(name))
     return bgr
+
+
+def _turned(bgr: Image, data: np.ndarray) -> Image:
+    """OpenCV leaves AVIF as it was stored. Two boxes say how it is meant, in this order: `irot` by
+    how many quarters anticlockwise, `imir` which sides change places (ISO/IEC 23008-12)."""
+    head = data[:AVIF_HEAD_BYTES].tobytes()
+    if turns := re.search(rb"\0\0\0\x09irot(.)", head, re.DOTALL):
+        bgr = np.rot90(bgr, turns[1][0])
+    if sides := re.search(rb"\0\0\0\x09imir(.)", head, re.DOTALL):
+        bgr = bgr[:, ::-1] if sides[1][0] else bgr[::-1]
+    return np.ascontiguousarray(bgr)
 
 
 def is_heif(head: bytes) -> bool:

@@ -236,6 +236,16 @@ def turned_jpeg(picture: np.ndarray, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
 
 
+def turned_avif(picture: np.ndarray, orientation: int) -> bytes:
+    """An AVIF that is to be turned as EXIF's orientations are."""
+    from PIL import Image  # of scikit-image
+
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(picture[..., ::-1]).save(file, "avif", exif=exif, quality=95)
+    return file.getvalue()
+
+
 def png_that_claims(width: int, height: int) -> bytes:
     """A header alone: nothing that could be decoded."""
 

@@ -19,10 +19,11 @@ import clips
 import cv2
 import numpy as np
 import pytest
+import streams
 from clips import FIELDS, table
 from patience import ENDS
 
-from livecam import annotate
+from livecam import annotate, progress
 from livecam.errors import LivecamError
 from livecam.pictures import WRITABLE_SUFFIXES
 from livecam.threads import WAITING
@@ -879,6 +880,34 @@ def test_a_clip_that_does_not_come_to_its_end_is_not_labelled(
     end = f"the connection ended after {len(whole) // 2} of {len(whole)} bytes"
     assert line == f"livecam: {address}/a.ts: cannot be fetched: {end}"
     assert not Path("a_livecam.mp4").exists()
+
+
+def test_a_camera_is_not_fetched_for_ever(livecam: clips.Command, people: list[np.ndarray]) -> None:
+    with streams.MjpegServer(lambda time_s: people[0], 10) as camera:
+        for command in ("annotate", "predict"):
+            line = livecam(command, camera.url).failure(1)
+            assert line.endswith(
+                "a camera; expected a picture or a clip; livecam run --camera plays it"
+            )
+
+
+def test_a_long_download_shows_how_far_it_is(
+    livecam: clips.Command, talking_clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LOG_EVERY_S", 0.0)
+    data = talking_clip + b"\0\0\0\x08free" + bytes(5_500_000)
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
+
+    with clips.served(answer) as website:
+        url = f"{website}/a.mp4"
+        assert livecam("annotate", url).code == 0
+        told = livecam("annotate", url, "--overwrite").err
+    assert re.search(rf"{url}: 3/5  60 %  [\d.]+ MB/s  \d:\d\d left\n", told)
 
 
 def test_nobody_answers(livecam: clips.Command, picture: Path) -> None:

@@ -950,9 +950,8 @@ def test_an_interrupted_predict_closes_its_table(
 
 
 def endless(request: http.server.BaseHTTPRequestHandler) -> None:
-    """As a camera answers: pictures for ever, of /slow a byte at a time."""
+    """Bytes for ever, of /slow one at a time."""
     request.send_response(200)
-    request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
     request.end_headers()
     is_slow = request.path == "/slow"
     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import clips
@@ -63,9 +64,10 @@ UPRIGHT = {
 }
 
 
+@pytest.mark.parametrize("turned", [clips.turned_jpeg, clips.turned_avif])
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_exif_orientation_is_applied(orientation: int) -> None:
-    bgr = decoded(clips.turned_jpeg(QUARTERS, orientation))
+def test_pictures_are_upright(turned: Callable[[np.ndarray, int], bytes], orientation: int) -> None:
+    bgr = decoded(turned(QUARTERS, orientation))
     expected = UPRIGHT[orientation](QUARTERS)
     assert bgr.shape == expected.shape
     for row in (8, -8):
