@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 from faces_data import write_utkface
+from patience import PATIENCE_S, until
 from with_keras import deprecated_in_numpy, require_module
 
 from livecam.ages import median_age
@@ -129,6 +130,21 @@ def test_a_killed_run_resumes_to_the_same_curve(run: Path, data: Path) -> None:
     assert [row[0] for row in resumed] == [row[0] for row in expected]
     for got, wanted in zip(resumed[1:], expected[1:], strict=True):
         np.testing.assert_allclose(np.float64(got), np.float64(wanted), rtol=0.002)
+
+
+def test_an_interrupted_run_ends_at_once(data: Path) -> None:
+    """Whatever TensorFlow's threads do at that moment."""
+    folder = data.parent / "interrupted"
+    arguments = [*_arguments(data, folder), "--epochs", "1000"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "train.fit", *map(str, arguments)],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until((folder / "last.weights.h5").exists, "the first epoch", within_s=120)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=PATIENCE_S)
+    assert child.returncode == 130
+    assert err.endswith("python -m train.fit: interrupted\n")
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,10 @@ epoch that was best on the dev part, float32, no optimiser state), `scores.json`
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
@@ -106,5 +108,13 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
     return read_recipe(source, settings)
 
 
+def _leave(code: int) -> NoReturn:
+    """At once: a thread of TensorFlow that still makes batches would abort Python as it ends, or
+    keep it from ending."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())
