@@ -6,6 +6,7 @@ the scheme needs no retraining.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,6 +82,13 @@ def median_age(age_probs: Array) -> Array:
     """
     middle = (np.cumsum(age_probs, axis=1) < 0.5 - 1e-6).sum(axis=1)
     return np.minimum(middle, AGES - 1).astype(np.float32)
+
+
+def likeness(one: tuple[Array, float], other: tuple[Array, float]) -> float:
+    """Of two answers: ages (101,), and how likely female. Bhattacharyya's coefficient, 0 to 1."""
+    (p, p_female), (q, q_female) = one, other
+    genders = math.sqrt(p_female * q_female) + math.sqrt((1 - p_female) * (1 - q_female))
+    return float(np.sqrt(p * q).sum()) * genders
 
 
 @dataclass(frozen=True, slots=True, eq=False)

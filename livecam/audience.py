@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from livecam.ages import likeness
 from livecam.config import AudienceConfig
 from livecam.datatypes import TrackedFace, Visit
 from livecam.geometry import distance_matrix
@@ -124,7 +125,6 @@ class _GoingOn:
         return bool(distance_matrix(self.face.xyxy[None], face.xyxy[None])[0, 0] <= REACH)
 
     def likeness(self, face: TrackedFace) -> float:
-        """Of what is said about age and gender: Bhattacharyya's coefficient."""
-        p, q = self.best.female_prob, face.female_prob
-        genders = np.sqrt(p * q) + np.sqrt((1 - p) * (1 - q))
-        return float(np.sqrt(self.best.age_probs * face.age_probs).sum() * genders)
+        return likeness(
+            (self.best.age_probs, self.best.female_prob), (face.age_probs, face.female_prob)
+        )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from livecam.ages import CENTRAL_RANGE, AgeRange, AgeScheme, median_age, sharpened
+from livecam.ages import CENTRAL_RANGE, AgeRange, AgeScheme, likeness, median_age, sharpened
 from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import distance_matrix, iou_matrix
 
 FADING_S = 0.25  # time constant of the velocity of a face that is not seen
 LATELY = 3  # frames
+LONG_GAP_S = 5.0  # after a pause, a lost camera or a computer's sleep
+WALKS_FACES_PER_S = 10.0  # 1.5 m/s, with faces 15 cm wide…
+FARTHEST_WALK = 2.5  # …but so many faces at most
+KNOWN_AFTER = 3  # answers, after which one that is less like them…
+LEAST_LIKENESS = 0.25
+STRANGERS_AFTER = 3  # …is held back, and so many in a row are about somebody else
 
 
 class Tracker:
@@ -40,6 +45,8 @@ class Tracker:
         self._due: list[_Track] = []  # what `choose_due` gave last, for `learn`
         self._ids = itertools.count(1)
         self.changed_s = math.inf  # when a face last came, or was not seen where one should be
+        self._last_s = -math.inf  # of the last frame…
+        self._step_s = math.inf  # …and from the one before to it
 
     def predict(self, time_s: float) -> Array:
         """Where the tracks' faces should be now: (n, 4) px."""
@@ -49,7 +56,7 @@ class Tracker:
     def missed(self, time_s: float, faces: Faces) -> Array:
         """Where faces should be that are not among these: (n, 4) px. One that has been away for
         some frames is not looked for."""
-        found = {row for row, _ in self._matches(time_s, faces)}
+        found = self._matches(time_s, faces)
         lately = [row for row, track in enumerate(self._tracks) if track.misses < LATELY]
         return self.predict(time_s)[[row for row in lately if row not in found]]
 
@@ -59,9 +66,14 @@ class Tracker:
         self.changed_s = math.inf
 
     def update(self, time_s: float, faces: Faces) -> None:
-        """Match the faces of one frame with the tracks; births and deaths."""
+        """Match the faces of one frame with the tracks; births and deaths. After a gap in time it
+        knows nobody, unless frames are that far apart anyway."""
+        gap_s = time_s - self._last_s
+        if gap_s > max(self.config.max_coast_s, LONG_GAP_S, 3 * self._step_s):
+            self.forget()
+        self._last_s, self._step_s = time_s, gap_s
         self.changed_s = min(self.changed_s, time_s)  # a start
-        face_of = dict(self._matches(time_s, faces))
+        face_of = self._matches(time_s, faces)
         for row, track in enumerate(self._tracks):
             if row in face_of:
                 track.measure(time_s, faces, face_of[row])
@@ -82,28 +94,35 @@ class Tracker:
             return track.misses == 0
         return time_s - track.seen_s <= self.config.max_coast_s
 
-    def _matches(self, time_s: float, faces: Faces) -> Iterator[tuple[int, int]]:
-        """Pairs (track, face), each used once: by overlap, then by distance, best first."""
+    def _matches(self, time_s: float, faces: Faces) -> dict[int, int]:
+        """Track -> face, each used once: by overlap, then by distance, best first; then whoever has
+        moved on."""
+        matches: dict[int, int] = {}
         if not self._tracks or not len(faces):
-            return
+            return matches
         predicted = self.predict(time_s)
-        taken_tracks: set[int] = set()
-        taken_faces: set[int] = set()
-        for likeness, least in (
-            (iou_matrix, self.config.min_iou),
-            (_nearness, -self.config.max_distance),
-        ):
-            if len(taken_tracks) == len(predicted) or len(taken_faces) == len(faces):
-                return
-            score = likeness(predicted, faces.xyxy)
-            best_first = np.argsort(-score, axis=None, kind="stable")
-            for row, column in zip(*np.unravel_index(best_first, score.shape), strict=True):
-                if score[row, column] <= least:
-                    break
-                if row not in taken_tracks and column not in taken_faces:
-                    taken_tracks.add(row)
-                    taken_faces.add(column)
-                    yield int(row), int(column)
+        _match(-iou_matrix(predicted, faces.xyxy), -self.config.min_iou, matches)
+        if min(len(predicted), len(faces)) > len(matches):
+            distance = distance_matrix(predicted, faces.xyxy)
+            _match(distance, self.config.max_distance, matches)
+            matches |= self._moved_on(time_s, faces, distance, matches)
+        return matches
+
+    def _moved_on(
+        self, time_s: float, faces: Faces, distance: Array, matches: dict[int, int]
+    ) -> dict[int, int]:
+        """Whoever walks past a slow camera moves by more than a face between two frames: of what is
+        left, a track seen a moment ago and a face in its reach, where either has no other. Its
+        motion is known badly or not at all, so it may also be near where the track was."""
+        seen = np.stack([track.xyxy for track in self._tracks])
+        ago_s = np.array([time_s - track.seen_s for track in self._tracks])
+        reach = np.minimum(WALKS_FACES_PER_S * ago_s, FARTHEST_WALK)
+        is_reached = np.minimum(distance, distance_matrix(seen, faces.xyxy)) <= reach[:, None]
+        lost = [row for row, track in enumerate(self._tracks) if track.misses >= LATELY]
+        is_reached[[*lost, *matches]] = False
+        is_reached[:, list(matches.values())] = False
+        is_only = (is_reached.sum(axis=1) == 1)[:, None] & (is_reached.sum(axis=0) == 1)
+        return {int(row): int(column) for row, column in np.argwhere(is_reached & is_only)}
 
     def choose_due(self, time_s: float) -> Faces:
         """The faces to be classified in this frame: confirmed, measured now, sure, new or stale.
@@ -128,15 +147,24 @@ class Tracker:
         return waited_s >= 1 / self.config.classify_per_s - 1e-3
 
     def learn(self, time_s: float, answers: AgeGender, quality: Array) -> None:
-        """Add the answers for the faces that `choose_due` gave, weighted by their quality (n,)."""
+        """Add the answers for the faces that `choose_due` gave, weighted by their quality (n,). A
+        track of which they say something else altogether, again and again, gets a new id: somebody
+        has stepped in front, or taken a place that was just left."""
         for i, track in enumerate(self._due):
-            track.views.add(
-                time_s,
-                answers.age_probs[i],
-                float(answers.female_prob[i]),
-                float(quality[i]),
-                self.config.time_constant_s,
+            view = _View(
+                time_s, answers.age_probs[i], float(answers.female_prob[i]), float(quality[i])
             )
+            if track.is_of_another(view):
+                track.strange.append(view)
+                track.views.last_s = time_s  # it had its turn
+                if len(track.strange) < STRANGERS_AFTER:
+                    continue
+                track.track_id, track.views, track.bin = next(self._ids), _Views(), _StickyBin()
+            else:
+                track.strange = [view]
+            for each in track.strange:
+                track.views.add(each, self.config.time_constant_s)
+            track.strange = []
 
     def read_out(self, time_s: float) -> list[TrackedFace]:
         """Move the shown bins on to that time; the confirmed tracks, those out of sight included
@@ -180,8 +208,17 @@ class Tracker:
         return [each.pooled for each in views if each.pooled is not None]
 
 
-def _nearness(a: Array, b: Array) -> Array:
-    return -distance_matrix(a, b)
+def _match(cost: Array, most: float, matches: dict[int, int]) -> None:
+    """Add to `matches` the pairs (row, column) that cost less than `most`, the cheapest first; each
+    row and column is used once."""
+    taken = set(matches.values())
+    cheapest_first = np.argsort(cost, axis=None, kind="stable")
+    for row, column in zip(*np.unravel_index(cheapest_first, cost.shape), strict=True):
+        if cost[row, column] >= most:
+            return
+        if row not in matches and column not in taken:
+            matches[int(row)] = int(column)
+            taken.add(column)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,6 +230,16 @@ class _Pooled:
     age_low: int
     age_high: int
     bin_probs: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What was said of a face once."""
+
+    time_s: float
+    age_probs: Array
+    female_prob: float
+    quality: float
 
 
 @dataclass(eq=False)
@@ -208,17 +255,15 @@ class _Views:
     female_logit: float = 0.0
     pooled: _Pooled | None = None  # worked out once after each view
 
-    def add(
-        self, time_s: float, probs: Array, female: float, quality: float, constant_s: float
-    ) -> None:
-        keep = float(np.exp(-(time_s - self.last_s) / constant_s)) if self.samples else 0.0
-        female = min(max(female, 1e-4), 1 - 1e-4)
-        total = self.weight * keep + quality
-        share = quality / total
-        self.log_probs += share * (np.log(np.maximum(probs, 1e-9)) - self.log_probs)
+    def add(self, view: _View, constant_s: float) -> None:
+        keep = float(np.exp(-(view.time_s - self.last_s) / constant_s)) if self.samples else 0.0
+        female = min(max(view.female_prob, 1e-4), 1 - 1e-4)
+        total = self.weight * keep + view.quality
+        share = view.quality / total
+        self.log_probs += share * (np.log(np.maximum(view.age_probs, 1e-9)) - self.log_probs)
         self.female_logit += share * (np.log(female / (1 - female)) - self.female_logit)
-        self.weight, self.weight2 = total, self.weight2 * keep**2 + quality**2
-        self.last_s = time_s
+        self.weight, self.weight2 = total, self.weight2 * keep**2 + view.quality**2
+        self.last_s = view.time_s
         self.samples += 1
         self.pooled = None
 
@@ -264,6 +309,7 @@ class _Track:
     misses: int = 0  # in a row
     track_id: int | None = None
     views: _Views = field(default_factory=_Views)
+    strange: list[_View] = field(default_factory=list)  # the last ones, held back
     bin: _StickyBin = field(default_factory=_StickyBin)
 
     @classmethod
@@ -277,6 +323,13 @@ class _Track:
         moving_s = FADING_S * (1 - math.exp(-(time_s - self.seen_s) / FADING_S))
         shift = np.clip(self.velocity * moving_s, -size, size)
         return (self.xyxy + np.concatenate([shift, shift])).astype(np.float32)
+
+    def is_of_another(self, view: _View) -> bool:
+        """Whether it is hardly what was said of this face before."""
+        known, said = self.views, (view.age_probs, view.female_prob)
+        if known.samples < KNOWN_AFTER:
+            return False
+        return likeness((known.age_probs(1.0), known.female_prob), said) < LEAST_LIKENESS
 
     def measure(self, time_s: float, faces: Faces, row: int) -> None:
         xyxy = faces.xyxy[row]

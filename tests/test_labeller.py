@@ -51,7 +51,7 @@ def test_who_stays_keeps_the_number_and_who_comes_after_a_gap_gets_another(
 
 
 def test_of_a_file_frames_may_be_far_apart(people: list[np.ndarray]) -> None:
-    line = Line(Models(config()), Stopwatch(), is_live=False)
+    line = Line(Models(config()), Stopwatch())
     seen = [see(line, [bgr], begin_s=6.0 * i, first=i)[0] for i, bgr in enumerate(people)]
     assert [ids(labels) for labels in seen] == [[], []] + 10 * [[1]]
 

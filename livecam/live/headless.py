@@ -56,7 +56,7 @@ def run_headless(
                 else:
                     newest = _newest_frames(outputs, watch, progress, interrupts)
                     shots = stack.enter_context(contextlib.closing(newest))
-                line = Line(models, watch, within_s, few, is_live=clip is None)
+                line = Line(models, watch, within_s, few)
                 for shot in shots:
                     labels = line(shot)
                     outputs.label(labels)

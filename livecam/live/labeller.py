@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from livecam.pipeline import Models, Pipeline
 
 KEPT = 2  # results that nobody took: each holds its picture
-LONG_GAP_S = 5.0  # after a pause, a lost camera or a computer's sleep
 SEARCH = "detect"  # the stopwatch's part
 SLOWER, FASTER = 1.05, 1.5  # the smallest face changes only when it is off by more
 STEP = 2.0  # …and by no more at once
@@ -39,8 +38,7 @@ class Labels:
 
 
 class Line:
-    """Callable: a shot -> its labels. Forgets whom it saw when another camera takes over, and after
-    a long gap if it `is_live`: the frames of a file may be far apart.
+    """Callable: a shot -> its labels. Forgets whom it saw when another camera takes over.
 
     `min_face_px` is the smallest face that a person wants to be looked for. Where a search takes
     longer than `search_within_s`, the smallest ones are left out: labels that come a second late
@@ -55,25 +53,20 @@ class Line:
         watch: Stopwatch,
         search_within_s: float | None = None,
         frames: int | None = None,
-        is_live: bool = True,
     ) -> None:
         self._models, self._watch = models, watch
         self._within_s = search_within_s
         self._pipeline: Pipeline = models.pipeline(frames, watch)
-        longest_s = max(models.config.tracker.max_coast_s, LONG_GAP_S)
-        self._forget_after_s = longest_s if is_live else math.inf
         self._source: LiveSource | None = None
-        self._last_s = 0.0
         self._searches = 0
         self.min_face_px = self.searched_px = float(models.detector.min_face_px)
         self.is_hiding = models.config.overlay.blur
 
     def __call__(self, shot: Shot) -> Labels:
         time_s = shot.frame.time_s
-        is_gap = time_s - self._last_s > self._forget_after_s
-        if shot.source != self._source or is_gap:
+        if shot.source != self._source:
             self._pipeline.forget()
-        self._source, self._last_s = shot.source, time_s
+        self._source = shot.source
         smallest_px = self.min_face_px
         if self.is_hiding:
             self.searched_px = smallest_px
@@ -114,8 +107,8 @@ class Labeller:
     `line` is None until they are loaded. What goes wrong in the thread is raised by `take`.
     """
 
-    def __init__(self, config: Config, watch: Stopwatch, is_live: bool = True) -> None:
-        self._config, self._watch, self._is_live = config, watch, is_live
+    def __init__(self, config: Config, watch: Stopwatch) -> None:
+        self._config, self._watch = config, watch
         self.line: Line | None = None
         self.rate = Rate()
         self._offered: Shot | None = None
@@ -164,7 +157,7 @@ class Labeller:
 
             within_s = self._config.camera.search_within_s
             models = Models(self._config)
-            self.line = Line(models, self._watch, within_s, is_live=self._is_live)
+            self.line = Line(models, self._watch, within_s)
             while True:
                 with self._news:
                     self._news.wait_for(lambda: self._offered is not None or self._is_stopped)

@@ -48,7 +48,7 @@ class Viewer:
         self.say = say
         self.look = Look(config.overlay, is_mirrored=options.source.index is not None)
         self.capture = Capture(options.source, config.camera)
-        self.labeller = Labeller(config, watch, is_live=options.source.path is None)
+        self.labeller = Labeller(config, watch)
         self.outputs = Outputs(options, config, is_whole_clip=False)
         self.status = Status(self.capture, self.labeller, self.outputs, watch)
         self.shot: Shot | None = None  # the one in the window
