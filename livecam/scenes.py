@@ -8,6 +8,7 @@ import numpy as np
 from livecam.datatypes import Image
 
 CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
+SAME_CORRELATION = 0.8  # …unless it is the same picture, darker or brighter
 CUT_SAMPLES = 32  # compared on this many pixels across and down
 
 
@@ -37,4 +38,8 @@ class Scenes:
 def _differ(glance: np.ndarray, other: np.ndarray) -> bool:
     if glance.shape != other.shape:
         return True
-    return cv2.norm(glance, other, cv2.NORM_L1) > CUT_DIFFERENCE * glance.size
+    if cv2.norm(glance, other, cv2.NORM_L1) <= CUT_DIFFERENCE * glance.size:
+        return False
+    a, b = (each.ravel() - each.mean() for each in (glance, other))
+    spread = float(np.linalg.norm(a) * np.linalg.norm(b))  # 0 where one is of a single colour
+    return spread == 0 or float(a @ b) < SAME_CORRELATION * spread

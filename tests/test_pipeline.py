@@ -243,6 +243,18 @@ def test_a_moment_of_black_keeps_the_id(models: Models, astronaut: np.ndarray) -
     assert all(face.coasting_s > 0 for face in faces[10])
 
 
+@pytest.mark.parametrize("light", [0.3, 0.5])
+def test_a_lamp_that_is_switched_is_no_cut(
+    models: Models, astronaut: np.ndarray, light: float
+) -> None:
+    dim = cv2.convertScaleAbs(astronaut, alpha=light)
+    line = models.pipeline()
+    ids = [
+        [f.track_id for f in line(frame)] for frame in _frames(2 * (6 * [astronaut] + 6 * [dim]))
+    ]
+    assert ids[3:] == [[1]] * 21
+
+
 def test_the_same_clip_gives_the_same_tracks(models: Models, astronaut: np.ndarray) -> None:
     pictures = [
         cv2.warpAffine(astronaut, np.float32([[1, 0, 2 * i], [0, 1, i]]), (400, 300))
