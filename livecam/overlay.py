@@ -22,7 +22,7 @@ from livecam.drawing import (
     text_px,
     text_width,
 )
-from livecam.placement import label_places
+from livecam.placement import FREE, covered_shares, label_places, options_around
 
 SHOWN_COASTING_S = 0.4  # a face out of sight fades within this time; its id lives on for longer
 SURE_CONFIDENCE = 0.95  # of the detector; below it the lines of a box are dotted
@@ -31,6 +31,8 @@ BLUR_CELLS = 6  # what is left of a hidden face, across and down
 
 RADIUS, ARM = 0.12, 0.26  # of a corner, in sizes of the box
 
+CROWDED = 0.1  # share of a label that may be on others, or on others' faces
+LEAST_SAID = 3  # steps down from all that a label can say, to its number alone
 LEAST_TEXT_PX = 8  # of a label on a picture too narrow for it
 
 NOBODY = np.zeros((0, 4), np.float32)
@@ -54,7 +56,8 @@ class Overlay:
 
     def __init__(self, config: OverlayConfig) -> None:
         self.config = config
-        self._sides: dict[int, int] = {}  # track_id: where its label was
+        self._sides: dict[int, int] = {}  # track_id: where its label was…
+        self._less: dict[int, int] = {}  # …and how much less it said
 
     def __call__(
         self,
@@ -109,18 +112,34 @@ class Overlay:
     def _place_labels(
         self, canvas: Image, faces: Sequence[TrackedFace], boxes: Array, px: int
     ) -> tuple[list[_Label], list[Array]]:
-        """The labels of faces, and where they go."""
-        labels = [self._fitted(face, px, canvas.shape[1]) for face in faces]
-        sizes = [self._size_wh(label) for label in labels]
-        before = [self._sides.get(face.track_id) for face in faces]
-        places, sides = label_places(boxes, sizes, canvas, max(2, px // 6), before)
-        self._sides = {face.track_id: side for face, side in zip(faces, sides, strict=True)}
+        """The labels of faces, and where they go. Those that would be on each other say less."""
+        gap, width = max(2, px // 6), canvas.shape[1]
+        ids = [face.track_id for face in faces]
+        before = [self._sides.get(track_id) for track_id in ids]
+        less = np.array([self._less.get(track_id, 0) for track_id in ids])
+        while True:
+            labels = [self._fitted(face, px, width, n) for face, n in zip(faces, less, strict=True)]
+            sizes = [self._size_wh(label) for label in labels]
+            places, sides = label_places(boxes, sizes, canvas, gap, before)
+            is_crowded = (covered_shares(places, boxes) > CROWDED) & (less < LEAST_SAID)
+            if not is_crowded.any():
+                break
+            less += is_crowded
+        self._sides = dict(zip(ids, sides, strict=True))
+        self._less = dict(zip(ids, less.tolist(), strict=True))
+        for i in np.flatnonzero(less).tolist():
+            longer = self._size_wh(self._fitted(faces[i], px, width, less[i] - 1))
+            place = options_around(boxes[i], longer, canvas, gap)[sides[i]]
+            if covered_shares([*places[:i], place, *places[i + 1 :]], boxes)[i] <= FREE:
+                self._less[ids[i]] -= 1  # in the next picture; one, that may be in another's way
+                break
         return labels, places
 
-    def _fitted(self, face: TrackedFace, px: int, width: int) -> _Label:
-        """What fits a picture of that width: smaller text, then less of it, at last none."""
+    def _fitted(self, face: TrackedFace, px: int, width: int, less: int) -> _Label:
+        """What fits a picture of that width: smaller text, then less of it, at last none. `less`
+        of it from the beginning, 0 to LEAST_SAID."""
         age = self._age(face)
-        for text in (self.text(face), age, min(age, face.age_bin, key=len), ""):
+        for text in (self.text(face), age, min(age, face.age_bin, key=len), "")[less:]:
             for smaller in range(px, min(px, LEAST_TEXT_PX) - 1, -1):
                 label = _Label(face, text, smaller)
                 if self._size_wh(label)[0] <= width:

@@ -25,13 +25,10 @@ def label_places(
     below; of these the first that covers nothing, else the one that covers least. A label that
     was shown `before` stays where it was as long as that is as good.
     """
-    height, width = canvas.shape[:2]
     places: list[Array] = []
     chosen: list[int] = []
     for i, (box, size) in enumerate(zip(boxes, sizes_wh, strict=True)):
-        corners = np.array(_corners(box, *size, gap=gap), np.float32)
-        corners = np.clip(corners, 0, np.maximum(np.subtract((width, height), size), 0))
-        options = np.concatenate([corners, corners + size], axis=1).astype(np.float32)
+        options = options_around(box, size, canvas, gap)
         others = [*np.delete(boxes, i, axis=0), *places]
         cost = 0.1 * _covered(options, boxes[i : i + 1])  # its own face is the lesser evil
         if others:
@@ -43,6 +40,24 @@ def label_places(
         places.append(options[best])
         chosen.append(best)
     return places, chosen
+
+
+def options_around(box: Array, size_wh: tuple[int, int], canvas: Image, gap: int) -> Array:
+    """Where a label of that size may be, in the order of `label_places`: (k, 4) px."""
+    height, width = canvas.shape[:2]
+    corners = np.array(_corners(box, *size_wh, gap=gap), np.float32)
+    corners = np.clip(corners, 0, np.maximum(np.subtract((width, height), size_wh), 0))
+    return np.concatenate([corners, corners + size_wh], axis=1).astype(np.float32)
+
+
+def covered_shares(places: Sequence[Array], boxes: Array) -> Array:
+    """Of each label or of what it lies on, whichever is smaller, the largest share that it has in
+    common with another label or with the face of another: (n,)"""
+    labels = np.array(places, np.float32).reshape(-1, 4)
+    shares = [iou_matrix(labels, others, over="smaller") for others in (labels, boxes)]
+    for share in shares:
+        np.fill_diagonal(share, 0)  # its own
+    return np.concatenate(shares, axis=1).max(axis=1, initial=0)
 
 
 def _corners(box: Array, w: int, h: int, gap: int) -> list[tuple[float, float]]:

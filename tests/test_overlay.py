@@ -366,6 +366,47 @@ def test_a_label_is_whole_on_a_narrow_picture(width: int, age: str) -> None:
     assert label.px >= 8
 
 
+def crowd(columns: int, rows: int, size_wh: tuple[int, int] = (1280, 720)) -> list[TrackedFace]:
+    """Faces in rows, half as far from each other as they are large."""
+    step_x, step_y = size_wh[0] / columns, size_wh[1] / rows
+    half = 0.22 * min(step_x, step_y)
+    centres = [
+        (step_x * (i + 0.5), step_y * (j + 0.5)) for j in range(rows) for i in range(columns)
+    ]
+    return [
+        face((x - half, y - 1.2 * half, x + half, y + 1.2 * half), n)
+        for n, (x, y) in enumerate(centres, 1)
+    ]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(5, 4), (7, 5), (8, 6)])
+def test_in_a_crowd_labels_say_less_and_hide_neither_faces_nor_labels(
+    columns: int, rows: int
+) -> None:
+    drawer, faces, bgr = overlay(), crowd(columns, rows), picture((1280, 720))
+    boxes = np.stack([one.xyxy for one in faces])
+    said = []
+    for _ in range(12):
+        labels, found = drawer._place_labels(bgr, faces, boxes, text_px(bgr))
+        said.append([label.text for label in labels])
+        places = np.stack(found)
+        shares = iou_matrix(places, np.concatenate([places, boxes]), over="smaller")
+        n = len(faces)
+        shares[np.arange(n), np.arange(n)] = shares[np.arange(n), n + np.arange(n)] = 0
+        assert shares.max() <= 0.1
+    assert len({text for texts in said for text in texts}) > 1 or columns < 7
+    assert sum(a != b for a, b in zip(said[-2], said[-1], strict=True)) <= 1, "they flap"
+
+
+def test_who_has_room_again_gets_the_whole_label_again() -> None:
+    drawer, bgr = overlay(), picture((1280, 720))
+    drawer(bgr, crowd(8, 6))
+    one = crowd(8, 6)[20]
+    for _ in range(4):
+        (label,), _ = drawer._place_labels(bgr, [one], one.xyxy[None], text_px(bgr))
+    assert label.text == drawer.text(one)
+
+
 def test_more_labels_than_room() -> None:
     bgr = picture((320, 240))
     faces = spread((320, 240), 8, 6, 0.25)
