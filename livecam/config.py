@@ -24,6 +24,7 @@ from livecam.shipped import shipped_file
 
 ENV_PREFIX = "LIVECAM_"
 FILE_NAME = "livecam.yaml"
+MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key <<
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +259,28 @@ def _own_file(environment: Mapping[str, str]) -> Path | None:
     return None
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice; YAML's own takes the last one and drops the others."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Looks before merge keys (<<) are put in: what they bring may be replaced."""
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE_TAG:
+                continue
+            line, name = key.start_mark.line + 1, (key.tag, key.value)
+            if name in lines:
+                where = f"lines {lines[name]} and {line}" if line > lines[name] else f"line {line}"
+                raise yaml.YAMLError(f"{key.value!r} is there twice, in {where}; keep one of them")
+            lines[name] = line
+        return node
+
+
 def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
     """`section.key` -> (value, origin) of a file. Keys are checked here, values in `_build`."""
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise UsageError(f"{path}: cannot read the configuration: {error.strerror}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date or byte
@@ -303,7 +322,7 @@ def _from_text(text: str, section: str, key: str, name: str) -> object:
     if typing.get_type_hints(SECTIONS[section])[key] is str:
         return text
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"{name}: not a value: {text!r}") from error
 

@@ -187,6 +187,39 @@ def test_a_date_that_cannot_be_is_no_traceback() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "key", "where"),
+    [
+        ("overlay: {ids: false}\n\noverlay: {blur: true}", "overlay", "lines 1 and 3"),
+        ("overlay: {}\n\n'overlay':", "overlay", "lines 1 and 3"),
+        ("overlay:\n  blur: true\n  blur: false", "blur", "lines 2 and 3"),
+        ("overlay: {blur: true, blur: true}", "blur", "line 1"),
+        ("ages: {schemes: {a: [0, 6], b: [0], a: [0, 9]}}", "a", "line 1"),
+    ],
+)
+def test_a_key_that_is_there_twice(text: str, key: str, where: str) -> None:
+    assert refused(file=written(text)) == (
+        f"mine.yaml: not valid YAML: {key!r} is there twice, in {where}; keep one of them"
+    )
+
+
+def test_a_key_that_is_there_twice_in_the_environment() -> None:
+    text = "{a: [0], a: [0, 6]}"
+    message = refused(environment={"LIVECAM_AGES__SCHEMES": text})
+    assert message.startswith(f"LIVECAM_AGES__SCHEMES: not a value: {text!r}")
+
+
+def test_what_is_merged_in_may_be_replaced() -> None:
+    file = written(
+        "ages:\n  schemes:\n    <<: &b {<<: &a {x: [0, 5], y: [0, 6]}, y: [0, 7]}\n    y: [0, 8]\n"
+    )
+    assert load_config(file, environment={}).ages.schemes == {"x": [0, 5], "y": [0, 8]}
+    file = written("overlay: &o {ids: false}\ncamera: {fps: 5}\naudience: {<<: [{}, {}]}")
+    assert not load_config(file, environment={}).overlay.ids
+    file = written("ages: {schemes: {<<: {x: [0]}, <<: {y: [0]}}}")
+    assert set(load_config(file, environment={}).ages.schemes) == {"x", "y"}
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("5", "mine.yaml: expected sections, received 5"),
