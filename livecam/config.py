@@ -11,7 +11,7 @@ import difflib
 import os
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -288,12 +288,21 @@ def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
         raise UsageError(f"{path}: not valid YAML: {what}") from error
     values: dict[str, tuple[object, str]] = {}
     for section, keys in _mapping(tree, origin, "sections").items():
-        _known(section, SECTIONS, f"{origin}: unknown section {section!r}")
-        names = [field.name for field in dataclasses.fields(SECTIONS[section])]
+        _check_known(section, (), origin)
         for key, value in _mapping(keys, origin, f"keys in {section!r}").items():
-            _known(key, names, f"{origin}: unknown key '{section}.{key}'")
+            _check_known(section, (key,), origin)
             values[f"{section}.{key}"] = (value, origin)
     return values
+
+
+def _check_known(section: Any, keys: Iterable[object], origin: str) -> None:
+    _known(section, SECTIONS, f"{origin}: unknown section {section!r}")
+    for key in keys:
+        _known(key, _keys(section), f"{origin}: unknown key '{section}.{key}'")
+
+
+def _keys(section: str) -> list[str]:
+    return [field.name for field in dataclasses.fields(SECTIONS[section])]
 
 
 def _mapping(tree: object, origin: str, what: str) -> dict[Any, Any]:
@@ -307,14 +316,28 @@ def _mapping(tree: object, origin: str, what: str) -> dict[Any, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[object, str]]:
     values: dict[str, tuple[object, str]] = {}
     for name, text in environment.items():
-        if not name.startswith(ENV_PREFIX) or "__" not in name:
+        if not name.startswith(ENV_PREFIX):
             continue
-        section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
-        _known(section, SECTIONS, f"{name}: unknown section {section!r}")
-        names = [field.name for field in dataclasses.fields(SECTIONS[section])]
-        _known(key, names, f"{name}: unknown key '{section}.{key}'")
-        values[f"{section}.{key}"] = (_from_text(text, section, key, name), name)
+        setting = name.removeprefix(ENV_PREFIX).lower()
+        section, underscores, key = setting.partition("__")
+        if underscores:
+            _check_known(section, (key,), name)
+            values[f"{section}.{key}"] = (_from_text(text, section, key, name), name)
+        else:
+            _check_no_setting(setting, name)
     return values
+
+
+def _check_no_setting(text: str, name: str) -> None:
+    """Other names with the prefix are not livecam's; one underscore too few is a mistake."""
+    for section in SECTIONS:
+        for key in _keys(section):
+            if text == f"{section}_{key}":
+                meant = f"{ENV_PREFIX}{section}__{key}".upper()
+                raise UsageError(
+                    f"{name}: expected two underscores between section and key; "
+                    f"did you mean {meant}?"
+                )
 
 
 def _from_text(text: str, section: str, key: str, name: str) -> object:
@@ -327,13 +350,13 @@ def _from_text(text: str, section: str, key: str, name: str) -> object:
         raise UsageError(f"{name}: not a value: {text!r}") from error
 
 
-def _known(name: object, known: typing.Iterable[str], problem: str) -> None:
+def _known(name: object, known: Iterable[str], problem: str) -> None:
     names = list(known)
     if name not in names:
         raise UsageError(f"{problem}{_suggestion(str(name), names)}; known: {', '.join(names)}")
 
 
-def _suggestion(name: str, known: typing.Iterable[str]) -> str:
+def _suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

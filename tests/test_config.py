@@ -107,7 +107,9 @@ def test_the_environment_of_the_process_counts(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_other_names_in_the_environment_are_left_alone() -> None:
-    load_config(environment={"LIVECAM_TESTS_STRICT": "1", "PATH": "x", "TRACKER__MIN_IOU": "no"})
+    names = ("LIVECAM_TESTS_STRICT", "LIVECAM_OVERLAY", "LIVECAM_", "TRACKER__MIN_IOU", "PATH")
+    config = load_config(environment=dict.fromkeys(names, "1"))
+    assert set(config.sources.values()) == {"config.yaml"}
 
 
 def test_files_are_looked_for_here_then_at_the_user_s(nowhere: Path) -> None:
@@ -234,6 +236,7 @@ def test_what_is_merged_in_may_be_replaced() -> None:
             "mine.yaml: unknown section 'trackr'; did you mean 'tracker'?; known: detector,",
         ),
         ("tracker: {xyz: 1}", "mine.yaml: unknown key 'tracker.xyz'; known: min_iou,"),
+        ("tracker: {~: 1}", "mine.yaml: unknown key 'tracker.None'; known: min_iou,"),
         ("7: {xyz: 1}", "mine.yaml: unknown section 7; known: detector,"),
         ("min_iou: 0.3", "mine.yaml: unknown section 'min_iou'"),
     ],
@@ -252,6 +255,14 @@ def test_keys_that_do_not_exist(text: str, message: str) -> None:
 def test_keys_that_do_not_exist_in_the_environment(name: str, message: str) -> None:
     said = refused(environment={f"LIVECAM_{name}": "0.3"})
     assert said.startswith(f"LIVECAM_{name}: {message}")
+
+
+@pytest.mark.parametrize("name", ["LIVECAM_OVERLAY_BLUR", "LIVECAM_Overlay_blur"])
+def test_a_key_in_the_environment_with_one_underscore(name: str) -> None:
+    assert refused(environment={name: "true"}) == (
+        f"{name}: expected two underscores between section and key; "
+        "did you mean LIVECAM_OVERLAY__BLUR?"
+    )
 
 
 WHOLE, NUMBER, TEXT, YES_NO = "a whole number", "a number", "a string", "true or false"
