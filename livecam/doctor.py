@@ -88,7 +88,7 @@ def _detector() -> Finding:
 
         Mtcnn()
         return Finding("detector", f"MTCNN, weights in {weights_dir()}")
-    except (ImportError, ValueError, LivecamError) as error:  # ValueError: joblib without lz4
+    except (ImportError, LivecamError) as error:
         return Finding("detector", str(error), is_ok=False)
 
 

@@ -38,9 +38,20 @@ def graphs() -> Iterator[bytes]:
     """P-Net, R-Net and O-Net as serialised ONNX models."""
     folder = weights_dir()
     for layers in (pnet, rnet, onet):
-        graph = _Graph(joblib.load(folder / f"{layers.__name__}.lz4"))
+        graph = _Graph(_weights(folder / f"{layers.__name__}.lz4"))
         layers(graph)
         yield graph.model(layers.__name__)
+
+
+def _weights(path: Path) -> list[np.ndarray]:
+    try:
+        return joblib.load(path)
+    except Exception as error:  # of a damaged file whatever its bytes lead to, or lz4 is missing
+        what = " ".join([f"{type(error).__name__}:", *str(error).split()]).rstrip(":")
+        raise LivecamError(
+            f"{path}: damaged or unreadable ({what}); "
+            "pip install --force-reinstall --no-deps mtcnn lz4"
+        ) from error
 
 
 def pnet(graph: _Graph) -> None:

@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -277,6 +278,22 @@ def test_doctor_says_what_is_wrong_with_the_model(
     assert line.startswith("MISSING ")
     assert model in line
     assert answer.err == ""
+
+
+def test_doctor_says_that_the_weights_of_the_detector_are_damaged(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from livecam import mtcnn_graphs
+
+    shutil.copytree(mtcnn_graphs.weights_dir(), "weights")
+    Path("weights/onet.lz4").write_bytes(b"")
+    monkeypatch.setattr(mtcnn_graphs, "weights_dir", lambda: Path("weights"))
+    answer = livecam("doctor")
+    assert (answer.code, answer.err) == (1, "")
+    (line,) = [line for line in answer.lines if line.split()[1] == "detector"]
+    assert line.startswith("MISSING ")
+    assert "onet.lz4: damaged or unreadable (EOFError)" in line
+    assert "pip install --force-reinstall" in line
 
 
 def test_doctor_says_which_package_is_missing(

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import unavailable
 
+from livecam import mtcnn_graphs
 from livecam.datatypes import Faces
 from livecam.detector import MAX_PROPOSALS, Mtcnn, _cells, _Halves, _patches
 from livecam.errors import LivecamError
@@ -414,3 +417,30 @@ def test_a_missing_mtcnn_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert str(failed.value) == (
         "the package mtcnn is not installed; install it: pip install mtcnn"
     )
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the mtcnn package's weights, which is used instead."""
+    copy = shutil.copytree(mtcnn_graphs.weights_dir(), tmp_path / "weights")
+    monkeypatch.setattr(mtcnn_graphs, "weights_dir", lambda: copy)
+    return copy
+
+
+@pytest.mark.parametrize("size", [0, 3, 100, 10_000, None], ids=str)
+def test_damaged_weights_are_named(weights: Path, size: int | None) -> None:
+    path = weights / "onet.lz4"
+    path.write_bytes(b"words" if size is None else path.read_bytes()[:size])
+    with pytest.raises(LivecamError) as failed:
+        Mtcnn()
+    said = str(failed.value)
+    assert said.startswith(f"{path}: damaged or unreadable (")
+    assert said.endswith("); pip install --force-reinstall --no-deps mtcnn lz4")
+    assert "\n" not in said
+
+
+def test_weights_without_lz4(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What joblib raises then is no ImportError."""
+    monkeypatch.setattr("joblib.compressor.lz4", None)
+    with pytest.raises(LivecamError, match=r"LZ4 is not installed.* mtcnn lz4$"):
+        Mtcnn()
