@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import platform
 from collections.abc import Iterator
@@ -10,20 +11,21 @@ from dataclasses import dataclass
 from livecam import __version__
 from livecam.config import Config
 from livecam.errors import LivecamError
+from livecam.exit_codes import system_advice
 from livecam.extras import install_command
 
-PACKAGES = (
-    "opencv-python",
-    "onnxruntime",
-    "mtcnn",
-    "numpy",
-    "av",
-    "imutils",
-    "PyYAML",
-    "onnx",
-    "joblib",
-    "lz4",
-)
+PACKAGES = {  # and what is imported of each, in this order: OpenCV comes before PyAV
+    "opencv-python": "cv2",
+    "onnxruntime": "livecam.inference",
+    "mtcnn": None,  # its files alone are used; itself would import TensorFlow
+    "numpy": "numpy",
+    "av": "livecam.pyav",
+    "imutils": "imutils.paths",
+    "PyYAML": "yaml",
+    "onnx": "onnx",
+    "joblib": "joblib",
+    "lz4": "lz4.frame",
+}
 EXTRAS = {"train": "tensorflow", "demo": "scikit-image", "heic": "pi-heif"}
 
 
@@ -40,10 +42,10 @@ class Finding:
 def examine(config: Config) -> Iterator[Finding]:
     yield Finding("livecam", __version__)
     yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
-    for package in PACKAGES:
-        yield _package(package)
+    for package, module in PACKAGES.items():
+        yield _package(package, module)
     for extra, package in EXTRAS.items():
-        yield _package(package, extra)
+        yield _extra(package, extra)
     yield _providers(config)
     yield _model(config)
     yield _detector()
@@ -51,12 +53,32 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from _cameras(config)
 
 
-def _package(name: str, extra: str = "") -> Finding:
+def _package(name: str, module: str | None) -> Finding:
     try:
-        return Finding(name, importlib.metadata.version(name), is_needed=not extra)
+        found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        wanted = install_command(extra) if extra else f"pip install {name}"
-        return Finding(name, f"not installed; {wanted}", is_ok=False, is_needed=not extra)
+        return Finding(name, f"not installed; pip install {name}", is_ok=False)
+    try:
+        if module is not None:
+            importlib.import_module(module)
+    except Exception as error:  # a broken package raises whatever its code does
+        return Finding(name, f"{found}, but {_broken(name, error)}", is_ok=False)
+    return Finding(name, found)
+
+
+def _broken(name: str, error: Exception) -> str:
+    what = " ".join(str(error).split()) or type(error).__name__
+    reinstall = f"it cannot be imported ({what}); pip install --force-reinstall --no-deps {name}"
+    return system_advice(error) or reinstall
+
+
+def _extra(name: str, extra: str) -> Finding:
+    """By what is noted of it alone: importing it would take seconds."""
+    try:
+        return Finding(name, importlib.metadata.version(name), is_needed=False)
+    except importlib.metadata.PackageNotFoundError:
+        wanted = f"not installed; {install_command(extra)}"
+        return Finding(name, wanted, is_ok=False, is_needed=False)
 
 
 def _providers(config: Config) -> Finding:

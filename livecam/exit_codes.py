@@ -78,6 +78,12 @@ def _leave(stream: TextIO) -> None:
 
 
 def _import_advice(error: ImportError) -> str:
+    advice = system_advice(error)
+    return advice or f"a package is missing or broken ({error}); install livecam again"
+
+
+def system_advice(error: Exception) -> str | None:
+    """None unless a package cannot be imported for want of something that pip does not install."""
     if "libGL" in str(error) or "libgthread" in str(error) or "libglib" in str(error):
         return (
             f"OpenCV cannot load a system library ({error}); on Debian or Ubuntu: "
@@ -88,4 +94,4 @@ def _import_advice(error: ImportError) -> str:
             f"a part of Windows is missing ({error}); install the latest Microsoft Visual C++ "
             "Redistributable, and on an N edition of Windows the Media Feature Pack"
         )
-    return f"a package is missing or broken ({error}); install livecam again"
+    return None
