@@ -23,6 +23,14 @@ LABELS_FACES = {  # flags of what is labelled, and the settings that they change
     "--runtime": "classifier.runtime",
     "--threads": "runtime.threads",
 }
+CHANGES = {  # every flag that changes a setting
+    **LABELS_FACES,
+    "--scheme": "ages.scheme",
+    "--no-gender": "overlay.gender",
+    "--age": "overlay.age",
+    "--blur": "overlay.blur",
+    "--detect-every": "detector.detect_every",
+}
 PORT = 8350  # of the page of visits
 
 
@@ -58,9 +66,9 @@ def _wording() -> argparse.ArgumentParser:
     """Flags of every command that tells ages. A flag's dest is the setting it changes."""
     flags = argparse.ArgumentParser(add_help=False)
     group = flags.add_argument_group("wording")
-    group.add_argument("--scheme", dest="ages.scheme", metavar="NAME", help=SCHEMES_HELP)
+    group.add_argument("--scheme", dest=CHANGES["--scheme"], metavar="NAME", help=SCHEMES_HELP)
     group.add_argument(
-        "--no-gender", dest="overlay.gender", action="store_const", const=False,
+        "--no-gender", dest=CHANGES["--no-gender"], action="store_const", const=False,
         help="leave gender out",
     )  # fmt: skip
     return flags
@@ -71,20 +79,20 @@ def _labelling() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(add_help=False)
     group = flags.add_argument_group("labelling")
     group.add_argument(
-        "--min-face-px", dest=LABELS_FACES["--min-face-px"], type=int, metavar="PX",
+        "--min-face-px", dest=CHANGES["--min-face-px"], type=int, metavar="PX",
         help="side of the smallest window searched, in pixels of the source; the box of a face is "
         "about 0.6 as high",
     )  # fmt: skip
     group.add_argument(
-        "--model", dest=LABELS_FACES["--model"], metavar="FILE",
+        "--model", dest=CHANGES["--model"], metavar="FILE",
         help="use another .onnx or .keras model",
     )  # fmt: skip
     group.add_argument(
-        "--runtime", dest=LABELS_FACES["--runtime"], metavar="NAME",
+        "--runtime", dest=CHANGES["--runtime"], metavar="NAME",
         help="of the shipped model: onnx, or keras",
     )  # fmt: skip
     group.add_argument(
-        "--threads", dest=LABELS_FACES["--threads"], type=int, metavar="N",
+        "--threads", dest=CHANGES["--threads"], type=int, metavar="N",
         help="threads for inference; 0 = one per core",
     )  # fmt: skip
     return flags
@@ -95,11 +103,11 @@ def _drawing() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(add_help=False)
     group = flags.add_argument_group("drawing")
     group.add_argument(
-        "--age", dest="overlay.age", metavar="STYLE",
+        "--age", dest=CHANGES["--age"], metavar="STYLE",
         help="how ages are shown: full, range, bin, exact or curve",
     )  # fmt: skip
     group.add_argument(
-        "--blur", dest="overlay.blur", action="store_const", const=True,
+        "--blur", dest=CHANGES["--blur"], action="store_const", const=True,
         help="make faces unrecognisable; every frame is searched for them",
     )  # fmt: skip
     return flags
@@ -194,7 +202,7 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
     )
     annotate.add_argument("--end", type=_seconds, metavar="TIME", help="end before this time")
     annotate.add_argument(
-        "--detect-every", dest="detector.detect_every", type=int, metavar="N",
+        "--detect-every", dest=CHANGES["--detect-every"], type=int, metavar="N",
         help="frames from one full detection to the next, more in a calm scene; 1 = every frame",
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livecam.arguments import LABELS_FACES, parser
+from livecam.arguments import CHANGES, LABELS_FACES, parser
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code, say
 from livecam.interrupts import noted
@@ -42,7 +42,7 @@ def _settings(args: argparse.Namespace) -> Config:
     from livecam.config import load_config
 
     flags = {name: value for name, value in vars(args).items() if "." in name}
-    return load_config(args.config, flags)
+    return load_config(args.config, flags, origins={CHANGES[flag]: flag for flag in CHANGES})
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -145,7 +145,7 @@ class Config:
         known = self.schemes
         if self.ages.scheme not in known:
             raise UsageError(
-                f"ages.scheme: unknown scheme {self.ages.scheme!r}"
+                f"{self.sources['ages.scheme']}: ages.scheme: unknown scheme {self.ages.scheme!r}"
                 f"{_suggestion(self.ages.scheme, known)}; known: {', '.join(known)}"
             )
         return known[self.ages.scheme]
@@ -213,11 +213,13 @@ def load_config(
     file: str | Path | None = None,
     flags: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> Config:
     """The configuration in force.
 
     `file` is the one named with --config; without it ./livecam.yaml, else the user's. `flags`
-    maps `section.key` to values from the command line; None means not given.
+    maps `section.key` to values from the command line; None means not given. `origins` maps it to
+    what the flag is called.
     Raises UsageError for an unknown key, a value of the wrong type or out of bounds.
     """
     environment = os.environ if environment is None else environment
@@ -226,7 +228,9 @@ def load_config(
     if path is not None:
         layers.append(_read_yaml(path, str(path)))
     layers.append(_from_environment(environment))
-    layers.append({k: (v, "flag") for k, v in (flags or {}).items() if v is not None})
+    called = origins or {}
+    given = {k: v for k, v in (flags or {}).items() if v is not None}
+    layers.append({k: (v, called.get(k, "flag")) for k, v in given.items()})
     merged: dict[str, tuple[object, str]] = {}
     for layer in layers:
         merged.update(layer)

@@ -79,7 +79,8 @@ def predict(
 
 @cache
 def _models(scheme: str | None) -> Models:
-    return Models(load_config(flags={"ages.scheme": scheme}))
+    chosen = {"ages.scheme": scheme}
+    return Models(load_config(flags=chosen, origins={"ages.scheme": "scheme"}))
 
 
 def _as_bgr(source: str | Path | np.ndarray) -> Image:

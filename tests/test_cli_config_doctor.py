@@ -21,6 +21,7 @@ import yaml
 
 import livecam as library
 from livecam import doctor
+from livecam.arguments import CHANGES, parser
 from livecam.shipped import shipped_file
 
 COMMANDS = ["run", "annotate", "predict", "config", "doctor", "demo"]
@@ -205,6 +206,24 @@ def test_a_mistake_in_the_environment_is_one_line(
     assert said in line
     assert name in line
     assert answer.err == line + "\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--min-face-px", "1"), ("--threads", "-1"), ("--runtime", "onxx"), ("--scheme", "none"),
+     ("--age", "none"), ("--detect-every", "0")],
+)  # fmt: skip
+def test_a_mistake_in_a_flag_names_it(livecam: clips.Command, flag: str, value: str) -> None:
+    line = livecam("annotate", "a.mp4", flag, value).failure(2)
+    assert line.startswith(f"livecam: {flag}: {CHANGES[flag]}: ")
+
+
+def test_every_flag_that_changes_a_setting_has_a_name() -> None:
+    """A flag's dest is the setting; what it is called is told of a mistake."""
+    subparsers = next(a for a in parser()._actions if isinstance(a.choices, dict))
+    options = [option for command in subparsers.choices.values() for option in command._actions]
+    changing = {option.option_strings[0]: option.dest for option in options if "." in option.dest}
+    assert changing == CHANGES
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "bytes", "below a file"])

@@ -315,6 +315,17 @@ def test_values_out_of_bounds(key: str) -> None:
         assert message == f"flag: {key}: expected {least:g} to {greatest:g}, received {value!r}"
 
 
+def test_a_flag_is_called_what_it_is_called() -> None:
+    origins = {"runtime.threads": "--threads", "ages.scheme": "--scheme"}
+    assert refused(flags={"runtime.threads": -1}, origins=origins) == (
+        "--threads: runtime.threads: expected 0 to 256, received -1"
+    )
+    said = refused(flags={"ages.scheme": "none"}, origins=origins)
+    assert said.startswith("--scheme: ages.scheme: unknown scheme 'none'")
+    said = refused(file=written("runtime: {threads: -1}"), origins=origins)
+    assert said.startswith("mine.yaml: runtime.threads: expected 0 to 256")
+
+
 @pytest.mark.parametrize(
     "value", [float("inf"), -float("inf"), 10**400], ids=["inf", "-inf", "401 digits"]
 )
@@ -400,7 +411,7 @@ def test_an_own_scheme_may_replace_a_published_one() -> None:
 
 def test_a_scheme_that_does_not_exist() -> None:
     assert refused(flags={"ages.scheme": "maketing"}) == (
-        "ages.scheme: unknown scheme 'maketing'; did you mean 'marketing'?; "
+        "flag: ages.scheme: unknown scheme 'maketing'; did you mean 'marketing'?; "
         f"known: {', '.join(SCHEMES)}"
     )
 
