@@ -199,6 +199,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "video.gif_fps": (1, 50),
     "video.gif_max_s": (0.1, 3600),
 }
+PATHS = ("classifier.model", "train.data")
 CHOICES = {
     "classifier.runtime": ("onnx", "keras"),
     "overlay.age": ("full", "range", "bin", "exact", "curve"),
@@ -398,6 +399,9 @@ def _value(key: str, value: object, kind: Any, origin: str) -> object:
     if key in CHOICES and converted not in CHOICES[key]:
         problem = f"{origin}: {key}: unknown value {value!r}"
         _known(converted, CHOICES[key], problem)
+    if key in PATHS:
+        # in a file no shell does it; pathlib raises where it finds no such user
+        return os.path.expanduser(str(converted))  # noqa: PTH111
     return converted
 
 

@@ -391,6 +391,25 @@ def test_values_in_the_environment_that_are_no_yaml(text: str) -> None:
     assert message == f"LIVECAM_TRACKER__MIN_IOU: not a value: {text!r}"
 
 
+@pytest.mark.parametrize("key", ["classifier.model", "train.data"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("~/x.h5", "{home}/x.h5"),
+        ("a~/x.h5", "a~/x.h5"),
+        ("~nobody-at-all/x.h5", "~nobody-at-all/x.h5"),
+        ("", ""),
+    ],
+)
+def test_the_user_s_folder_in_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, text: str, expected: str
+) -> None:
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    section, _, name = key.partition(".")
+    config = load_config(written(f"{section}: {{{name}: '{text}'}}"), environment={})
+    assert getattr(getattr(config, section), name) == expected.format(home=tmp_path)
+
+
 # Age schemes.
 
 
