@@ -30,9 +30,10 @@ def as_lines(rows: Sequence[Row], overlay: OverlayConfig) -> Iterator[str]:
             yield f"{row['file']}  no face"
             continue
         best = sorted(row["bins"].items(), key=lambda item: -item[1])[:TOP_BINS]
+        found = "" if row["confidence"] else " (assumed: none was found)"
         parts = [
             row["file"],
-            f"face {row['face']}",
+            f"face {row['face']}{found}",
             f"{row['age']:.1f} years ({row['age_low']}-{row['age_high']})",
             ", ".join(f"{label} {_percent(p)}" for label, p in best),
         ]

@@ -252,6 +252,13 @@ def test_assume_face_answers_where_no_face_is_found(livecam: clips.Command, tmp_
     assert answer.rows[0]["confidence"] == 0
 
 
+def test_assume_face_says_that_no_face_was_found(livecam: clips.Command, album: Path) -> None:
+    cv2.imwrite("grey.png", np.full((90, 60, 3), 128, np.uint8))
+    grey, one = livecam("predict", "grey.png", "album/one.png", "--assume-face").lines
+    assert grey.startswith("grey.png  face 1 (assumed: none was found)  ")
+    assert "assumed" not in one
+
+
 def test_assume_face_gives_one_face_of_several(livecam: clips.Command, album: Path) -> None:
     answer = livecam("predict", "album", "--json", "--assume-face")
     assert [row["face"] for row in answer.rows] == [1, 1, 1]
