@@ -42,7 +42,24 @@ def _settings(args: argparse.Namespace) -> Config:
     from livecam.config import load_config
 
     flags = {name: value for name, value in vars(args).items() if "." in name}
-    return load_config(args.config, flags, origins={CHANGES[flag]: flag for flag in CHANGES})
+    config = load_config(args.config, flags, origins={CHANGES[flag]: flag for flag in CHANGES})
+    if flags.get(CHANGES["--runtime"]) is not None:
+        _check_runtime(config)
+    return config
+
+
+def _check_runtime(config: Config) -> None:
+    """Of a flag: the name of a model says what runs it, and a runtime in the settings is that of
+    the shipped one."""
+    from livecam.config import CHOICES
+
+    model, runtime = config.classifier.model, config.classifier.runtime
+    needed = Path(model).suffix.removeprefix(".")
+    if needed in CHOICES["classifier.runtime"] and needed != runtime:
+        raise UsageError(
+            f"--runtime {runtime}: {model} runs with {needed}; leave --runtime out, or give a "
+            f".{runtime} model"
+        )
 
 
 def _demo(args: argparse.Namespace) -> int:

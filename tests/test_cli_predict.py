@@ -861,8 +861,25 @@ def test_the_name_of_a_model_says_what_runs_it(
     monkeypatch.setitem(sys.modules, "keras", None)
     assert "pip install" in livecam("predict", "album/one.png", "--model", "m.keras").failure(1)
     model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
-    flags = ("--model", "m.onnx", "--runtime", "keras")
+    flags = ("--model", "m.onnx")
+    assert livecam("predict", "album/one.png", *flags, "--runtime", "onnx").code == 0
+    monkeypatch.setenv("LIVECAM_CLASSIFIER__RUNTIME", "keras")
     assert livecam("predict", "album/one.png", *flags).code == 0
+
+
+@pytest.mark.parametrize(("model", "runtime"), [("m.onnx", "keras"), ("m.keras", "onnx")])
+def test_a_runtime_that_is_not_the_models(
+    livecam: clips.Command, album: Path, model: str, runtime: str
+) -> None:
+    needed = model.removeprefix("m.")
+    said = (
+        f"livecam: --runtime {runtime}: {model} runs with {needed}; leave --runtime out, or give "
+        f"a .{runtime} model"
+    )
+    flags = ("--runtime", runtime)
+    assert livecam("predict", "album/one.png", "--model", model, *flags).failure(2) == said
+    Path("livecam.yaml").write_text(f"classifier: {{model: {model}}}")
+    assert livecam("predict", "album/one.png", *flags).failure(2) == said
 
 
 def test_keras_that_is_not_installed(
