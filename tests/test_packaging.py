@@ -1,15 +1,18 @@
-"""The wheel, an editable install and a bare checkout all run, from any folder."""
+"""The wheel, an editable install and a bare checkout all run, from any folder; the source archive
+is whole."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import unavailable
 
 import livecam
 
@@ -20,23 +23,48 @@ SHIPPED = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
-    """Built from a copy, because a build leaves its folder in the tree."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        target = source / name
+def listed(*which: str) -> list[str]:
+    """Files as git lists them."""
+    if not (ROOT / ".git").exists():
+        unavailable("a git checkout")
+    command = ["git", "ls-files", "-z", *which]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    return [name for name in done.stdout.decode().split("\0") if name]
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the tree, because a build leaves its folder in it."""
+    for name in listed("--cached", "--others", "--exclude-standard"):
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
+    folder = tmp_path_factory.mktemp("wheel")
+    source = copied(folder / "source")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, source]
     subprocess.run(list(map(str, command)), check=True, timeout=200)
     return next(folder.glob("*.whl"))
+
+
+def test_the_source_archive_holds_all_that_is_tracked_and_no_cache(tmp_path: Path) -> None:
+    """So README speaks of nothing that is not there."""
+    pytest.importorskip("setuptools")
+    source = copied(tmp_path / "source")
+    leftovers = {"tests/__pycache__/a.cpython-311.pyc", "train/faces.h5", "docs/a_livecam.mp4"}
+    for name in leftovers:
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).touch()
+    build = "import setuptools.build_meta as b; b.build_sdist('built')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, check=True)
+    (archive,) = (source / "built").iterdir()
+    with tarfile.open(archive) as tar:
+        names = {name.partition("/")[2] for name in tar.getnames()}
+    assert set(listed()) - names == {".gitignore"}
+    assert not leftovers & names
 
 
 def test_the_wheel_holds_livecam_and_its_files_and_no_other_package(wheel: Path) -> None:
