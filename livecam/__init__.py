@@ -4,7 +4,7 @@ A source gives frames; MTCNN finds the faces in them; a small network answers ea
 distribution over the years 0..100; a tracker pools these answers over time; an overlay draws
 them. The command is `livecam`; the library is one function:
 
-    livecam.predict("group.jpg")  ->  [{"face": 1, "age": 31.4, "age_bin": "25-34", …}, …]
+    livecam.predict("group.jpg")  ->  [{"face": 1, "age": 31.0, "age_bin": "25-34", …}, …]
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ def _track_table(done: Done, config: Config) -> str:
         face = seen.last
         lines.append(
             f"{track_id:>5}  {clock_time(seen.first_s):>7}  {clock_time(seen.last_s):>7}  "
-            f"{face.age:>5.1f}  {f'{face.age_low}-{face.age_high}':>7}  {face.age_bin:>6}  "
+            f"{face.age:>5.0f}  {f'{face.age_low}-{face.age_high}':>7}  {face.age_bin:>6}  "
             f"{overlay.gender(face) or '-'}"
         )
     return "\n".join(lines)

@@ -21,7 +21,7 @@ def as_json(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def as_lines(rows: Sequence[Row], overlay: OverlayConfig) -> Iterator[str]:
-    """`group.jpg  face 1  31.4 years (24-39)  25-34 62%, 35-44 25%, 18-24 8%  female 97%`
+    """`group.jpg  face 1  31 years (24-39)  25-34 62%, 35-44 25%, 18-24 8%  female 97%`
 
     The gender stands only where the overlay would show it.
     """
@@ -34,7 +34,7 @@ def as_lines(rows: Sequence[Row], overlay: OverlayConfig) -> Iterator[str]:
         parts = [
             row["file"],
             f"face {row['face']}{found}",
-            f"{row['age']:.1f} years ({row['age_low']}-{row['age_high']})",
+            f"{row['age']:.0f} years ({row['age_low']}-{row['age_high']})",
             ", ".join(f"{label} {_percent(p)}" for label, p in best),
         ]
         female = row["female_prob"]
