@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import layouts
@@ -12,7 +13,7 @@ from livecam.errors import LivecamError, UsageError
 from train import datasets
 from train.archive import Unreadable, ZipFile
 from train.dropped import Dropped
-from train.labels import FEMALE, MALE, Label, between, exact, interval_of, of_text
+from train.labels import FEMALE, MALE, Interval, Label, between, exact, interval_of, of_text
 
 UTKFACE = [
     ("25_0_1_20170116174525125.jpg.chip.jpg", exact(25, MALE, 1)),
@@ -71,13 +72,16 @@ def test_ages_as_people_write_them(text: str, label: Label | None) -> None:
     assert of_text(text) == label
 
 
-def _read(path: Path, **options) -> tuple[list[tuple[str, str, Label]], dict[str, int]]:  # type: ignore[no-untyped-def]
+def _read(
+    path: Path, classes: Mapping[str, Interval] = {}, real_age: bool = False
+) -> tuple[list[tuple[str, str, Label]], dict[str, int]]:
     """(data set, file, label) of each, sorted; every picture of which was read; and what was not
     used."""
     dropped = Dropped()
     archive = datasets.open_data(path)
     try:
-        entries = list(datasets.entries(path, archive, dropped, **options))
+        known = datasets.Classes(classes)
+        entries = list(datasets.entries(path, archive, dropped, known, real_age))
         for entry in entries:
             assert archive.read(entry.member)
     finally:
@@ -196,6 +200,35 @@ def test_a_table_beside_pictures_whose_names_have_labels_is_a_question(tmp_path:
         _read(folder)
     found, _ = _read(folder / "mine.csv")
     assert [label for _, _, label in found] == [exact(40)]
+
+
+NAMED = "25_0_1_20170116000000000.jpg"
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "folder"),
+    [
+        ([f"young/{NAMED}", "old/a.jpg"], CLASSES, "old"),
+        ([f"x/18-24/{NAMED}", "x/65+/a.jpg"], {}, "18-24"),
+        ([NAMED, "young/a.jpg"], CLASSES, "young"),
+        (["65+/00001A02.jpg"], {}, "65+"),
+    ],
+)
+def test_folders_of_classes_and_names_with_labels_are_a_question(
+    tmp_path: Path, names: list[str], classes: dict[str, Interval], folder: str
+) -> None:
+    for path in _both(tmp_path, layouts.pictures(*names)):
+        with pytest.raises(LivecamError, match="labels in the pictures' names, as in ") as error:
+            _read(path, classes)
+        assert f"as in {folder!r}, too; rename the pictures or the folders" in str(error.value)
+
+
+def test_other_folders_of_pictures_whose_names_have_labels_are_no_question(tmp_path: Path) -> None:
+    folders = ("UTKFace", "part1", "crop_part1", "original images", "young")
+    files = layouts.pictures(*(f"{folder}/{NAMED}" for folder in folders))
+    found, dropped = _read(layouts.write(tmp_path / "d", files))
+    assert found == [("utkface", NAMED, exact(25, MALE, 1))] * 5
+    assert not dropped
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -146,6 +146,21 @@ def test_real_ages_are_refused_where_there_are_none(tmp_path, astronaut, capsys)
     assert not output.exists()
 
 
+def test_classes_that_are_not_met_are_refused(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    picture = jpeg(head(astronaut, 2))
+    write_utkface(tmp_path / "utk", astronaut, 1)
+    layouts.write(tmp_path / "ages", {"25/a.jpg": picture})
+    layouts.write(tmp_path / "mine", {"a.jpg": picture, "b.csv": b"file,age\na.jpg,old\na.jpg,9\n"})
+    output = tmp_path / "faces.h5"
+    argv = ["-o", str(output), "--classes", "young=13-30,old=51+"]
+    utk, ages, mine = (str(tmp_path / name) for name in ("utk", "ages", "mine"))
+    for data in ([utk], [utk, ages]):
+        assert prepare.main([*data, *argv]) == 2
+        assert "--classes: no folder of a class and no row of" in capsys.readouterr().err
+        assert not output.exists()
+    assert prepare.main([utk, ages, mine, *argv]) == 0
+
+
 def test_data_sets_are_mixed_with_intervals_and_provenance(  # type: ignore[no-untyped-def]
     tmp_path, astronaut, capsys
 ) -> None:

@@ -58,6 +58,14 @@ def allagefaces_label(name: str) -> Label | None:
     return labels.exact(int(match[2]), FEMALE if int(match[1]) <= 7380 else MALE)
 
 
+class Classes(dict[str, Interval]):
+    """The ages of classes that have names, by name; and which of the names were met in the data."""
+
+    def __init__(self, ages: Mapping[str, Interval]) -> None:
+        super().__init__(ages)
+        self.met: set[str] = set()
+
+
 BY_NAME: dict[str, Callable[[str], Label | None]] = {
     "utkface": utkface_label,
     "allagefaces": allagefaces_label,
@@ -76,15 +84,14 @@ def entries(
     path: Path,
     archive: Folder | ZipFile,
     dropped: Dropped,
-    classes: Mapping[str, Interval] | None = None,
+    classes: Classes,
     real_age: bool = False,
 ) -> Iterator[Entry]:
     """The labelled pictures of `open_data(path)`: in order of name, or of the rows of its lists.
 
-    `classes` are the ages of classes that have names; `real_age` takes APPA-REAL's real ages in
-    place of the apparent ones. Raises LivecamError if the layout is none that is understood.
+    `real_age` takes APPA-REAL's real ages in place of the apparent ones. Raises LivecamError if the
+    layout is none that is understood.
     """
-    classes = classes or {}
     if _is_table(path):
         return _table(path.stem, archive, path.name, dropped, classes)
     lists = _published_lists(archive)
@@ -105,6 +112,7 @@ def entries(
             "itself, or move it to another place"
         )
     if has_names:
+        _require_no_classes(path, pictures, classes)
         return _by_name(pictures, dropped)
     if tables:
         own = path.resolve().stem  # of `.` too
@@ -113,6 +121,18 @@ def entries(
     if has_folders:
         return _by_folder(path, pictures, dropped, classes)
     raise LivecamError(f"{path}: no data set that is understood; that would be {UNDERSTOOD}")
+
+
+def _require_no_classes(path: Path, pictures: list[str], classes: Classes) -> None:
+    """Raises LivecamError if pictures whose names have labels, or others beside them, have labels
+    by their folders too."""
+    folders = {_folder_of(name) for name in pictures if "/" in name}
+    if ages := sorted(name for name in folders if _class_label(name, classes) is not None):
+        named = next(name for name in pictures if _named(name))
+        raise LivecamError(
+            f"{path}: labels in the pictures' names, as in {named}, and in those of folders, as "
+            f"in {ages[0]!r}, too; rename the pictures or the folders, whichever are not meant"
+        )
 
 
 def _tables(archive: Folder | ZipFile, has_others: bool) -> list[str]:
@@ -169,15 +189,17 @@ def _table(
     archive: Folder | ZipFile,
     name: str,
     dropped: Dropped,
-    classes: Mapping[str, Interval],
+    classes: Classes,
 ) -> Iterator[Entry]:
     """A person's own list: `file` and `age` or `class`, and `gender` if they like."""
     header = published_sets.header(archive, name)
     column = next((column for column in ("age", "class") if column in header), "age or class")
     has_gender = ("gender",) if "gender" in header else ()
     table = functools.partial(published_sets.rows, archive, name, ("file", column, *has_gender))
+    words = {row[column] for row in table()}
+    classes.met |= words & classes.keys()
     if column == "class":
-        _require_known(archive.path / name, {row["class"] for row in table()}, classes)
+        _require_known(archive.path / name, words, classes)
     places = Places(archive, dropped)
     for number, row in enumerate(table(), 1):
         word = row.get("gender", "").lower()
@@ -194,13 +216,15 @@ def _table(
 
 
 def _by_folder(
-    path: Path, pictures: list[str], dropped: Dropped, classes: Mapping[str, Interval]
+    path: Path, pictures: list[str], dropped: Dropped, classes: Classes
 ) -> Iterator[Entry]:
     """Pictures whose folder is named after their age or class."""
     inside = [name for name in pictures if "/" in name]
     if len(inside) < len(pictures):
         dropped["in no folder of a class"] += len(pictures) - len(inside)
-    _require_known(path, {_folder_of(name) for name in inside}, classes)
+    folders = {_folder_of(name) for name in inside}
+    classes.met |= folders & classes.keys()
+    _require_known(path, folders, classes)
     for member in inside:
         if (label := _class_label(_folder_of(member), classes)) is not None:
             yield Entry(path.resolve().stem, member, member, label)
@@ -210,15 +234,13 @@ def _folder_of(name: str) -> str:
     return name.split("/")[-2]
 
 
-def _class_label(
-    text: str, classes: Mapping[str, Interval], gender: int = labels.UNKNOWN
-) -> Label | None:
+def _class_label(text: str, classes: Classes, gender: int = labels.UNKNOWN) -> Label | None:
     if text in classes:
         return labels.between(*classes[text], gender)
     return labels.of_text(text, gender)
 
 
-def _require_known(path: Path, found: set[str], classes: Mapping[str, Interval]) -> None:
+def _require_known(path: Path, found: set[str], classes: Classes) -> None:
     unknown = sorted(name for name in found if _class_label(name, classes) is None)
     if unknown:
         shown = ", ".join(map(repr, unknown[:20])) + (" and more" if len(unknown) > 20 else "")
@@ -229,7 +251,7 @@ def _require_known(path: Path, found: set[str], classes: Mapping[str, Interval])
         )
 
 
-def parsed_classes(text: str) -> dict[str, Interval]:
+def parsed_classes(text: str) -> Classes:
     """`young=13-30,old=51+` -> intervals by name. Raises UsageError if it is not like that."""
     found: dict[str, Interval] = {}
     for part in filter(None, text.split(",")):
@@ -241,4 +263,4 @@ def parsed_classes(text: str) -> dict[str, Interval]:
                 f"young=13-30,middle=31-50,old=51+, got {part!r}"
             )
         found[name.strip()] = interval
-    return found
+    return Classes(found)

@@ -139,6 +139,11 @@ def _listed(
         dropped.take(own)
     if args.real_age and not any(listed.entries[0].dataset == "appa_real" for listed in data):
         raise UsageError("--real-age: APPA-REAL alone has real ages, and it is not among the data")
+    if classes and not classes.met:
+        raise UsageError(
+            f"--classes: no folder of a class and no row of a table in the data is called "
+            f"{' or '.join(classes)}; give the names that they have, or leave it out"
+        )
     return data
 
 
