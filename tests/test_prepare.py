@@ -27,7 +27,7 @@ from train import prepare
 from train.archive import Folder, is_picture
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
 from train.labels import between, exact
-from train.prepared_rows import Ages
+from train.prepared_rows import Ages, merged_genders
 from train.published_sets import Entry
 
 
@@ -316,6 +316,44 @@ def test_labels_of_copies_become_one(labels, expected) -> None:  # type: ignore[
     for age, low, high in zip(merged.age[:-1], merged.low[:-1], merged.high[:-1], strict=True):
         assert (age, low, high) == pytest.approx(expected)
     assert (merged.age[-1], merged.low[-1], merged.high[-1]) == (5, 1, 9)
+
+
+@pytest.mark.parametrize(
+    ("genders", "expected"),
+    [
+        ([-1, 1], 1),
+        ([0, 1], -1),
+        ([1, 0, 1], 1),
+        ([0, 0, -1, 1], 0),
+        ([1, -1, -1, -1], 1),
+        ([-1, -1], -1),
+    ],
+    ids=str,
+)
+def test_genders_of_copies_become_one(genders, expected) -> None:  # type: ignore[no-untyped-def]
+    gender = np.array([0, *genders, 1], np.int8)
+    group = np.array([0, *[1] * len(genders), len(genders) + 1])
+    assert merged_genders(gender, group).tolist() == [0, *[expected] * len(genders), 1]
+
+
+def test_what_stays_of_copies_has_their_gender_unless_it_is_tested(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, capsys
+) -> None:
+    pictures = {name: jpeg(head(astronaut, seed)) for seed, name in enumerate("acegi", 1)}
+    copied = {copy: pictures[name] for copy, name in zip("bdfhj", "acegi", strict=True)}
+    files = {f"{name}.jpg": content for name, content in (pictures | copied).items()}
+    genders = {"b": "f", "c": "m", "d": "f", "e": "f", "h": "m", "i": "m", "j": "f"}
+    rows = [f"{name},30,{genders.get(name[0], '')}\n" for name in sorted(files)]
+    files["mine.csv"] = ("file,age,gender\n" + "".join(rows)).encode()
+    layouts.write(tmp_path / "d", files)
+    (tmp_path / "test.txt").write_text("g.jpg\ni.jpg\n")
+    argv = [str(tmp_path / "d"), "-o", str(tmp_path / "out.h5"), "--dev-share", "1e-6"]
+    assert prepare.main([*argv, "--test-list", str(tmp_path / "test.txt")]) == 0
+    gender, part = _column(tmp_path / "out.h5", "gender"), _column(tmp_path / "out.h5", "split")
+    assert part.tolist() == [TRAIN, LEFT_OUT] * 3 + [TEST, LEFT_OUT] * 2
+    assert gender[::2].tolist() == [1, -1, 1, -1, 0]
+    assert gender[1::2].tolist() == [1, 1, -1, 0, 1]  # their own
+    assert f"{'labels merged within groups':42}{2:>8}" in capsys.readouterr().err
 
 
 def test_every_kind_of_picture_can_be_read(astronaut) -> None:  # type: ignore[no-untyped-def]

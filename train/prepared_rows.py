@@ -14,7 +14,7 @@ from livecam.datatypes import Image
 from train import copies
 from train.dropped import Dropped
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN
-from train.labels import Label
+from train.labels import FEMALE, MALE, UNKNOWN, Label
 from train.published_sets import Entry
 
 DIGEST_BYTES = 32
@@ -67,7 +67,13 @@ class Rows:
         ages = Ages.of(self.label)
         merged = ages.merged(group)
         merged.set(is_test, ages)  # the labels of a published test part stay as they are
-        return Split(part, group, merged, is_copy)
+        own = self._genders()
+        stays = (part == TRAIN) | (part == DEV)
+        gender = np.where(stays, merged_genders(own, group), own)
+        return Split(part, group, merged, gender, is_copy)
+
+    def _genders(self) -> np.ndarray:
+        return np.array([label.gender for label in self.label], np.int8)
 
     def _are_in(self, names: set[str]) -> np.ndarray:
         """Which rows a list names, by `file` or, to tell data sets apart, by `dataset/file`."""
@@ -108,7 +114,7 @@ class Rows:
         h5["age"] = split.ages.age
         h5["age_low"] = split.ages.low
         h5["age_high"] = split.ages.high
-        h5["gender"] = np.array([label.gender for label in self.label], np.int8)
+        h5["gender"] = split.gender
         h5["ethnicity"] = np.array([label.ethnicity for label in self.label], np.int8)
         h5["detected"] = np.frombuffer(self.detected, np.bool_)
         h5["group"] = split.group
@@ -150,6 +156,7 @@ class Rows:
         sizes = np.bincount(split.group)
         yield _line("groups of copies", int((sizes > 1).sum())) + f"   largest {sizes.max()}"
         relabelled = split.ages.differ(Ages.of(self.label)) & ~left_out
+        relabelled |= split.gender != self._genders()
         yield _line("labels merged within groups", int(relabelled.sum()))
         yield _line("no face found, place assumed", len(self) - sum(self.detected))
         for which, names in lists.items():
@@ -223,11 +230,22 @@ class Ages:
         return (low + high) / 2, low, high
 
 
+def merged_genders(gender: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(n,) the gender that most rows of each group (n,) have, of those where it is known; -1 where
+    as many have one as the other."""
+    n = len(group)
+    males, females = (np.bincount(group[gender == of], minlength=n) for of in (MALE, FEMALE))
+    merged = np.select([males > females, females > males], [MALE, FEMALE], UNKNOWN)
+    return merged[group].astype(np.int8)
+
+
 @dataclass(frozen=True)
 class Split:
-    """Per row: `part`, `group` of copies, merged `ages`, and whether it repeats another's bytes."""
+    """Per row: `part`, `group` of copies, merged `ages`, `gender` (merged unless the row is left
+    out or of the test part), and whether it repeats another's bytes."""
 
     part: np.ndarray
     group: np.ndarray
     ages: Ages
+    gender: np.ndarray
     is_copy: np.ndarray
