@@ -413,6 +413,48 @@ def test_killed_it_leaves_nothing(tmp_path, astronaut, number) -> None:  # type:
     assert [path.name for path in tmp_path.iterdir()] == ["utk"]
 
 
+def test_what_does_not_fit_on_the_disk_is_said_before_the_work(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, capsys
+) -> None:
+    write_utkface(tmp_path / "utk", astronaut, 4)
+    with clips.small_disk(tmp_path / "disk", 1200) as disk:
+        argv = [str(tmp_path / "utk"), "-o", str(disk / "faces.h5")]
+        assert prepare.main(argv) == 1
+        err = capsys.readouterr().err
+        assert "faces.h5: the disk is full: 1.2 MB are needed, 1.2 MB free; make room" in err
+        assert len(err.splitlines()) == 1
+        assert not clips.files_of(disk)
+        assert prepare.main([*argv, "--limit", "3"]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_disk_that_others_fill_ends_it_with_an_error(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    last = tmp_path / "utk" / max(write_utkface(tmp_path / "utk", astronaut, 5))
+    last.unlink()
+    os.mkfifo(last)
+    program = "import sys; from train import prepare; prepare.BATCH = 2; sys.exit(prepare.main())"
+    with clips.small_disk(tmp_path / "disk", 16_000) as disk:
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / "utk", "-o", disk / "faces.h5"],
+            cwd=Path(__file__).parent.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        partial = disk / f".faces.{child.pid}.partial.h5"
+        until(
+            lambda: partial.exists() and partial.stat().st_size > 4 * 128 * 128 * 3, "two batches"
+        )
+        clips.fill(disk)
+        with last.open("wb"):  # it waits for this one
+            pass
+        out, err = child.communicate(timeout=60)
+        assert (child.returncode, out) == (1, ""), err
+        assert err.splitlines()[-1].startswith(f"python -m train.prepare: {disk / 'faces.h5'}: the")
+        assert "0.0 MB free" in err
+        assert clips.files_of(disk) == ["filling"]
+
+
 def test_what_is_interrupted_does_not_read_on(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
     """A batch of photographs would take a minute."""
     names = write_utkface(tmp_path, astronaut, 3)

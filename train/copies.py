@@ -6,6 +6,7 @@ or re-cropped ones. A small grey thumbnail of the *aligned* crop makes those loo
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class Thumbnails:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # of a full disk: nobody wants the rest
+            self._file.close()
 
     def append(self, thumbnail: Image) -> None:
         self._file.write(thumbnail.tobytes())

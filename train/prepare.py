@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,9 @@ from train.published_sets import Entry
 BATCH = 64
 BATCH_PIXELS = 32_000_000
 CORES = os.cpu_count() or 1
+FILE_BYTES = 1 << 20  # besides its rows, generously
+COLUMNS_BYTES = 1024  # of a row, generously: names, labels
+THUMBNAIL_BYTES = 1024  # and the place of its crop, generously
 MIN_FACE_PX = 32  # that the detector looks for
 MIN_CROP_PX = 32  # of --crop-px
 
@@ -110,10 +114,14 @@ def _prepare(args: argparse.Namespace) -> None:
         raise UsageError(f"--crop-px: expected at least {MIN_CROP_PX}, got {args.crop_px}")
     test_names, dev_names = _names(args.test_list, "test"), _names(args.dev_list, "dev")
     with PartialFile(args.output) as partial, contextlib.ExitStack() as stack:
+        dropped, room = Dropped(), Room(args.output, args.crop_px)
+        data = _listed(args, dropped, stack)
+        room.require(sum(len(listed.entries) for listed in data))
         h5 = stack.enter_context(h5py.File(partial, "w"))
-        rows = Rows(stack.enter_context(copies.Thumbnails(partial.parent)))
-        _write_crops(h5, rows, _listed(args, rows.dropped, stack), args.crop_px)
+        rows = Rows(stack.enter_context(copies.Thumbnails(partial.parent)), dropped=dropped)
+        _write_crops(h5, rows, data, room)
         split = rows.split(test_names, dev_names, args.dev_share, args.seed)
+        room.require(0, len(rows))
         rows.write(h5, split)
         print(rows.summary(split, test=test_names, dev=dev_names), file=sys.stderr)
     print(args.output)
@@ -168,12 +176,37 @@ class Listed:
     entries: list[Entry]
 
 
-def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], crop_px: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Room:
+    """On the disk of `output`, for crops of `crop_px`."""
+
+    output: Path
+    crop_px: int
+
+    def require(self, new: int, written: int = 0) -> None:
+        """Raises LivecamError if `new` crops, and the columns of them and of those `written`, may
+        not fit: HDF5 ends the process on a full disk."""
+        crops = new * (3 * self.crop_px**2 + THUMBNAIL_BYTES)
+        needed = crops + (new + written) * COLUMNS_BYTES + FILE_BYTES
+        free = shutil.disk_usage(self.output.absolute().parent).free
+        if free < needed:
+            raise LivecamError(
+                f"{self.output}: the disk is full: {_megabytes(needed)} are needed, "
+                f"{_megabytes(free)} free; make room, or write to another disk"
+            )
+
+
+def _megabytes(n: int) -> str:
+    return f"{n / 2**20:,.1f} MB"
+
+
+def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], room: Room) -> None:
     """Aligned crops of all pictures into `h5["crops"]`, in the order of `rows`."""
-    shape = (crop_px, crop_px, 3)
+    shape = (room.crop_px, room.crop_px, 3)
     crops = h5.create_dataset(
         "crops", (0, *shape), np.uint8, maxshape=(None, *shape), chunks=(1, *shape)
     )
+    h5.flush()  # here and later, so that nothing is left to write if the disk is full
     detector = Mtcnn(min_face_px=MIN_FACE_PX, threads=1)  # a batch for each core does more
     members = [entry.member for listed in data for entry in listed.entries]
     if any(PurePath(member).suffix.lower() in HEIF_SUFFIXES for member in members):
@@ -182,8 +215,10 @@ def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], crop_px: int) ->
     with Progress("prepare", len(members), "pictures") as progress, contextlib.ExitStack() as stack:
         stack.callback(pool.shutdown, cancel_futures=True)  # interrupted, it does not work on
         stack.callback(stop.set)
-        for batch in _in_order(pool, _batches(data), detector, crop_px, stop):
+        for batch in _in_order(pool, _batches(data), detector, room.crop_px, stop):
+            room.require(len(batch), len(rows))
             _write_batch(crops, rows, batch)
+            h5.flush()
             progress.step(len(batch))
     if not len(rows):
         why = ", ".join(f"{reason}: {n}" for reason, n in sorted(rows.dropped.items()))
