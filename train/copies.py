@@ -18,6 +18,7 @@ from livecam.datatypes import Array, Image
 THUMBNAIL_PX = 24
 MIN_CORRELATION = 0.95
 BLOCK = 4096
+STRIP = 256  # rows of a block that are looked at together: if all are alike, a million pairs
 FREQUENCIES = 6  # of each direction, for the first look at a pair
 ROUNDING = 1e-5  # more than float32 loses in a product
 MANY = 1 / 50  # from this share of a block's pairs on, all of them are compared at once
@@ -67,25 +68,55 @@ class Thumbnails:
         return np.memmap(self._file, np.uint8, mode="r").reshape(-1, size)
 
 
+class Groups:
+    """Groups of `n` rows, at first each by itself; a group has the number of its first row."""
+
+    def __init__(self, n: int) -> None:
+        self._above = np.arange(n)  # a row of the same group, the first's own at last
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """The groups of `rows`."""
+        found, above = rows, self._above[rows]
+        while not np.array_equal(above, top := self._above[above]):
+            self._above[found] = top  # half the way next time
+            found, above = top, self._above[top]
+        self._above[rows] = above
+        return above
+
+    def join(self, some: np.ndarray, others: np.ndarray) -> None:
+        """Make one group of those of each row in `some` and the one at its place in `others`."""
+        while len(some):
+            some, others = self.of(some), self.of(others)
+            apart = some != others
+            some, others = some[apart], others[apart]
+            # of several lower groups the last counts; the others are still apart the next time
+            self._above[np.maximum(some, others)] = np.minimum(some, others)
+
+
 def near_copies(thumbnails: Image) -> np.ndarray:
-    """Pairs (m, 2) of rows, first < second, whose thumbnails (n, 576) correlate by more than 0.95.
+    """Pairs (m, 2), first < second, of the first row and each other one of those groups that are
+    connected by thumbnails (n, 576) that correlate by more than 0.95.
 
     Exact, though most pairs are never compared in full: with P an orthogonal projection and r
     what it loses, x·y = Px·Py + r(x)·r(y) <= Px·Py + |r(x)| |r(y)|, which is itself one product of
-    short vectors. Only pairs for which that is high enough are looked at.
+    short vectors. Only pairs for which that is high enough, and which are not connected already,
+    are looked at: of a person's thousand frames all pairs are alike, and would not fit in memory.
     """
     short = _projected(thumbnails)  # (n, 36)
-    pairs = [np.zeros((0, 2), int)]
-    for start in range(0, len(short), BLOCK):
+    rows, joined = np.arange(len(short)), Groups(len(short))
+    for start in range(0, len(short), STRIP):
         for other in range(start, len(short), BLOCK):
-            bound = short[start : start + BLOCK] @ short[other : other + BLOCK].T
+            bound = short[start : start + STRIP] @ short[other : other + BLOCK].T
             i, j = np.divmod(np.flatnonzero(bound > MIN_CORRELATION - ROUNDING), bound.shape[1])
             i, j = i + start, j + other
             i, j = i[i < j], j[i < j]
+            apart = joined.of(i) != joined.of(j)
+            i, j = i[apart], j[apart]
             if len(i):
                 alike = _correlations(thumbnails, i, j, MANY * bound.size) > MIN_CORRELATION
-                pairs.append(np.stack([i[alike], j[alike]], axis=1))
-    return np.concatenate(pairs)
+                joined.join(i[alike], j[alike])
+    first = joined.of(rows)
+    return np.stack([first, rows], axis=1)[first < rows]
 
 
 def _projected(thumbnails: Image) -> Array:
@@ -128,15 +159,6 @@ def _correlations(thumbnails: Image, i: np.ndarray, j: np.ndarray, many: float) 
 
 def groups(n: int, pairs: np.ndarray) -> np.ndarray:
     """The group of each of `n` rows, as the number of its first row: connected pairs are one."""
-    parent = list(range(n))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for a, b in pairs:
-        first, second = sorted((root(int(a)), root(int(b))))
-        parent[second] = first
-    return np.array([root(i) for i in range(n)], int)
+    found = Groups(n)
+    found.join(pairs[:, 0], pairs[:, 1])
+    return found.of(np.arange(n))
