@@ -231,6 +231,35 @@ def test_other_folders_of_pictures_whose_names_have_labels_are_no_question(tmp_p
     assert not dropped
 
 
+NO_PICTURES_NAMES = ("b.jfif", "c.GIF", "d.ppm", "e.jp2", "f", "g.jpg.part", "txt")
+PLAINLY_OTHER = (
+    ".DS_Store", "._a.jpg", "Thumbs.db", "desktop.ini", "notes.TXT", "README", "README.md", "x.csv",
+    "x.mat", "x.json", "x.py",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("picture", ["25/a.jpg", f"UTKFace/{NAMED}"])
+def test_files_that_may_be_pictures_are_counted(tmp_path: Path, picture: str) -> None:
+    folder = picture.partition("/")[0]
+    others = (f"{folder}/{name}" for name in PLAINLY_OTHER)
+    names = [f"{folder}/{name}" for name in NO_PICTURES_NAMES]
+    files = layouts.pictures(picture, *others, *names, ".git/objects/ab")
+    for path in _both(tmp_path, files):
+        found, dropped = _read(path)
+        assert len(found) == 1
+        assert dropped == {"not a picture's name": len(names)}
+
+
+def test_files_beside_those_of_a_list_are_not_counted(tmp_path: Path) -> None:
+    for layout in (layouts.fairface, layouts.table):
+        files, expected, dropped = layout()
+        files |= layouts.pictures("train/b.jfif", "c")
+        assert _read(layouts.write(tmp_path / layout.__name__ / "data", files)) == (
+            expected,
+            dropped,
+        )
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_of_a_table_end_as_they_like_to(tmp_path: Path, end: str) -> None:
     table = end.join(["file,age", "a.jpg,25", "b.jpg,30", ""])

@@ -11,6 +11,13 @@ from pathlib import Path
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
 
+OTHER_NAMES = ("readme", "license", "licence", "copying", "changelog", "makefile")
+OTHER_SUFFIXES = (
+    ".txt .md .rst .log .pdf .doc .docx .htm .html .url .lnk .csv .tsv .xls .xlsx .ods .json "
+    ".xml .yaml .yml .toml .ini .cfg .db .sqlite .mat .npy .npz .pkl .h5 .hdf5 .parquet .pts .pt "
+    ".pth .onnx .keras .py .ipynb .m .sh .bat .zip .tar .gz .7z .rar .md5 .sha256 .mp4 .avi .mov"
+)
+
 
 class Unreadable(Exception):
     """One file of an archive cannot be read; its text says why."""
@@ -116,3 +123,10 @@ def text(archive: Folder | ZipFile, name: str) -> str:
 def is_picture(name: str) -> bool:
     base = name.rpartition("/")[2]
     return base.lower().endswith(tuple(PICTURE_SUFFIXES)) and not base.startswith("._")
+
+
+def is_plainly_other(name: str) -> bool:
+    """Whether a file beside pictures is not meant as one: hidden, a text, a table, a program …"""
+    *_, base = parts = name.lower().split("/")
+    is_hidden = any(part.startswith(".") for part in parts)
+    return is_hidden or base in OTHER_NAMES or base.endswith(tuple(OTHER_SUFFIXES.split()))

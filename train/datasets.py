@@ -1,7 +1,7 @@
 """Face data sets: which one a folder, zip file or table is, and which picture has which label.
 
 What a path holds is told from its layout. Nothing is left out silently: every row or picture that
-cannot be used is counted by reason.
+cannot be used is counted by reason, and without a list, so is every file that may be a picture.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from livecam.errors import LivecamError, UsageError
 from train import labels, published_sets
-from train.archive import Folder, ZipFile, is_picture, opened
+from train.archive import Folder, ZipFile, is_picture, is_plainly_other, opened
 from train.dropped import Dropped
 from train.labels import FEMALE, GENDER_WORDS, MALE, Interval, Label
 from train.published_sets import Entry, Places
@@ -113,14 +113,23 @@ def entries(
         )
     if has_names:
         _require_no_classes(path, pictures, classes)
+        _count_others(archive, dropped)
         return _by_name(pictures, dropped)
     if tables:
         own = path.resolve().stem  # of `.` too
         parts = (_table(own, archive, name, dropped, classes) for name in tables)
         return (entry for part in parts for entry in part)
     if has_folders:
+        _count_others(archive, dropped)
         return _by_folder(path, pictures, dropped, classes)
     raise LivecamError(f"{path}: no data set that is understood; that would be {UNDERSTOOD}")
+
+
+def _count_others(archive: Folder | ZipFile, dropped: Dropped) -> None:
+    """Count files that might be pictures, of a kind that is not read or without a suffix."""
+    for name in archive.names:
+        if not is_picture(name) and not is_plainly_other(name):
+            dropped.add("not a picture's name", name)
 
 
 def _require_no_classes(path: Path, pictures: list[str], classes: Classes) -> None:
