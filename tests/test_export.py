@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from with_keras import deprecated_in_numpy, require_module
 
 from livecam.ages import AgeRange
 from livecam.classifier import AgeGenderClassifier
+from livecam.errors import LivecamError
 from train import export
 from train.recipe import Recipe
 
@@ -39,14 +41,23 @@ def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[s
 
 
 @deprecated_in_numpy
-@pytest.mark.parametrize("name", ["resnet", "4c2f", "keras:MobileNet"])
-def test_kernels_in_half_precision_say_what_the_master_says(name: str, tmp_path: Path) -> None:
-    """Normalisations right behind a convolution, behind its activation, and in a nested network."""
+@pytest.mark.parametrize(
+    "name", ["resnet", "4c2f", "keras:MobileNet", "al-resnet", "keras:EfficientNetB0"]
+)
+def test_kernels_in_half_precision_say_what_the_master_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Normalisations right behind a convolution, behind its activation, and in a nested network;
+    arrays that are no weights."""
     require_module("tf2onnx")
     import keras
     import onnx
 
     from train import architectures
+
+    if name == "al-resnet":  # its two networks take a minute to convert
+        small = functools.partial(keras.applications.MobileNet, alpha=0.25)
+        monkeypatch.setattr(keras.applications, "ResNet50V2", small)
 
     px = 80
     recipe = Recipe(architecture=name, input_px=px, width=8)
@@ -72,3 +83,16 @@ def test_kernels_in_half_precision_say_what_the_master_says(name: str, tmp_path:
     wanted = master.predict_on_batch(crops.astype(np.float32))
     answer = AgeGenderClassifier(path)(crops)
     np.testing.assert_allclose(answer.age_probs, wanted["age_probs"], atol=2e-5)
+
+
+@deprecated_in_numpy
+def test_a_network_without_an_onnx_form_is_named(tmp_path: Path) -> None:
+    require_module("tf2onnx")
+    import keras
+
+    crop = keras.Input((8, 8, 3))
+    ages = keras.layers.Dense(101)(keras.layers.Flatten()(keras.activations.gelu(crop)))
+    recipe = Recipe(architecture="keras:ConvNeXtTiny")
+    with pytest.raises(LivecamError, match=r"ConvNeXtTiny has no ONNX form \(.*; give livecam"):
+        export.write_onnx(keras.Model(crop, ages), recipe, tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())

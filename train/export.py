@@ -238,13 +238,33 @@ def write_onnx(master: Any, recipe: Recipe, path: Path) -> None:
     crop = tf.TensorSpec((None, *net.input.shape[1:]), tf.float32, name="crop")
     function = tf.function(lambda crop: net(crop, training=False))
     model, _ = tf2onnx.convert.from_function(function, [crop], opset=OPSET)
+    _keep_constants(model, function.get_concrete_function(crop))
     _name_outputs(model)
     if recipe.eight_bits:
         in_eight_bits(model)
     else:
         _halve_weights(model)
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).partition("\n")[0]
+        raise LivecamError(
+            f"{recipe.architecture} has no ONNX form ({reason}); give livecam --model the run's "
+            f"{NAME}.keras, or train another architecture"
+        ) from error
     path.write_bytes(model.SerializeToString())
+
+
+def _keep_constants(model: Any, function: Any) -> None:
+    """Arrays in a network that are not weights, of which tf2onnx makes inputs behind the first,
+    become constants. They are in the order in which the function has caught them."""
+    import tensorflow as tf
+    from onnx import numpy_helper
+
+    caught = [tensor for tensor in function.captured_inputs if tensor.dtype != tf.resource]
+    for entry, tensor in zip(list(model.graph.input)[1:], caught, strict=True):
+        model.graph.initializer.append(numpy_helper.from_array(tensor.numpy(), entry.name))
+        model.graph.input.remove(entry)
 
 
 def _name_outputs(model: Any) -> None:
