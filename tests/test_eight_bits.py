@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from with_keras import keras_module
 
+from livecam.classifier import AgeGenderClassifier
 from train.recipe import Recipe
 
 RECIPE = Recipe(architecture="mobilenet", eight_bits=True, input_px=64)
@@ -93,3 +94,14 @@ def test_gradients_pass_the_rounding(trained: Any) -> None:
     net.train_on_batch(_pictures(), target)
     changed = net.get_layer("conv_dw_2").get_weights()[0] != before
     assert changed.mean() > 0.5
+
+
+def test_a_network_that_has_not_learnt_has_no_biases_in_its_file(tmp_path: Path) -> None:
+    architectures = keras_module("architectures")
+    from train import export
+
+    master = architectures.deployed(architectures.build(RECIPE), RECIPE)
+    export.write_onnx(master, RECIPE, tmp_path / "a.onnx")
+    answer = AgeGenderClassifier(tmp_path / "a.onnx")(_pictures().astype(np.uint8))
+    known = master.predict_on_batch(_pictures())
+    np.testing.assert_allclose(answer.age_probs, known["age_probs"], atol=0.01)

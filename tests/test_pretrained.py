@@ -70,7 +70,7 @@ def test_the_files_are_fetched_and_checked(pretrained: Any, server: str, tmp_pat
 @pytest.mark.parametrize(
     ("name", "members", "message"),
     [
-        ("none.tgz", MEMBERS, r"cannot be fetched \(HTTP Error 404.*--set pretrained=false"),
+        ("none.tgz", MEMBERS, r"cannot be fetched \(HTTP Error 404.*recipes/resnet.yaml"),
         ("cut.tgz", MEMBERS, "cannot be fetched"),
         ("page.tgz", MEMBERS, "cannot be fetched"),
         ("good.tgz", {**MEMBERS, "p/b": "0"}, "no p/b in it"),

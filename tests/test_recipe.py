@@ -99,6 +99,7 @@ def test_settings_count_together(tmp_path: Path) -> None:
             "early_share: lenet takes pictures of one size",
         ),
         ("eight_bits: true", "eight_bits: resnet cannot be trained for it, mobilenet can"),
+        ("architecture: mobilenet", "give pretrained or begin, or take recipes/resnet.yaml"),
         ("- a", "expected `key: value` lines, received list"),
         ("a: [", "not YAML"),
     ],
@@ -109,6 +110,15 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)) as caught:
         read_recipe(path)
     assert str(path) in str(caught.value)
+
+
+def test_what_only_a_beginning_needs_is_not_asked_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    assert from_record({"architecture": "mobilenet"}, "record").architecture == "mobilenet"
+    path = tmp_path / "r.yaml"
+    path.write_text("architecture: mobilenet\n")
+    assert read_recipe(path, ["begin=x"]).begin == "x"
+    with pytest.raises(UsageError, match="mobilenet has no normalisations"):
+        read_recipe(SHIPPED, ["pretrained=false"])
 
 
 def test_no_recipe_at_all(tmp_path: Path) -> None:

@@ -45,9 +45,12 @@ def _round_conv(graph: Any, node: Any, kernels: dict[str, Any]) -> None:
     """Its kernel (out, in, rows, columns) in 8 bits, its bias (out,) in 32, both dequantised."""
     from onnx import numpy_helper
 
-    _, kernel_name, bias_name = node.input
-    kernel = numpy_helper.to_array(kernels[kernel_name])
-    bias = numpy_helper.to_array(kernels[bias_name])
+    kernel = numpy_helper.to_array(kernels[node.input[1]])
+    if len(node.input) == 2:  # the conversion leaves out a bias of zeros
+        node.input.append(_constant(graph, f"{node.output[0]}_zeros", np.zeros(len(kernel), "f")))
+        bias = np.zeros(len(kernel), np.float32)
+    else:
+        bias = numpy_helper.to_array(kernels[node.input[2]])
     fits = np.abs(bias) / (STEP * 2**30)  # a channel of hardly any weight: its bias is what counts
     step = np.abs(kernel).max(axis=(1, 2, 3)) / LEVELS
     step = np.maximum(step, np.maximum(fits, 1e-12)).astype(np.float32)

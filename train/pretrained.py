@@ -108,7 +108,7 @@ def fetch(url: str, members: dict[str, str], folder: Path) -> None:
     except (OSError, EOFError, tarfile.TarError) as error:
         raise LivecamError(
             f"{url}: the pretrained weights cannot be fetched ({error}); connect to the internet "
-            f"once, or train without them: --set pretrained=false --set learning_rate=2e-3"
+            f"once, or train a network that needs none: recipes/resnet.yaml"
         ) from error
     if missing:
         raise LivecamError(f"{url}: no {', '.join(missing)} in it")

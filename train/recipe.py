@@ -101,7 +101,8 @@ FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """The recipe of a YAML file, changed by settings of the form `key=value`.
 
-    Raises LivecamError if the file cannot be read, UsageError if what it says is no recipe.
+    Raises LivecamError if the file cannot be read, UsageError if what it says is no recipe that a
+    run can begin with.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -124,7 +125,9 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         except yaml.YAMLError as error:
             raise UsageError(f"--set {setting}: not a value of YAML") from error
         given[key.strip()] = parsed
-    return _changed(recipe, given, "--set")
+    recipe = _changed(recipe, given, "--set")
+    _check_beginning(recipe, str(path))
+    return recipe
 
 
 def from_record(values: Mapping[str, Any], where: str) -> Recipe:
@@ -180,6 +183,17 @@ def _check_network(recipe: Recipe, where: str) -> None:
     if recipe.pretrained and name != "mobilenet" and not name.startswith(KERAS):
         raise UsageError(
             f"{where}: pretrained: there are no such weights for {name}; leave it at false"
+        )
+
+
+def _check_beginning(recipe: Recipe, where: str) -> None:
+    """What a run needs that begins; one that goes on, or is finished, has weights of its own."""
+    if recipe.begin or recipe.pretrained:
+        return
+    if recipe.architecture == "mobilenet":
+        raise UsageError(
+            f"{where}: architecture: mobilenet has no normalisations and cannot learn from random "
+            "weights: give pretrained or begin, or take recipes/resnet.yaml"
         )
 
 
