@@ -120,6 +120,20 @@ def test_penalties_are_on_the_kernels(architectures: Any) -> None:
     assert float(sum(net.losses)) == pytest.approx(wanted, rel=1e-4)
 
 
+def test_penalties_are_on_every_kind_of_kernel(architectures: Any) -> None:
+    import keras
+
+    crop = keras.Input((PX, PX, 3))
+    x = keras.layers.SeparableConv2D(4, 3)(crop)
+    x = keras.layers.LSTM(2, unroll=True)(keras.layers.Reshape((5, -1))(x[:, :10, :10]))
+    net = keras.Model(crop, keras.layers.Dense(1)(x))
+    architectures._regularise(net, Recipe(l2=0.5))
+    kernels = [weight for weight in net.trainable_weights if "bias" not in weight.name]
+    assert len(kernels) == 5
+    wanted = 0.5 * sum(float(np.square(kernel.numpy()).sum()) for kernel in kernels)
+    assert float(sum(net.losses)) == pytest.approx(wanted, rel=1e-4)
+
+
 def test_keras_must_have_a_network_of_that_name(architectures: Any) -> None:
     with pytest.raises(UsageError, match=r"no 'VGG166'; did you mean keras:VGG16\?"):
         architectures.check(Recipe(architecture="keras:VGG166"))

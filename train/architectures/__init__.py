@@ -100,7 +100,7 @@ def _regularise(net: keras.Model, recipe: Recipe) -> None:
     if recipe.l1 or recipe.l2:
         penalty = keras.regularizers.L1L2(recipe.l1, recipe.l2)
         for weight in net.trainable_weights:
-            if weight.name == "kernel":
+            if weight.name.endswith("kernel"):  # depthwise, pointwise and recurrent ones too
                 weight.regularizer = penalty
 
 
