@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,11 @@ def test_unreachable_weights_are_said(architectures: Any, monkeypatch: Any) -> N
 
     monkeypatch.setattr("keras.src.applications.mobilenet.file_utils.get_file", offline)
     recipe = Recipe(architecture="keras:MobileNet", pretrained=True, input_px=128)
-    with pytest.raises(LivecamError, match=r"ImageNet's weights cannot be had .*offline"):
+    said = r"ImageNet's weights cannot be had .*offline.* --set pretrained=false"
+    with pytest.raises(LivecamError, match=said + "$"):
         architectures.build(recipe)
+    with pytest.raises(LivecamError, match=said + """ --set "frozen=''"$"""):
+        architectures.build(dataclasses.replace(recipe, frozen="all"))
 
 
 @deprecated_in_numpy

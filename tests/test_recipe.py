@@ -100,6 +100,7 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ),
         ("eight_bits: true", "eight_bits: resnet cannot be trained for it, mobilenet can"),
         ("architecture: mobilenet", "give pretrained or begin, or take recipes/resnet.yaml"),
+        ("frozen: all", "frozen: all would keep random weights: give pretrained or begin, or"),
         ("- a", "expected `key: value` lines, received list"),
         ("a: [", "not YAML"),
     ],
@@ -119,6 +120,11 @@ def test_what_only_a_beginning_needs_is_not_asked_of_a_run_that_goes_on(tmp_path
     assert read_recipe(path, ["begin=x"]).begin == "x"
     with pytest.raises(UsageError, match="mobilenet has no normalisations"):
         read_recipe(SHIPPED, ["pretrained=false"])
+    assert from_record({"frozen": "all"}, "record").frozen == "all"
+    vgg = SHIPPED.parent / "published" / "a-megaage7-vgg16.yaml"
+    assert not read_recipe(vgg, ["pretrained=false", "frozen=''"]).frozen
+    with pytest.raises(UsageError, match="frozen: block5_conv1 would keep random weights"):
+        read_recipe(vgg, ["pretrained=false"])
 
 
 def test_no_recipe_at_all(tmp_path: Path) -> None:

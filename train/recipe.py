@@ -195,6 +195,11 @@ def _check_beginning(recipe: Recipe, where: str) -> None:
             f"{where}: architecture: mobilenet has no normalisations and cannot learn from random "
             "weights: give pretrained or begin, or take recipes/resnet.yaml"
         )
+    if recipe.frozen:
+        raise UsageError(
+            f"{where}: frozen: {recipe.frozen} would keep random weights: give pretrained or "
+            "begin, or leave frozen empty"
+        )
 
 
 def _value(key: str, value: Any, where: str) -> Any:

@@ -63,7 +63,8 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
     if name == "al-resnet":
         return attention.al_resnet(x, recipe.width)
     if name.startswith(KERAS):
-        return applications.features(x, name.removeprefix(KERAS), recipe.pretrained)
+        freezes = bool(recipe.frozen)
+        return applications.features(x, name.removeprefix(KERAS), recipe.pretrained, freezes)
     try:
         return published.NETWORKS[name](x)
     except ValueError as error:

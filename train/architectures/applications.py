@@ -34,8 +34,9 @@ def find(name: str) -> Callable[..., keras.Model]:
     return vars(keras.applications)[name]
 
 
-def features(x: keras.KerasTensor, name: str, pretrained: bool) -> keras.KerasTensor:
-    """Pictures (n, px, px, 3) in 0..255 -> (n, m), averaged over the picture.
+def features(x: keras.KerasTensor, name: str, pretrained: bool, freezes: bool) -> keras.KerasTensor:
+    """Pictures (n, px, px, 3) in 0..255 -> (n, m), averaged over the picture. `freezes` says
+    whether the recipe keeps weights, which it cannot without ImageNet's.
 
     Raises LivecamError if ImageNet's weights are wanted and cannot be had, UsageError if the
     network needs larger pictures.
@@ -49,19 +50,21 @@ def features(x: keras.KerasTensor, name: str, pretrained: bool) -> keras.KerasTe
     except ValueError as error:
         raise UsageError(f"keras:{name}: {' '.join(str(error).split())}") from error
     if pretrained:
-        _load_imagenet(backbone, build, name)
+        _load_imagenet(backbone, build, name, freezes)
     return layers.GlobalAveragePooling2D()(backbone(x))
 
 
-def _load_imagenet(backbone: keras.Model, build: Callable[..., keras.Model], name: str) -> None:
+def _load_imagenet(
+    backbone: keras.Model, build: Callable[..., keras.Model], name: str, freezes: bool
+) -> None:
     try:
         known = build(include_top=False, weights="imagenet", input_shape=backbone.input_shape[1:])
     except Exception as error:  # Keras raises whatever its download raises
         reason = " ".join(str(error).split())
+        also = " --set \"frozen=''\"" if freezes else ""
         raise LivecamError(
             f"keras:{name}: ImageNet's weights cannot be had ({reason}); connect to the internet "
-            "once, put the file into ~/.keras/models, or give "
-            "--set pretrained=false"
+            f"once, put the file into ~/.keras/models, or give --set pretrained=false{also}"
         ) from error
     backbone.set_weights(known.get_weights())
     for norm, layer, behind in zip(backbone.layers, known.layers, known.layers[1:], strict=False):
