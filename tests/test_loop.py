@@ -44,6 +44,37 @@ def test_epochs_since_the_best(loop: Any, scores: list[float], epochs: int) -> N
     assert loop._epochs_since_best(scores) == epochs
 
 
+@pytest.mark.parametrize(
+    ("share", "epochs", "early"), [(0.0, 4, 0), (0.5, 4, 2), (0.9, 2, 1), (0.6, 1, 0)]
+)
+def test_the_last_epoch_has_pictures_of_full_size(
+    loop: Any, share: float, epochs: int, early: int
+) -> None:
+    recipe = Recipe(early_px=16, early_share=share, epochs=epochs, input_px=32)
+    assert loop._stages(recipe) == [(16, early), (32, epochs)]
+
+
+@pytest.mark.parametrize(
+    ("share", "maes", "is_over"),
+    [
+        (0.0, [5, 6, 6], True),
+        (0.0, [5, 6], False),
+        (0.5, [5, 6, 6, 6, 6], False),
+        (0.5, [5, 6, 6, 6, 6, 6], True),
+        (0.5, [5, 6, 6, 6, 4, 6], False),
+    ],
+)
+def test_patience_begins_with_pictures_of_full_size(
+    loop: Any, tmp_path: Path, share: float, maes: list[float], is_over: bool
+) -> None:
+    recipe = Recipe(early_px=16, early_share=share, epochs=8, early_stopping=2)
+    run = RunFolder(tmp_path)
+    for epoch, mae in enumerate(maes, 1):
+        run.append({"epoch": epoch, "dev_mae": mae, "seconds": 1})
+    selection = SimpleNamespace(rows=range(640))
+    assert loop.AfterEpoch(recipe, run, selection, None, len(maes)).is_over() == is_over
+
+
 @pytest.mark.parametrize("name", CHOICES["optimizer"])
 def test_weights_need_not_decay(loop: Any, name: str) -> None:
     optimizer = loop._optimizer(Recipe(optimizer=name, weight_decay=0.0), 10)

@@ -100,6 +100,8 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ),
         ("eight_bits: true", "eight_bits: resnet cannot be trained for it, mobilenet can"),
         ("architecture: mobilenet", "give pretrained or begin, or take recipes/resnet.yaml"),
+        ("early_px: 64", "early_px without early_share has no effect"),
+        ("teacher_weight: 0.3", "teacher_weight without teachers has no effect"),
         ("frozen: all", "frozen: all would keep random weights: give pretrained or begin, or"),
         ("- a", "expected `key: value` lines, received list"),
         ("a: [", "not YAML"),

@@ -125,8 +125,9 @@ def _tensorboard(run: RunFolder) -> list[keras.callbacks.Callback]:
 
 
 def _stages(recipe: Recipe) -> list[tuple[int, int]]:
-    """(size of the pictures, epoch at which they end): small pictures first."""
-    early = round(recipe.early_share * recipe.epochs)
+    """(size of the pictures, epoch at which they end): small pictures first, and at least one epoch
+    of those that the network is for."""
+    early = min(round(recipe.early_share * recipe.epochs), recipe.epochs - 1)
     return [(recipe.early_px, early), (recipe.input_px, recipe.epochs)]
 
 
@@ -179,9 +180,11 @@ class AfterEpoch(keras.callbacks.Callback):
         self.start_s = time.monotonic() - before_s
 
     def is_over(self) -> bool:
-        """Whether the recipe's patience is at its end."""
-        patience = self.recipe.early_stopping
-        return bool(patience) and _epochs_since_best(_scores(self.run, self.recipe)) >= patience
+        """Whether the recipe's patience is at its end; small pictures do not try it."""
+        patience, scores = self.recipe.early_stopping, _scores(self.run, self.recipe)
+        (_, early), _ = _stages(self.recipe)
+        waited = min(_epochs_since_best(scores), len(scores) - early)
+        return bool(patience) and waited >= patience
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.recipe.schedule == "plateau":

@@ -127,6 +127,7 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         given[key.strip()] = parsed
     recipe = _changed(recipe, given, "--set")
     _check_beginning(recipe, str(path))
+    _check_effect(recipe, str(path))
     return recipe
 
 
@@ -199,6 +200,19 @@ def _check_beginning(recipe: Recipe, where: str) -> None:
         raise UsageError(
             f"{where}: frozen: {recipe.frozen} would keep random weights: give pretrained or "
             "begin, or leave frozen empty"
+        )
+
+
+def _check_effect(recipe: Recipe, where: str) -> None:
+    """Keys that would be passed over without a word."""
+    if recipe.early_px and not recipe.early_share:
+        raise UsageError(
+            f"{where}: early_px without early_share has no effect: give both, or leave both at 0"
+        )
+    if recipe.teacher_weight != Recipe.teacher_weight and not recipe.teachers:
+        raise UsageError(
+            f"{where}: teacher_weight without teachers has no effect: give both, or leave it at "
+            f"{Recipe.teacher_weight}"
         )
 
 
