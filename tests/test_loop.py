@@ -75,6 +75,20 @@ def test_patience_begins_with_pictures_of_full_size(
     assert loop.AfterEpoch(recipe, run, selection, None, len(maes)).is_over() == is_over
 
 
+def test_a_loss_that_is_no_number_can_be_gone_on_from(loop: Any, tmp_path: Path) -> None:
+    run, selection = RunFolder(tmp_path), SimpleNamespace(rows=range(640))
+    recipe = Recipe(architecture="mobilenet", pretrained=True, precision="mixed_float16")
+    run.model.touch()
+    with pytest.raises(LivecamError) as caught:
+        after = loop.AfterEpoch(recipe, run, selection, None, 1)
+        after.on_train_batch_end(4, {"loss": float("nan")})
+    assert str(caught.value) == (
+        "batch 5: the loss is nan; start anew with another --out and --set precision=float32, or a "
+        f"lower learning_rate; --set pretrained=false --set begin={tmp_path} goes on from its best "
+        "epoch"
+    )
+
+
 @pytest.mark.parametrize("name", CHOICES["optimizer"])
 def test_weights_need_not_decay(loop: Any, name: str) -> None:
     optimizer = loop._optimizer(Recipe(optimizer=name, weight_decay=0.0), 10)

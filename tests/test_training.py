@@ -281,7 +281,7 @@ def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, start
     code, _, err = start(fit, *_arguments(data, tmp_path / "run"), *settings)
     assert code == 1
     assert "the loss is nan" in err or "the loss is inf" in err
-    assert "Try a lower learning_rate" in err
+    assert "no epoch was finished: start anew with another --out and a lower learning_rate" in err
 
 
 @pytest.mark.parametrize(

@@ -196,12 +196,16 @@ class AfterEpoch(keras.callbacks.Callback):
         self.progress.step()
         loss = (logs or {})["loss"]
         if not np.isfinite(loss):
-            kept = f"{self.run.last} holds the epoch before" if self.run.last.exists() else ""
-            other = "" if self.recipe.precision == "float32" else "--set precision=float32, or "
-            raise LivecamError(
-                f"batch {batch + 1}: the loss is {loss}; {kept or 'no epoch was finished'}. Try "
-                f"{other}a lower learning_rate"
-            )
+            raise LivecamError(f"batch {batch + 1}: the loss is {loss}; {self._way_out()}")
+
+    def _way_out(self) -> str:
+        """What to do where the loss is no number; the same run would only come to it again."""
+        other = "" if self.recipe.precision == "float32" else "--set precision=float32, or "
+        anew = f"start anew with another --out and {other}a lower learning_rate"
+        if not self.run.model.exists():
+            return f"no epoch was finished: {anew}"
+        plain = "--set pretrained=false " if self.recipe.pretrained else ""
+        return f"{anew}; {plain}--set begin={self.run.path} goes on from its best epoch"
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         net = self.model
