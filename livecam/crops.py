@@ -44,19 +44,14 @@ def aligned_crops(bgr: Image, landmarks: Array, size_px: int = CANONICAL_PX) -> 
 
 def resized(crops: Image, size_px: int) -> Image:
     """Crops at the network's input size: (n, px, px, 3) -> (n, size_px, size_px, 3)."""
-    if size_px == crops.shape[1]:
+    side = crops.shape[1]
+    if size_px == side:
         return crops
+    how = cv2.INTER_AREA if size_px < side else cv2.INTER_LINEAR
     out = np.empty((len(crops), size_px, size_px, 3), np.uint8)
     for other, crop in zip(out, crops, strict=True):
-        resize_into(crop, other)
+        cv2.resize(crop, (size_px, size_px), dst=other, interpolation=how)
     return out
-
-
-def resize_into(crop: Image, out: Image) -> None:
-    """Shrink or enlarge one square picture to the size of `out`."""
-    side, wanted = crop.shape[0], out.shape[0]
-    how = cv2.INTER_AREA if wanted < side else cv2.INTER_LINEAR
-    cv2.resize(crop, (wanted, wanted), dst=out, interpolation=how)
 
 
 def assumed_landmarks(size_wh: tuple[int, int]) -> Array:

@@ -68,8 +68,8 @@ class Batches(keras.utils.PyDataset):
 
 
 def steps(selection: Selection, recipe: Recipe) -> int:
-    """Whole batches in an epoch."""
-    return max(1, len(selection.rows) // recipe.batch)
+    """Whole batches in an epoch; `material` sees to it that there is one."""
+    return len(selection.rows) // recipe.batch
 
 
 def _mixed(gender: np.ndarray, female_prob: np.ndarray, share: float) -> np.ndarray:

@@ -10,7 +10,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from livecam.crops import resize_into
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 
@@ -31,7 +30,6 @@ class Crops:
         self._size = int(np.prod(shape))
         self._starts = starts  # (n,) where each crop begins in the file
         self.shape = (len(starts), *shape)
-        self.dtype = np.dtype(np.uint8)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -47,13 +45,6 @@ class Crops:
 
     def _crop(self, start: int) -> Image:
         return self._bytes[start : start + self._size].reshape(self.shape[1:]).copy()
-
-    def resized(self, size_px: int) -> Image:
-        """All of them as `livecam.crops.resized` gives them, without the large ones in memory."""
-        out = np.empty((len(self), size_px, size_px, 3), np.uint8)
-        for i, other in enumerate(out):
-            resize_into(self[i], other)
-        return out
 
 
 @dataclass(frozen=True)
