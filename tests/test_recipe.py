@@ -125,7 +125,9 @@ def test_what_only_a_beginning_needs_is_not_asked_of_a_run_that_goes_on(tmp_path
     assert from_record({"frozen": "all"}, "record").frozen == "all"
     vgg = SHIPPED.parent / "published" / "a-megaage7-vgg16.yaml"
     assert not read_recipe(vgg, ["pretrained=false", "frozen=''"]).frozen
-    with pytest.raises(UsageError, match="frozen: block5_conv1 would keep random weights"):
+    with pytest.raises(
+        UsageError, match="with --set: frozen: block5_conv1 would keep random weights"
+    ):
         read_recipe(vgg, ["pretrained=false"])
 
 

@@ -126,8 +126,9 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
             raise UsageError(f"--set {setting}: not a value of YAML") from error
         given[key.strip()] = parsed
     recipe = _changed(recipe, given, "--set")
-    _check_beginning(recipe, str(path))
-    _check_effect(recipe, str(path))
+    where = f"{path} with --set" if settings else str(path)
+    _check_beginning(recipe, where)
+    _check_effect(recipe, where)
     return recipe
 
 
