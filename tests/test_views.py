@@ -84,7 +84,7 @@ def test_a_picture_is_seen_in_several_views_and_a_frame_in_one(astronaut: np.nda
         Models(load_config(flags={"classifier.views": count}, environment={}))
         for count in (1, MOST)
     )
-    (plain,), (averaged,) = once.look(astronaut), often.look(astronaut)
+    ((plain,), _), ((averaged,), _) = once.look(astronaut), often.look(astronaut)
     assert not np.allclose(plain.age_probs, averaged.age_probs, atol=0.005)
     for models in (once, often):
         line = models.pipeline()
@@ -95,7 +95,7 @@ def test_a_picture_is_seen_in_several_views_and_a_frame_in_one(astronaut: np.nda
 
 def test_predict_and_annotate_say_the_same_of_a_picture(astronaut: np.ndarray) -> None:
     (row,) = livecam.predict(astronaut[:, :, ::-1])
-    (face,) = Models(load_config(environment={})).look(astronaut)
+    (face,), _ = Models(load_config(environment={})).look(astronaut)
     assert (row["age"], row["age_low"], row["age_high"]) == (face.age, face.age_low, face.age_high)
     assert row["female_prob"] == pytest.approx(face.female_prob, abs=1e-3)
 

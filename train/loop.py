@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -29,6 +31,7 @@ from train.scores import age_errors, bins_of
 from train.selection import Selection
 
 FILE_OVERHEAD = 1 << 20  # bytes, generously
+_ENDS: list[BaseException] = []
 PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
 
 
@@ -50,16 +53,29 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
         for size_px, end in _stages(recipe):
             if first_epoch >= end or after.is_over():
                 continue
-            net.fit(
-                Batches(train, selection, recipe, size_px, first_epoch, taught),
-                initial_epoch=first_epoch,
-                epochs=end,
-                shuffle=False,  # the batches do it, the same way after a resume
-                verbose=0,
-                callbacks=[after, *_tensorboard(run)],
-            )
+            with _ends_kept():
+                net.fit(
+                    Batches(train, selection, recipe, size_px, first_epoch, taught),
+                    initial_epoch=first_epoch,
+                    epochs=end,
+                    shuffle=False,  # the batches do it, the same way after a resume
+                    verbose=0,
+                    callbacks=[after, *_tensorboard(run)],
+                )
             # Keras leaves a fit with averaged weights: the next stage goes on with the checkpoint's
             first_epoch = _resume(net, run)
+
+
+@contextlib.contextmanager
+def _ends_kept() -> Iterator[None]:
+    """What ends a fit before its time is kept, and with it what the fit was iterating over: while
+    a thread of TensorFlow makes the next batch, to take that apart may hang or crash."""
+    keras.config.disable_traceback_filtering()  # which would let go of it
+    try:
+        yield
+    except BaseException as error:
+        _ENDS.append(error)
+        raise
 
 
 def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
