@@ -8,7 +8,7 @@ import importlib.util
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -20,6 +20,7 @@ from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
 from livecam.files import PartialFile
+from livecam.interrupts import noted
 from livecam.progress import Progress
 from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
@@ -53,7 +54,7 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
         for size_px, end in _stages(recipe):
             if first_epoch >= end or after.is_over():
                 continue
-            with _ends_kept():
+            with _interruptible(after):
                 net.fit(
                     Batches(train, selection, recipe, size_px, first_epoch, taught),
                     initial_epoch=first_epoch,
@@ -67,15 +68,19 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
 
 
 @contextlib.contextmanager
-def _ends_kept() -> Iterator[None]:
-    """What ends a fit before its time is kept, and with it what the fit was iterating over: while
-    a thread of TensorFlow makes the next batch, to take that apart may hang or crash."""
+def _interruptible(after: AfterEpoch) -> Iterator[None]:
+    """Between batches alone: elsewhere an exception may be lost in code that is not Python's. What
+    ends a fit before its time is kept, and with it what the fit was iterating over: to take that
+    apart while a thread of TensorFlow makes the next batch may hang or crash."""
     keras.config.disable_traceback_filtering()  # which would let go of it
-    try:
-        yield
-    except BaseException as error:
-        _ENDS.append(error)
-        raise
+    with noted() as after.interrupts:
+        try:
+            yield
+        except BaseException as error:
+            _ENDS.append(error)
+            raise
+    if after.interrupts:  # since the last batch
+        raise KeyboardInterrupt
 
 
 def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
@@ -192,6 +197,7 @@ class AfterEpoch(keras.callbacks.Callback):
         self.recipe, self.run, self.selection, self.dev = recipe, run, selection, dev
         total = steps(selection, recipe) * (recipe.epochs - first_epoch)
         self.progress = Progress("fit", total, "batches")
+        self.interrupts: Sequence[int] = ()
         before_s = max((row["seconds"] for row in run.log()), default=0)  # a run that goes on
         self.start_s = time.monotonic() - before_s
 
@@ -210,6 +216,8 @@ class AfterEpoch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.progress.step()
+        if self.interrupts:
+            raise KeyboardInterrupt
         loss = (logs or {})["loss"]
         if not np.isfinite(loss):
             raise LivecamError(f"batch {batch + 1}: the loss is {loss}; {self._way_out()}")
