@@ -32,7 +32,7 @@ from train.scores import age_errors, bins_of
 from train.selection import Selection
 
 FILE_OVERHEAD = 1 << 20  # bytes, generously
-_ENDS: list[BaseException] = []
+_ENDS: list[BaseException] = []  # of fits: see `_interruptible`
 PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
 
 
