@@ -8,6 +8,7 @@ opens), `frozen` (the same picture for ever). What the window says goes to stder
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from pathlib import Path
@@ -69,9 +70,11 @@ _PORTRAIT: list[np.ndarray] = []
 
 def _portrait() -> np.ndarray:
     if not _PORTRAIT:
-        from skimage import data
-
-        bgr = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+        # without scikit-image's own code: this thread's imports would meet those of the others
+        spec = importlib.util.find_spec("skimage")
+        assert spec is not None and spec.origin is not None
+        bgr = cv2.imread(str(Path(spec.origin).parent / "data" / "astronaut.png"))
+        assert bgr is not None
         _PORTRAIT.append(np.ascontiguousarray(bgr[0:190, 80:360]))
     return _PORTRAIT[0]
 
