@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import platform
@@ -26,6 +27,7 @@ PACKAGES = {  # and what is imported of each, in this order: OpenCV comes before
     "joblib": "joblib",
     "lz4": "lz4.frame",
 }
+OTHER_BUILDS = {"opencv-python": "cv2", "onnxruntime": "onnxruntime"}  # the module they share
 EXTRAS = {"train": "tensorflow", "demo": "scikit-image", "heic": "pi-heif"}
 
 
@@ -54,9 +56,8 @@ def examine(config: Config) -> Iterator[Finding]:
 
 
 def _package(name: str, module: str | None) -> Finding:
-    try:
-        found = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+    found = _version(name)
+    if found is None:
         return Finding(name, f"not installed; pip install {name}", is_ok=False)
     try:
         if module is not None:
@@ -64,6 +65,16 @@ def _package(name: str, module: str | None) -> Finding:
     except Exception as error:  # a broken package raises whatever its code does
         return Finding(name, f"{found}, but {_broken(name, error)}", is_ok=False)
     return Finding(name, found)
+
+
+def _version(name: str) -> str | None:
+    """Of the package, or of another build of it, as `onnxruntime-gpu` is of `onnxruntime`."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(name)
+    if module := OTHER_BUILDS.get(name):
+        for build in importlib.metadata.packages_distributions().get(module, ()):
+            return f"{importlib.metadata.version(build)} ({build})"
+    return None
 
 
 def _broken(name: str, error: Exception) -> str:

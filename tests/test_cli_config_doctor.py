@@ -335,6 +335,28 @@ def test_doctor_says_which_package_is_missing(
     assert re.search(r'pip install ".*(\[train\]|tensorflow>=).*"', found["tensorflow"])
 
 
+def test_doctor_takes_another_build_of_a_package_for_it(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    version = importlib.metadata.version
+
+    def without(name: str) -> str:
+        if name == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    build = tmp_path / "site" / "onnxruntime_gpu-1.99.dist-info"
+    build.mkdir(parents=True)
+    (build / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.99\n")
+    (build / "top_level.txt").write_text("onnxruntime\n")
+    monkeypatch.syspath_prepend(build.parent)
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    answer = livecam("doctor")
+    (line,) = [line for line in answer.lines if line.split()[1] == "onnxruntime"]
+    assert line.startswith("ok ")
+    assert "1.99 (onnxruntime-gpu)" in line
+
+
 def test_doctor_refuses_an_unknown_provider(livecam: clips.Command) -> None:
     Path("livecam.yaml").write_text("runtime: {providers: [CUDAExecution]}\n")
     answer = livecam("doctor")
