@@ -16,6 +16,7 @@ from livecam.store import Visits
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 STEPS = {"hour": HOUR_S, "day": DAY_S}
+FEW = 9.95
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -118,18 +119,22 @@ def _watched_until(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_rows(found: Report) -> list[list[str]]:
-    """Cells for people, the header first, the total last: whole visits, and how far the total of an
-    age may be off."""
+    """Cells for people: the header, a row for each period in whole visits, then the total, and how
+    far its ages may be off in four cases of five."""
     head = ["", "watched", "visits", *found.labels, *(["female"] if found.has_gender else [])]
-    names = _names(found)
-    lines = [
+    periods = zip(_names(found), found.periods, strict=True)
+    errors = [number(Z_80 * error) for error in found.errors]
+    return [
         head,
-        *([name, *_cells(found, each)] for name, each in zip(names, found.periods, strict=True)),
+        *([name, *_cells(found, each)] for name, each in periods),
+        ["all", *_cells(found, found.total)],
+        ["± of all", "", "", *errors, *([""] if found.has_gender else [])],
     ]
-    total = ["all", *_cells(found, found.total)]
-    for i, error in enumerate(found.errors):
-        total[3 + i] += f"±{Z_80 * error:.0f}"
-    return [*lines, total]
+
+
+def number(visits: float) -> str:
+    """Whole visits; of few, tenths too."""
+    return f"{visits:.1f}" if 0.05 <= visits < FEW else f"{visits:.0f}"
 
 
 def as_text(found: Report) -> list[str]:
@@ -143,7 +148,7 @@ def as_text(found: Report) -> list[str]:
 
 
 def _cells(found: Report, period: Period) -> list[str]:
-    ages = [f"{number:.0f}" for number in period.by_age.sum(axis=1)]
+    ages = [f"{visits:.0f}" for visits in period.by_age.sum(axis=1)]
     gender = [female_share(period)] if found.has_gender else []
     return [watched(period), str(period.visits), *ages, *gender]
 

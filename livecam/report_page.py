@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import datetime
 import html
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from livecam.document import document, wide
+from livecam.document import document, table, wide
 from livecam.prevalence import Z_80
-from livecam.report import Report, as_rows, female_share, watched
+from livecam.report import STEPS, Report, as_rows, female_share, number, watched
 from livecam.wording import clock_time
 
 PX_W = 860  # of a chart
 LEGEND_COLUMNS = 8
 MOST_COLUMNS = 800
 LABEL_PX = 62  # of a name below a column
+RAMP = (  # viridis, from the youngest: its lightness falls, so that all eyes tell the ages apart
+    0xFDE725, 0xBDDF26, 0x7AD151, 0x44BF70, 0x22A884, 0x21918C, 0x2A788E, 0x355F8D, 0x414487,
+    0x482475,
+)  # fmt: skip
+ALL_TOGETHER = (
+    "Ages are estimated from all visits of the report together. So the same day may have other "
+    "numbers of each age in a report of other days, and always the same number of visits."
+)
 
 
 def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
@@ -33,15 +42,18 @@ def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
     parts = [f"<p>{_days(found)}</p>", f"<dl>{tiles}</dl>"]
     if total.visits:
         parts += [
-            "<h2>Ages</h2>", wide(_ages(found)),
+            "<h2>Ages</h2>", wide(_ages(found), "chart of ages"),
             "<p>The number beside a bar is how many, and how far that may be off in four cases "
             "of five, because ages are estimated. "
             "They are how old people look.</p>",
-            f"<h2>Visits by {found.by}</h2>", wide(_hours(found)),
-            f"<p>The line below a bar is the part of the {found.by} in which a camera looked. "
-            "Whoever comes back later counts again.</p>",
+            f"<h2>Visits by {found.by}</h2>", wide(_hours(found), f"chart of {found.by}s"),
+            f"<p>The line below a bar is the part of the {found.by} in which a camera looked; in a "
+            "gap none did. Whoever comes back later counts again.</p>",
         ]  # fmt: skip
-    parts += ["<h2>Table</h2>", wide(("<table>", *_table(found), "</table>"))]
+    head, *rows, sums, errors = as_rows(found)
+    parts += ["<h2>Table</h2>", table(head, rows, (sums, errors))]
+    if len(found.periods) > 1:
+        parts.append(f"<p>{ALL_TOGETHER}</p>")
     return document(title, parts, top)
 
 
@@ -105,20 +117,22 @@ def _ages(found: Report) -> Iterator[str]:
             f'<path d="M{low:.1f} {y + 12}H{high:.1f}M{low:.1f} {y + 7}v10M{high:.1f} {y + 7}v10" '
             'class="ink" fill="none"/>'
         )
-        drawn.append(_text(high + 10, y + 17, f"{sums[i]:.0f} ± {error:.0f}"))
+        drawn.append(_text(high + 10, y + 17, f"{number(sums[i])} ± {number(error)}"))
     yield _svg(top + step * len(found.labels), "".join(drawn), "visits by age")
 
 
 def _hours(found: Report) -> Iterator[str]:
     """A column for each hour or day, the ages in it stacked, the youngest below."""
-    if len(found.periods) > MOST_COLUMNS:
-        yield f"<p>{len(found.periods)} {found.by}s are too many to draw; choose fewer.</p>"
+    places = _places(found)
+    count = places[-1] + 1
+    if count > MOST_COLUMNS:
+        yield f"<p>{count} {found.by}s are too many to draw; choose fewer.</p>"
         return
     height = 220.0
     highest = _nice(max(period.visits for period in found.periods))
     left = 16.0 + 8 * len(f"{highest:.0f}")
     legend = 10.0 + 22 * math.ceil(len(found.labels) / LEGEND_COLUMNS)
-    width = (PX_W - left) / len(found.periods)
+    width = (PX_W - left) / count
     bottom = legend + height
     drawn = []
     for i, label in enumerate(found.labels):
@@ -129,9 +143,9 @@ def _hours(found: Report) -> Iterator[str]:
         y = bottom - part * height
         drawn.append(f'<path d="M{left} {y:.1f}H{PX_W}" class="line"/>')
         drawn.append(_text(left - 8, y + 4, f"{part * highest:.0f}", "end", "soft"))
-    names = dict(_names(found, width))
+    names = dict(_names(found, [place * width for place in places]))
     for i, period in enumerate(found.periods):
-        x, y = left + i * width + 0.1 * width, bottom
+        x, y = left + (places[i] + 0.1) * width, bottom
         for b, share in enumerate(period.by_age.sum(axis=1)):
             tall = share * height / highest
             y -= tall
@@ -146,7 +160,17 @@ def _hours(found: Report) -> Iterator[str]:
     yield _svg(bottom + 34, "".join(drawn), f"visits by {found.by}")
 
 
-def _names(found: Report, width: float) -> Iterator[tuple[int, str]]:
+def _places(found: Report) -> list[int]:
+    """The column of each period. Days in which no camera looked have one too; of hours without,
+    between two days, there is one for all."""
+    places = [0]
+    for before, after in itertools.pairwise(found.periods):
+        empty = round((after.begin - before.end) / STEPS[found.by])
+        places.append(places[-1] + 1 + (empty if found.by == "day" else min(empty, 1)))
+    return places
+
+
+def _names(found: Report, lefts: Sequence[float]) -> Iterator[tuple[int, str]]:
     """What stands below which column, so far apart that they do not overlap: of hours of several
     days, only the days."""
     moments = [datetime.datetime.fromtimestamp(period.begin) for period in found.periods]
@@ -154,9 +178,9 @@ def _names(found: Report, width: float) -> Iterator[tuple[int, str]]:
     free_from = 0.0
     for i, moment in enumerate(moments):
         is_new = by_hour or i == 0 or moment.date() != moments[i - 1].date()
-        if is_new and i * width >= free_from:
+        if is_new and lefts[i] >= free_from:
             yield i, f"{moment:%H:%M}" if by_hour else f"{moment:%d %b}"
-            free_from = i * width + LABEL_PX
+            free_from = lefts[i] + LABEL_PX
 
 
 def _nice(number: float) -> float:
@@ -168,13 +192,10 @@ def _nice(number: float) -> float:
 
 def _colour(i: int, found: Report) -> str:
     """From yellow for the youngest over green to violet for the oldest."""
-    share = i / max(len(found.labels) - 1, 1)
-    return f"hsl({55 + 225 * share:.0f} {70 - 15 * share:.0f}% {62 - 14 * share:.0f}%)"
-
-
-def _table(found: Report) -> Iterator[str]:
-    head, *rows, total = as_rows(found)
-    yield f"<tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>\n"
-    for row in rows:
-        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n"
-    yield f'<tr class="total">{"".join(f"<td>{cell}</td>" for cell in total)}</tr>\n'
+    at = i / max(len(found.labels) - 1, 1) * (len(RAMP) - 1)
+    before, after = RAMP[int(at)], RAMP[math.ceil(at)]
+    mixed = [
+        round((before >> bits & 255) * (1 - at % 1) + (after >> bits & 255) * (at % 1))
+        for bits in (16, 8, 0)
+    ]
+    return f"rgb({' '.join(map(str, mixed))})"

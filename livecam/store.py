@@ -172,8 +172,8 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
     return Visits(
         begin=np.array(begins, float),
         end=np.array(ends, float),
-        age_probs=_distributions(probs),
-        age_prior=_distributions(priors),
+        age_probs=_distributions(path, probs),
+        age_prior=_distributions(path, priors),
         female_prob=np.array(female, float),
         watched=np.array(watched, float).reshape(-1, 2),
     )
@@ -259,9 +259,14 @@ def _blob(probs: Array | None) -> bytes | None:
     return None if probs is None else probs.astype("<f4").tobytes()
 
 
-def _distributions(blobs: Sequence[bytes | None]) -> np.ndarray:
+def _distributions(path: Path, blobs: Sequence[bytes | None]) -> np.ndarray:
     rows = np.full((len(blobs), AGES), np.nan)
     for row, blob in zip(rows, blobs, strict=True):
-        if blob is not None:
-            row[:] = np.frombuffer(blob, "<f4")
+        if blob is None:
+            continue
+        if len(blob) != AGES * np.dtype("<f4").itemsize:
+            raise LivecamError(
+                f"{path}: a row was changed: expected {AGES} float32 of ages, got {len(blob)} bytes"
+            )
+        row[:] = np.frombuffer(blob, "<f4")
     return rows

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import visit
 
-from livecam import cli, report, store
+from livecam import cli, report, report_page, store
 from livecam.ages import SCHEMES
 from livecam.report_page import page
 from livecam.store import Visits, VisitStore, read
@@ -95,8 +95,17 @@ TABLE = """\
 2026-05-31 09:00   0:30 h       2     0      0      0      2      0      0      0    0    50 %
 2026-05-31 10:00   1:00 h       0     0      0      0      0      0      0      0    0       -
 2026-05-31 11:00   0:30 h       1     0      0      0      0      0      0      0    1    75 %
-all                2:00 h       3   0±0    0±0    0±0    2±0    0±0    0±0    0±0  1±0    58 %
+all                2:00 h       3     0      0      0      2      0      0      0    1    58 %
+± of all                              0      0      0      0      0      0      0    0
 """
+
+
+@pytest.mark.parametrize(
+    ("visits", "said"),
+    [(0, "0"), (0.04, "0"), (0.1, "0.1"), (9.94, "9.9"), (9.96, "10"), (12.6, "13")],
+)
+def test_few_visits_are_told_in_tenths(visits: float, said: str) -> None:
+    assert report.number(visits) == said
 
 
 def test_the_table_for_people(day: Path) -> None:
@@ -156,7 +165,7 @@ def test_days_on_which_clocks_change(tmp_path: Path, day: str, hours: int) -> No
     found = report.report(everything(path), MARKETING)
     assert found.by == "hour"
     assert len(found.periods) == hours
-    names = [cells[0] for cells in report.as_rows(found)[1:-1]]
+    names = [cells[0] for cells in report.as_rows(found)[1:-2]]
     assert len(set(names)) == hours
     assert (f"{day} 02:00 CET" in names) == (hours == 25)
     (whole,) = report.report(everything(path), MARKETING, "day").periods
@@ -199,6 +208,26 @@ def test_large_numbers_and_many_days_stay_in_the_chart(tmp_path: Path) -> None:
     assert min(x for x, text in places if text == "24000") >= 40
 
 
+def test_time_that_nobody_watched_is_a_gap_in_the_chart(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for begin in ("2026-05-01 09:00", "2026-05-02 23:00", "2026-05-05 09:00"):
+        made(path, (begin, 10, 30), hours=2)
+    assert report_page._places(report.report(everything(path), MARKETING, "day")) == [0, 1, 2, 4]
+    by_hour = report.report(everything(path), MARKETING, "hour")
+    assert report_page._places(by_hour) == [0, 1, 3, 4, 6, 7]  # one for each night
+
+
+def test_ages_are_told_apart_by_lightness_alone(day: Path) -> None:
+    for scheme in SCHEMES.values():
+        found = report.report(everything(day), scheme)
+        colours = [report_page._colour(i, found) for i in range(len(scheme.labels))]
+        lights = [
+            np.dot([0.2126, 0.7152, 0.0722], list(map(int, re.findall(r"\d+", colour))))
+            for colour in colours
+        ]
+        assert (np.diff(lights) < -5).all()
+
+
 def test_the_numbers_of_every_scheme_add_up(day: Path) -> None:
     for scheme in SCHEMES.values():
         found = report.report(everything(day), scheme)
@@ -220,7 +249,8 @@ def test_without_gender_none_is_told(tmp_path: Path) -> None:
 def test_the_page_stands_alone_and_names_what_it_is_given(day: Path) -> None:
     shown = page(report.report(everything(day), MARKETING), "<b>&.db", None)
     assert "<title>Visits: &lt;b&gt;&amp;.db</title>" in shown
-    assert not re.search(r"(src|href)=|https?://", shown)
+    assert set(re.findall(r'(?:src|href)="([^"]*)"', shown)) == {"data:,"}  # no icon
+    assert not re.search(r"https?://", shown)
     assert shown.count("<svg") == 2
     assert "Sunday, 31 May 2026" in shown
 
@@ -234,7 +264,7 @@ def run(*arguments: object) -> int:
 
 def test_the_command_prints_a_table(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(day) == 0
-    head, *rows, total = capsys.readouterr().out.splitlines()
+    head, *rows, total, _ = capsys.readouterr().out.splitlines()
     assert head.split() == ["watched", "visits", *MARKETING.labels, "female"]
     assert rows[0].split()[:5] == ["2026-05-31", "09:00", "0:30", "h", "2"]
     assert total.split()[:4] == ["all", "2:00", "h", "3"]
@@ -265,7 +295,7 @@ def test_a_camera_is_chosen(day: Path, capsys: pytest.CaptureFixture[str]) -> No
     totals = []
     for arguments in ((), ("--camera", "camera 0"), ("--camera", "door")):
         assert run(day, *arguments) == 0
-        totals.append(capsys.readouterr().out.splitlines()[-1].split()[1:4])
+        totals.append(capsys.readouterr().out.splitlines()[-2].split()[1:4])
     assert totals == [["5:00", "h", "4"], ["2:00", "h", "3"], ["5:00", "h", "1"]]
     assert run(day, "--camera", "x") == 2
     assert "it has 'camera 0', 'door'" in capsys.readouterr().err
@@ -279,7 +309,7 @@ def test_days_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
     def rows(*arguments: object) -> int:
         assert run(path, "--by", "day", *arguments) == 0
-        return len(capsys.readouterr().out.splitlines()) - 2
+        return len(capsys.readouterr().out.splitlines()) - 3
 
     assert rows() == 4
     assert rows("--day", "today") == rows("--day", "yesterday") == rows("--day", today) == 1
@@ -308,7 +338,7 @@ def test_files_are_written_and_not_replaced_unasked(
 def test_nothing_watched_is_an_empty_table(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(day, "--day", "2020-01-01", "--html", day.with_suffix(".html")) == 0
     told = capsys.readouterr()
-    assert told.out.splitlines()[-1].split()[:4] == ["all", "0", "s", "0"]
+    assert told.out.splitlines()[-2].split()[:4] == ["all", "0", "s", "0"]
     assert "day.db: no camera was watching in this period" in told.err
     assert "No camera was watching in this period" in day.with_suffix(".html").read_text()
 

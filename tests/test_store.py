@@ -64,6 +64,14 @@ def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
     assert np.isnan(found.age_prior).all()
 
 
+def test_an_age_that_was_changed_by_hand_is_told(tmp_path: Path) -> None:
+    added(tmp_path / "a.db", visit())
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute("UPDATE visits SET age_probs = x'0000'")
+    with pytest.raises(LivecamError, match="a.db: a row was changed: .* got 2 bytes"):
+        everything(tmp_path / "a.db")
+
+
 def test_everything_is_in_the_file_at_once(tmp_path: Path) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
         kept.watch("camera 0", NOW)

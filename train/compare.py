@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from livecam.document import table
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
@@ -241,7 +242,7 @@ def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
         return
     parts = [report.note(warning)] if warning else []
     sections = [
-        report.Section("Recipes and results", [report.table(*comparison(runs))]),
+        report.Section("Recipes and results", [table(*comparison(runs))]),
         report.Section("Curves", [report.drawing(figure)]),
     ]
     write_text(output, report.page("Runs side by side", parts, sections))

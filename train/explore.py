@@ -18,6 +18,7 @@ import numpy as np
 
 from livecam.ages import SCHEMES
 from livecam.datatypes import Image
+from livecam.document import table
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
@@ -170,9 +171,9 @@ def drawings(columns: Columns) -> dict[str, Figure]:
     split, low, high = columns.split[used], columns.age_low[used], columns.age_high[used]
     for name, scheme in SCHEMES.items():
         place, bars = with_several(*bins_of(low, high, scheme), scheme.labels)
-        table = metrics.cross_table(place, split, (len(bars), len(faces.SPLITS)))
+        counts = metrics.cross_table(place, split, (len(bars), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
-            table, bars, tuple(faces.SPLITS), f"classes of {name}", "faces"
+            counts, bars, tuple(faces.SPLITS), f"classes of {name}", "faces"
         )
     band, names = bands(low, high)
     for title, values, parts in (
@@ -180,9 +181,9 @@ def drawings(columns: Columns) -> dict[str, Figure]:
         ("ethnicity", columns.ethnicity, ETHNICITIES),
     ):
         unknown_last = np.where(values[used] < 0, len(parts), values[used])
-        table = metrics.cross_table(band, unknown_last, (len(names), len(parts) + 1))
+        counts = metrics.cross_table(band, unknown_last, (len(names), len(parts) + 1))
         figures[f"{title}-by-age"] = plots.stacked_bars(
-            table, names, (*parts, "unknown"), f"{title} by age", "faces"
+            counts, names, (*parts, "unknown"), f"{title} by age", "faces"
         )
     return figures
 
@@ -198,7 +199,7 @@ def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
 
     sizes = [(str(size), str(groups)) for size, groups in group_sizes(columns)]
     sections = [
-        report.Section("Parts", [report.table(*parts_table(columns))]),
+        report.Section("Parts", [table(*parts_table(columns))]),
         report.Section("Ages", [drawn("ages-")]),
         report.Section("Gender and ethnicity", [drawn("gender-by-age", "ethnicity-by-age")]),
         report.Section("Classes", [drawn("classes-")]),
@@ -206,7 +207,7 @@ def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
             "Copies",
             [
                 report.text(_merged(columns)),
-                report.table(("pictures in a group of copies", "groups"), sizes),
+                table(("pictures in a group of copies", "groups"), sizes),
             ],
         ),
     ]

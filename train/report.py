@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from livecam.datatypes import Image
-from livecam.document import document, wide
+from livecam.document import document
 from train.plots import INK
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 STYLE = """
 body { max-width: 1200px; }
 summary { break-after: avoid; } nav, .note { margin: .8rem 0; }
-table { margin: .8rem 0; } th, td:first-child { white-space: normal; }
-td:first-child { min-width: 7rem; }
+table { margin: .8rem 0; } th { white-space: normal; } tbody th { min-width: 7rem; }
 .note { border-left: 4px solid var(--second); padding-left: .8rem; color: var(--ink); }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .8rem; }
 figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid; }
@@ -69,14 +68,6 @@ def text(words: str) -> str:
 
 def note(words: str) -> str:
     return f'<p class="note">{escape(words)}</p>'
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return wide(f"<table><tr>{head}</tr>\n{body}</table>")
 
 
 def row(*parts: str) -> str:

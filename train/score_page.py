@@ -10,6 +10,7 @@ import numpy as np
 from livecam.ages import RANGE_SHARE, SCHEMES, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AGES, AgeGender
+from livecam.document import table
 from livecam.progress import Progress
 from livecam.wording import counted
 from train import faces, metrics, plots, report
@@ -53,7 +54,7 @@ def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Sec
 
 def _summary(scores: dict[str, Any]) -> Section:
     measures, schemes, *_ = tables(scores)
-    return Section("Measures and baselines", [report.table(*measures), report.table(*schemes)])
+    return Section("Measures and baselines", [table(*measures), table(*schemes)])
 
 
 def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
@@ -102,7 +103,7 @@ def _ranges(scores: dict[str, Any]) -> Iterator[str]:
     yield report.text(
         "A middle range leaves out as much of the distribution on either side. " + kind
     )
-    yield report.table(("range", "holds the label", "mean width, years"), rows)
+    yield table(("range", "holds the label", "mean width, years"), rows)
 
 
 def _schemes(scores: dict[str, Any]) -> Section:
@@ -129,7 +130,7 @@ def _schemes(scores: dict[str, Any]) -> Section:
         labels = SCHEMES[name].labels
         figure = plots.confusion(np.array(scheme["confusion"]), labels)
         summary = f"{name}: {percent(scheme['accuracy'])} right, {len(labels)} classes"
-        both = report.row(report.drawing(figure), report.table(header, rows))
+        both = report.row(report.drawing(figure), table(header, rows))
         parts.append(report.foldable(summary, both))
     return Section("Age schemes", parts)
 
@@ -164,7 +165,7 @@ def _groups(scores: dict[str, Any]) -> Section:
         groups = {name: group for name, group in scores[key].items() if group["faces"]}
         if groups:
             figure = report.drawing(plots.group_bars(groups, mean))
-            parts.append(report.row(figure, report.table(*group_table(title, groups))))
+            parts.append(report.row(figure, table(*group_table(title, groups))))
     return Section("Error by group and picture", parts)
 
 
@@ -187,7 +188,7 @@ def _robustness(robustness: dict[str, Any]) -> Section:
                 f"{robustness['clean_mae']:.2f} years. Orange points are the levels of the table."
             ),
             report.drawing(plots.robustness(robustness["curves"])),
-            report.table(("change", "level", "MAE, years", "× the clean error"), rows),
+            table(("change", "level", "MAE, years", "× the clean error"), rows),
         ],
     )
 

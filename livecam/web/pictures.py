@@ -15,20 +15,21 @@ import cv2
 import numpy as np
 
 from livecam.datatypes import Array, Image, TrackedFace
-from livecam.document import document, wide
+from livecam.document import document, table
 from livecam.drawing import resized_into
 from livecam.errors import LivecamError
 from livecam.overlay import Overlay
 from livecam.pictures import decode_picture
 from livecam.pipeline import Models
-from livecam.web.server import Response, Upload
+from livecam.web.server import MOST_BYTES, Response, Upload
 
 TITLE = "Ages in pictures"
 SHOWN_PX = 640, 1600  # of a picture's longer side, at least and at most
 JPEG_QUALITY = 90
 FORM = (
     '<form method="post" enctype="multipart/form-data">'
-    '<input type="file" name="picture" accept="image/*" multiple required>'
+    f"<label>pictures, up to {MOST_BYTES / 1e6:.0f} MB "
+    '<input type="file" name="picture" accept="image/*" multiple required></label>'
     "<button>label</button></form>"
 )
 WORDS = (
@@ -69,28 +70,21 @@ class PicturesPage:
         overlay = Overlay(self.models.config.overlay)
         yield _picture(overlay, bgr, faces, hidden)
         if faces:
-            yield wide(("<table>", *self._table(overlay, faces), "</table>"))
+            yield self._table(overlay, faces)
         else:
             yield "<p>No face was found in it.</p>"
 
-    def _table(self, overlay: Overlay, faces: Sequence[TrackedFace]) -> Iterator[str]:
+    def _table(self, overlay: Overlay, faces: Sequence[TrackedFace]) -> str:
         """A row for each face: what is said of it, and how likely each bin is."""
         scheme, has_gender = self.models.config.scheme, self.models.config.overlay.gender
-        yield _row("th", ("face", "age", *(("gender",) if has_gender else ()), *scheme.labels))
-        probs = scheme.bin_probs(np.stack([face.age_probs for face in faces]))
-        for face, full in zip(faces, probs, strict=True):
+        head = ("face", "age", *(("gender",) if has_gender else ()), *scheme.labels)
+        rows = []
+        for face in faces:
             years = f"{face.age:.0f} ({face.age_low}\N{EN DASH}{face.age_high})"
             gender = (overlay.gender(face) or "-",) if has_gender else ()
-            yield _row("td", (f"{face.track_id}", years, *gender), full)
-
-
-def _row(cell: str, texts: Sequence[str], probs: Sequence[float] | np.ndarray = ()) -> str:
-    """`probs`: cells that are as full as they say."""
-    said = "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts)
-    full = "".join(
-        f'<td class="full" style="--full:{100 * p:.0f}%">{100 * p:.0f} %</td>' for p in probs
-    )
-    return f"<tr>{said}{full}</tr>\n"
+            (probs,) = scheme.bin_probs(face.age_probs[None]).tolist()
+            rows.append((f"{face.track_id}", years, *gender, *probs))
+        return table(head, rows)
 
 
 def _page(parts: Sequence[str]) -> Response:

@@ -71,7 +71,7 @@ class VisitsPage:
         except LivecamError as error:  # another program may hold the file for a moment
             is_asked_wrongly = isinstance(error, UsageError)
             status = HTTPStatus.BAD_REQUEST if is_asked_wrongly else HTTPStatus.SERVICE_UNAVAILABLE
-            return Response(status, "text/plain", f"{error}\n", True)
+            return Response.refusal(status, f"{error}", may_change=not is_asked_wrongly)
         if path == "/visits.csv":
             return Response(HTTPStatus.OK, "text/csv", "".join(as_csv(found)))
         top = "\n".join(self._top(wanted, cameras))
