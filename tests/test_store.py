@@ -68,7 +68,7 @@ def test_an_age_that_was_changed_by_hand_is_told(tmp_path: Path) -> None:
     added(tmp_path / "a.db", visit())
     with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
         db.execute("UPDATE visits SET age_probs = x'0000'")
-    with pytest.raises(LivecamError, match="a.db: a row was changed: .* got 2 bytes"):
+    with pytest.raises(LivecamError, match=r"a\.db: a row was changed: .* got 2 bytes"):
         everything(tmp_path / "a.db")
 
 
