@@ -250,7 +250,8 @@ def _told(path: Path, what: str) -> Iterator[None]:
             raise UsageError(
                 f"{path}: not a file of livecam run --visits; give another name"
             ) from error
-        if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        code = getattr(error, "sqlite_errorcode", None)  # what Python finds wrong has none
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise BusyError(f"{path}: {what}: another program holds it") from error
         raise LivecamError(f"{path}: {what}: {error}") from error
 

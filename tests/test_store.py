@@ -236,6 +236,14 @@ def test_another_programs_file_is_left_alone(tmp_path: Path, make, why: str) -> 
             everything(path)
 
 
+def test_a_damaged_name_is_told_as_a_damaged_file(tmp_path: Path) -> None:
+    added(tmp_path / "a.db", visit())
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute("UPDATE watched SET source = CAST(X'FF' AS TEXT)")
+    with pytest.raises(LivecamError, match=r"a\.db: cannot be read: Could not decode to UTF-8"):
+        store.last_watched(tmp_path / "a.db")
+
+
 def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
     store.check(tmp_path / "a.db")
     assert list(tmp_path.iterdir()) == []
