@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -304,6 +305,31 @@ def test_layouts_that_are_none(tmp_path: Path, files: layouts.Files, message: st
     for path in paths:
         with pytest.raises(LivecamError, match=message):
             _read(path)
+
+
+def test_a_link_to_a_folder_of_a_class_is_counted(tmp_path: Path) -> None:
+    folder = layouts.write(tmp_path / "d", layouts.pictures("25/a.jpg"))
+    layouts.write(tmp_path / "other", layouts.pictures("b.jpg"))
+    (folder / "30").symlink_to(tmp_path / "other", target_is_directory=True)
+    found, dropped = _read(folder)
+    assert [file for _, file, _ in found] == ["25/a.jpg"]
+    assert dropped == {"not a picture's name": 1}
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = layouts.write(tmp_path / "d", layouts.pictures("25/a.jpg", "30/b.jpg"))
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "30":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(LivecamError, match="30: cannot read the folder: Permission denied"):
+        _read(folder)
 
 
 def test_paths_that_are_none(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
+from typing import NoReturn
 
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
@@ -31,9 +32,11 @@ class Folder:
 
     @functools.cached_property
     def names(self) -> list[str]:
-        """All files, in the order of their folders' and their own names."""
+        """All files, in the order of their folders' and their own names; a link to a folder, which
+        is not followed, is one too. Raises LivecamError if a folder cannot be read."""
         found = []
-        for folder, _, files in os.walk(self.path):
+        for folder, folders, files in os.walk(self.path, onerror=_unlisted):
+            files += [name for name in folders if Path(folder, name).is_symlink()]
             inside = Path(folder).relative_to(self.path).as_posix()
             found += [file if inside == "." else f"{inside}/{file}" for file in files]
         return sorted(found, key=lambda name: name.split("/"))
@@ -89,6 +92,10 @@ class ZipFile:
 
     def close(self) -> None:
         self._zip.close()
+
+
+def _unlisted(error: OSError) -> NoReturn:
+    raise LivecamError(f"{error.filename}: cannot read the folder: {error.strerror}") from error
 
 
 def _member_name(member: zipfile.ZipInfo) -> str:
