@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -417,29 +417,33 @@ _KINDS = {
 
 
 def _converted(value: object, kind: Any) -> object | None:
-    """None if `value` is not of that kind. YAML's true is no number here."""
+    """None if `value` is not of that kind."""
     if kind in (str, bool):
         return value if isinstance(value, kind) else None
     if kind is int:
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        return value if _is_whole(value) else None
     if kind is float:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        is_finite = is_number and abs(value) < sys.float_info.max  # type: ignore[arg-type]
-        return float(value) if is_finite else None  # type: ignore[arg-type]
-    if kind == tuple[float, ...]:
-        if not isinstance(value, (list, tuple)):
-            return None
-        numbers = [_converted(v, float) for v in value]
-        return tuple(numbers) if all(n is not None and 0 <= n <= 1 for n in numbers) else None  # type: ignore[operator]
-    if kind == tuple[str, ...]:
-        is_texts = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-        return tuple(value) if is_texts else None  # type: ignore[arg-type]
+        return _number(value)
+    if kind == tuple[float, ...] and isinstance(value, (list, tuple)):
+        shares = [n for n in map(_number, value) if n is not None and 0 <= n <= 1]
+        return tuple(shares) if len(shares) == len(value) else None
+    if kind == tuple[str, ...] and isinstance(value, (list, tuple)):
+        return tuple(value) if all(isinstance(v, str) for v in value) else None
     if kind == dict[str, list[int]] and isinstance(value, dict):
         fits = all(
-            isinstance(name, str)
-            and isinstance(starts, list)
-            and all(isinstance(s, int) and not isinstance(s, bool) for s in starts)
+            isinstance(name, str) and isinstance(starts, list) and all(map(_is_whole, starts))
             for name, starts in value.items()
         )
         return value if fits else None
+    return None
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    """YAML's true is no number here."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: object) -> float | None:
+    if (isinstance(value, float) or _is_whole(value)) and abs(value) < sys.float_info.max:
+        return float(value)
     return None
