@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from onnx import helper, numpy_helper
 
 from train.architectures.rounding import LEVELS, STEP
 
@@ -43,8 +44,6 @@ def _round_activation(graph: Any, name: str) -> str:
 
 def _round_conv(graph: Any, node: Any, kernels: dict[str, Any]) -> None:
     """Its kernel (out, in, rows, columns) in 8 bits, its bias (out,) in 32, both dequantised."""
-    from onnx import numpy_helper
-
     kernel = numpy_helper.to_array(kernels[node.input[1]])
     if len(node.input) == 2:  # the conversion leaves out a bias of zeros
         node.input.append(_constant(graph, f"{node.output[0]}_zeros", np.zeros(len(kernel), "f")))
@@ -75,13 +74,9 @@ def _drop_unused(graph: Any) -> None:
 
 
 def _constant(graph: Any, name: str, values: np.ndarray | np.generic) -> str:
-    from onnx import numpy_helper
-
     graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
     return name
 
 
 def _add(graph: Any, op_type: str, inputs: list[str], output: str, **attributes: Any) -> None:
-    from onnx import helper
-
     graph.node.append(helper.make_node(op_type, inputs, [output], **attributes))

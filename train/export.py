@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import yaml
+from onnx import numpy_helper
 
 from livecam import views
 from livecam.ages import median_age
@@ -94,12 +96,12 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
 
     Raises LivecamError if the ONNX file does not say what the master says.
     """
-    keras, onnx = folder / f"{NAME}.keras", folder / f"{NAME}.onnx"
-    master.save(keras)
-    write_onnx(master, recipe, onnx)
-    classifier = AgeGenderClassifier(onnx)
+    kept, runs = folder / f"{NAME}.keras", folder / f"{NAME}.onnx"
+    master.save(kept)
+    write_onnx(master, recipe, runs)
+    classifier = AgeGenderClassifier(runs)
     differences = _require_alike(
-        answers(AgeGenderClassifier(keras), dev.crops),
+        answers(AgeGenderClassifier(kept), dev.crops),
         answers(classifier, dev.crops),
         labels_of(dev),
         recipe.eight_bits,
@@ -222,7 +224,6 @@ def write_onnx(master: Any, recipe: Recipe, path: Path) -> None:
     """An ONNX file with input `crop` (n, px, px, 3), outputs `age_probs` and `female_prob`, and
     weights in half precision that are widened when it is loaded, or in eight bits."""
     import keras
-    import onnx
 
     from train import architectures
     from train.eight_bits import in_eight_bits
@@ -259,7 +260,6 @@ def _keep_constants(model: Any, function: Any) -> None:
     """Arrays in a network that are not weights, of which tf2onnx makes inputs behind the first,
     become constants. They are in the order in which the function has caught them."""
     import tensorflow as tf
-    from onnx import numpy_helper
 
     caught = [tensor for tensor in function.captured_inputs if tensor.dtype != tf.resource]
     for entry, tensor in zip(list(model.graph.input)[1:], caught, strict=True):
@@ -285,9 +285,6 @@ def _name_outputs(model: Any) -> None:
 def _halve_weights(model: Any) -> None:
     """Store as float16, and cast back, what that does not change: the kernels, as `round_weights`
     has left them, unless the conversion has made something else of one."""
-    import onnx
-    from onnx import numpy_helper
-
     casts = []
     for constant in model.graph.initializer:
         values = numpy_helper.to_array(constant)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from livecam.classifier import AgeGenderClassifier
@@ -21,7 +19,7 @@ def ask(models: tuple[str, ...], crops: Crops, rows: np.ndarray) -> AgeGender:
     A model that has not learnt the gender says 0.5 of everybody and is not asked about it; where
     none has, `female_prob` is NaN. Raises LivecamError if a model is missing or damaged.
     """
-    classifiers = [_classifier(Path(model)) for model in models]
+    classifiers = [AgeGenderClassifier(model) for model in models]
     age_probs = np.zeros((len(rows), AGES), np.float32)
     female_prob = np.zeros((len(models), len(rows)), np.float32)
     with Progress("ask teachers", len(rows), "faces") as progress:
@@ -36,7 +34,3 @@ def ask(models: tuple[str, ...], crops: Crops, rows: np.ndarray) -> AgeGender:
     knows = (female_prob != 0.5).any(axis=1)
     nobody = np.full(len(rows), np.nan, np.float32)
     return AgeGender(age_probs, female_prob[knows].mean(axis=0) if knows.any() else nobody)
-
-
-def _classifier(model: Path) -> AgeGenderClassifier:
-    return AgeGenderClassifier(model)
