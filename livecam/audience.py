@@ -100,7 +100,7 @@ class _GoingOn:
 
     def see(self, time_s: float, face: TrackedFace) -> None:
         self.end_s, self.face = time_s, face
-        if face.samples >= self.best.samples or face.track_id == self.best.track_id:
+        if face.samples >= self.best.samples:
             self.best = face
 
     def is_due(self, time_s: float) -> bool:

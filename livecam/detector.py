@@ -21,7 +21,7 @@ from livecam.mtcnn_graphs import graphs
 CELL_PX = 12  # P-Net's window
 STRIDE_PX = 2  # and its step
 LEAST_SHRUNK_FACE_PX = 24  # smaller faces of a shrunk copy are not worth the memory
-MAX_PROPOSALS = 4000  # of one scale; a face has about ten, and each is compared with each
+MAX_PROPOSALS = 4000  # of one scale, and of all; a face has ten, and each is compared with each
 SAME_FACE = 0.7  # boxes that share so much of the smaller one
 NEAR = 4  # a face that is not where it should be is searched for in so many times its size
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation

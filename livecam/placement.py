@@ -17,13 +17,13 @@ def label_places(
     sizes_wh: Sequence[tuple[int, int]],
     canvas: Image,
     gap: int,
-    before: Sequence[int | None] = (),
+    before: Sequence[int | None],
 ) -> tuple[list[Array], list[int]]:
     """A box for every label, and which of the options it is.
 
     Tried in turn: above the face, below, beside, inside its upper edge, and farther above and
     below; of these the first that covers nothing, else the one that covers least. A label that
-    was shown `before` stays where it was as long as that is as good.
+    was shown `before` (None: not) stays where it was as long as that is as good.
     """
     places: list[Array] = []
     chosen: list[int] = []
@@ -34,7 +34,7 @@ def label_places(
         if others:
             cost = cost + _covered(options, np.array(others, np.float32))
         best = int(np.argmin(cost.round(3)))
-        last = before[i] if before else None
+        last = before[i]
         if last is not None and cost[last] <= cost[best] + FREE:
             best = last
         places.append(options[best])

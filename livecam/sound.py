@@ -142,4 +142,4 @@ class AudioCopy:
             for packet in self._stream.encode(sound):
                 yield time_s, packet
         for packet in self._stream.encode():
-            yield float("inf"), packet
+            yield math.inf, packet

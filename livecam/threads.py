@@ -14,9 +14,7 @@ POLL_S = 0.1
 T = TypeVar("T")
 
 
-def ahead(
-    items: Iterable[T], waiting: int = WAITING, stop: Callable[[], None] = lambda: None
-) -> Generator[T, None, None]:
+def ahead(items: Iterable[T], stop: Callable[[], None] = lambda: None) -> Generator[T, None, None]:
     """The items, made while those before are used. Close it, or use it up: the thread ends then.
 
     What making an item raises is raised here, after the items before it. `stop` is called at the
@@ -25,7 +23,7 @@ def ahead(
     room: SimpleQueue[None] = SimpleQueue()
     made: SimpleQueue[tuple[list[T], BaseException | None]] = SimpleQueue()
     is_closed = threading.Event()
-    for _ in range(waiting):
+    for _ in range(WAITING):
         room.put(None)
 
     def make() -> None:
@@ -63,7 +61,7 @@ class Behind:
     own; what comes after it is not done. `done` counts what is.
     """
 
-    def __init__(self, waiting: int = WAITING) -> None:
+    def __init__(self) -> None:
         self.done = 0
         self._jobs: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]] | None] = (
             SimpleQueue()
@@ -71,7 +69,7 @@ class Behind:
         self._room: SimpleQueue[None] = SimpleQueue()
         self._error: BaseException | None = None
         self._thread = _Thread(self._run, "livecam behind")
-        for _ in range(waiting):
+        for _ in range(WAITING):
             self._room.put(None)
 
     def __enter__(self) -> Behind:

@@ -16,10 +16,14 @@ CANVAS = np.empty((480, 640, 3), np.uint8)
 
 
 def places(
-    *boxes: tuple[float, ...], before: tuple[int | None, ...] = ()
+    *boxes: tuple[float, ...], before: tuple[int | None, ...] | None = None
 ) -> tuple[np.ndarray, list[int]]:
     found, chosen = label_places(
-        np.array(boxes, np.float32).reshape(-1, 4), [SIZE_WH] * len(boxes), CANVAS, GAP, before
+        np.array(boxes, np.float32).reshape(-1, 4),
+        [SIZE_WH] * len(boxes),
+        CANVAS,
+        GAP,
+        before or [None] * len(boxes),
     )
     return np.array(found).reshape(-1, 4), chosen
 

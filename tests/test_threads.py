@@ -34,11 +34,11 @@ def test_ahead_makes_no_more_than_may_wait() -> None:
             made.append(i)
             yield i
 
-    with contextlib.closing(ahead(items(), waiting=3)) as given:
+    with contextlib.closing(ahead(items())) as given:
         assert next(given) == 0
-        until(lambda: len(made) == 4, "three made, a fourth begun")
+        until(lambda: len(made) == WAITING + 1, "as many made as may wait, and one begun")
         time.sleep(0.05)
-        assert made == [0, 1, 2, 3]  # the third waits for room, the fourth is not asked for
+        assert made == list(range(WAITING + 1))  # the last waits for room
 
 
 def test_ahead_raises_after_the_items_before() -> None:
@@ -63,15 +63,15 @@ def test_behind_does_all_in_order_before_it_ends() -> None:
 
 def test_behind_bounds_what_waits() -> None:
     gate = threading.Event()
-    with Behind(waiting=2) as behind:
-        behind.put(gate.wait)
-        behind.put(gate.wait)
-        third = threading.Thread(target=behind.put, args=(gate.wait,))
-        third.start()
-        third.join(0.1)
-        assert third.is_alive()
+    with Behind() as behind:
+        for _ in range(WAITING):
+            behind.put(gate.wait)
+        another = threading.Thread(target=behind.put, args=(gate.wait,))
+        another.start()
+        another.join(0.1)
+        assert another.is_alive()
         gate.set()
-        third.join(10)
+        another.join(10)
 
 
 @pytest.mark.parametrize("more", [0, 3])

@@ -39,7 +39,7 @@ SEVERAL = "in several"  # of classes or bands
 
 @dataclass(frozen=True)
 class Columns:
-    """All columns (n,) of the file but the crops; numbers as in `train.faces` and `datasets`."""
+    """All columns (n,) of the file but the crops; numbers as in `train.faces` and `labels`."""
 
     dataset: np.ndarray
     split: np.ndarray

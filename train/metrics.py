@@ -51,8 +51,7 @@ def bootstrap_interval(values: np.ndarray, statistic: Statistic) -> tuple[float,
 def range_meets(ranges: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Whether a range (n, 2) and the label's whole years low..high overlap: (n,) bool."""
     first, last = ranges.T
-    oldest = AGES - 1
-    return (first <= np.minimum(high, oldest)) & (np.minimum(low, oldest) <= last)
+    return (first <= high) & (np.minimum(low, AGES - 1) <= last)
 
 
 def majority_share(bins: np.ndarray) -> float:
