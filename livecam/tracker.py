@@ -154,17 +154,17 @@ class Tracker:
             view = _View(
                 time_s, answers.age_probs[i], float(answers.female_prob[i]), float(quality[i])
             )
+            believed = [view]
             if track.is_of_another(view):
                 track.strange.append(view)
                 track.views.last_s = time_s  # it had its turn
                 if len(track.strange) < STRANGERS_AFTER:
                     continue
                 track.track_id, track.views, track.bin = next(self._ids), _Views(), _StickyBin()
-            else:
-                track.strange = [view]
-            for each in track.strange:
-                track.views.add(each, self.config.time_constant_s)
+                believed = track.strange
             track.strange = []
+            for each in believed:
+                track.views.add(each, self.config.time_constant_s)
 
     def read_out(self, time_s: float) -> list[TrackedFace]:
         """Move the shown bins on to that time; the confirmed tracks, those out of sight included
@@ -289,10 +289,9 @@ class _StickyBin:
 
     def update(self, time_s: float, probs: Array, margin: float, hold_s: float) -> None:
         best = int(np.argmax(probs))
-        is_likelier = probs[best] > probs[self.shown] + margin
         if self.shown < 0:
             self.shown = best
-        elif is_likelier and time_s - self.changed_s >= hold_s:
+        elif probs[best] > probs[self.shown] + margin and time_s - self.changed_s >= hold_s:
             self.shown, self.changed_s = best, time_s
 
 
