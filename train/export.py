@@ -37,7 +37,7 @@ from train.evaluate import answers, score_model
 from train.labels import Labels, labels_of
 from train.recipe import Recipe
 from train.run_folder import RunFolder
-from train.scores import age_errors
+from train.scores import age_errors, gender_judged
 
 NAME = "age_gender"
 SUFFIXES = ("keras", "onnx", "yaml", "md")
@@ -168,9 +168,8 @@ def _mae(answer: AgeGender, labels: Labels) -> float:
 
 
 def _gender(answer: AgeGender, labels: Labels) -> float:
-    known = labels.gender >= 0
-    right = (answer.female_prob >= 0.5) == (labels.gender == 1)
-    return float(right[known].mean()) if known.any() else 0.0
+    is_right, known = gender_judged(labels, answer)
+    return float(is_right[known].mean()) if known.any() else 0.0
 
 
 _HEADER = """# Written by `python -m train.export`.

@@ -18,7 +18,7 @@ from train.labels import GENDERS, Labels
 from train.report import Section
 from train.saliency import occlusion_map
 from train.score_tables import GROUPINGS, group_table, interval_note, number, part, percent, tables
-from train.scores import age_bands, age_errors, bins_of, gender_confidence
+from train.scores import age_bands, age_errors, bins_of, gender_confidence, gender_judged
 
 PRIVATE = (
     "These are pictures of people, who did not agree to be shown here. Keep this file to yourself; "
@@ -72,10 +72,9 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
             points = metrics.reliability(probs.max(axis=1), probs.argmax(axis=1) == truth[rows])
             figure = plots.reliability(*points, "probability of the likeliest")
             drawings.append(report.drawing(figure, f"Likeliest class of {name}."))
-    known = labels.gender >= 0
-    if scores["gender"] is not None:
-        is_right = ((answer.female_prob >= 0.5) == (labels.gender == 1))[known]
-        points = metrics.reliability(gender_confidence(answer)[known], is_right)
+    is_right, known = gender_judged(labels, answer)
+    if known.any():
+        points = metrics.reliability(gender_confidence(answer)[known], is_right[known])
         figure = plots.reliability(*points, "probability of the answered gender", least=0.5)
         drawings.append(report.drawing(figure, "Gender."))
     return Section(

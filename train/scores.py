@@ -38,12 +38,18 @@ def age_errors(answers: np.ndarray, labels: Labels) -> np.ndarray:
     return metrics.signed_errors(answers, *labels.ends)
 
 
+def gender_judged(labels: Labels, answer: AgeGender) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the gender is right, and whether that can be said: (n,) bool each."""
+    is_right = (answer.female_prob >= 0.5) == (labels.gender == 1)
+    return is_right, (labels.gender >= 0) & (answer.female_prob != 0.5).any()  # else not learnt
+
+
 def judged(labels: Labels, answer: AgeGender, age_range: AgeRange) -> Judged:
+    """What the median ages, the genders and the ranges of n answers are worth."""
     ranges = age_range(answer.age_probs)
     return Judged(
         age_errors(median_age(answer.age_probs), labels),
-        (answer.female_prob >= 0.5) == (labels.gender == 1),
-        (labels.gender >= 0) & (answer.female_prob != 0.5).any(),  # all 0.5: it was not learnt
+        *gender_judged(labels, answer),
         metrics.range_meets(ranges, labels.low, labels.high),
         ranges[:, 1] - ranges[:, 0] + 1,
     )
