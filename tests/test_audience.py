@@ -100,6 +100,14 @@ def test_who_is_still_seen_does_not_become_somebody_else() -> None:
     assert [visit.begin_s for visit in found.values()] == [0, 4]
 
 
+def test_of_two_who_come_only_one_is_who_left() -> None:
+    found = visits((0, 3, person(1)), (4, 8, person(2)), (4, 8, person(3, left=170)))
+    assert [(visit.begin_s, visit.end_s) for visit in found.values()] == [
+        (0, pytest.approx(7.9)),
+        (4, pytest.approx(7.9)),
+    ]
+
+
 def test_of_two_who_left_the_one_who_looks_alike_is_back() -> None:
     found = visits(
         (0, 3, person(1, age=20)), (0, 3, person(2, age=60, left=170)), (4, 8, person(3, age=60))

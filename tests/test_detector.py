@@ -317,6 +317,20 @@ def test_search_near_finds_a_face_that_has_moved(
     assert found.landmarks == pytest.approx(face.landmarks, abs=8)
 
 
+@pytest.mark.parametrize(("larger", "found"), [(2.5, 1), (6.0, 0)])
+def test_search_near_finds_faces_of_half_the_size(
+    detector: Mtcnn, astronaut: np.ndarray, larger: float, found: int
+) -> None:
+    face = detector.find(astronaut)[:1]
+    place = jittered(face.xyxy, (0, 0), larger)
+    assert len(detector.search_near(astronaut, place, Faces.none())) == found
+
+
+def test_a_box_beside_the_picture_holds_no_face(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    beside = np.array([[700, 100, 800, 200], [100, -190, 200, -90]], np.float32)
+    assert len(detector.refine(astronaut, beside, least=-1.0)) == 0
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_search_near_looks_at_no_face_far_away(
     detector: Mtcnn, astronaut: np.ndarray, axis: int

@@ -155,3 +155,11 @@ def test_and_not_without_a_limit(people: list[np.ndarray]) -> None:
     line = Line(Models(config()), watch)
     slowed(line, watch, people, took_s=9.0)
     assert line.searched_px == 32
+
+
+def test_the_first_search_says_nothing_of_the_next() -> None:
+    watch = Stopwatch()
+    line = Line(Models(config()), watch, search_within_s=0.25)
+    watch.add(SEARCH, 60.0)
+    line._adapt()
+    assert line.searched_px == 32

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from with_keras import deprecated_in_numpy, keras_module
 
@@ -174,3 +175,16 @@ def test_interrupted_it_leaves_what_was_there(
         else:
             loop._taught(Recipe(teachers=("a.keras",)), run, faces, selection, False)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(what, b"whole")]
+
+
+def test_biases_and_gains_do_not_decay(loop: Any) -> None:
+    import keras
+
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, bias_initializer="ones")])
+    net.add(keras.layers.BatchNormalization(beta_initializer="ones"))
+    optimizer = loop._optimizer(Recipe(schedule="constant", weight_decay=0.5), 1)
+    before = {weight.path: weight.numpy().copy() for weight in net.trainable_weights}
+    optimizer.apply([np.zeros(w.shape, "f") for w in net.trainable_weights], net.trainable_weights)
+    for weight in net.trainable_weights:
+        is_kernel = weight.name == "kernel"
+        assert np.array_equal(weight.numpy(), before[weight.path]) is not is_kernel

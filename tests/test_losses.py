@@ -32,6 +32,8 @@ def test_an_exact_age_wants_a_normal_distribution(losses: Any) -> None:
     assert doubled == pytest.approx(2 * by_hand, rel=1e-4)
     grown = _years(losses, [30, 30, 1], logits, label_sigma=0.5, label_sigma_growth=0.05)
     assert grown == pytest.approx(by_hand, rel=1e-4)
+    at_its_middle = _years(losses, [20, 40, 1], logits, label_sigma=0.5, label_sigma_growth=0.05)
+    assert at_its_middle == pytest.approx(_years(losses, [20, 40, 1], logits, label_sigma=2.0))
 
 
 def test_the_error_of_the_expected_age_is_added(losses: Any) -> None:

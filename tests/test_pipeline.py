@@ -311,3 +311,16 @@ def test_low_thresholds_count_for_clips_as_for_pictures(astronaut: np.ndarray) -
     assert [len(models.look(bgr)[0]) for bgr in blurred] == found
     confidences = [c for bgr in blurred for c in models.detector.find(bgr).confidence]
     assert min(confidences) < 0.5  # below `tracker.keep_confidence`
+
+
+@pytest.mark.parametrize(("confidence", "is_seen"), [(0.6, True), (0.3, False)])
+def test_a_known_face_may_be_less_sure_than_a_new_one(confidence: float, is_seen: bool) -> None:
+    config = load_config(environment={})
+    detector = Unsure(0.95)
+    tracker = Tracker(config.tracker, config.scheme, birth_confidence=0.8)
+    line = Pipeline(detector, _answer, tracker, 1)  # type: ignore[arg-type]
+    for frame in _frames([np.full((120, 160, 3), 30, np.uint8)] * 8):
+        detector.confidence = 0.95 if frame.index < 4 else confidence
+        faces = line(frame)
+    assert [face.track_id for face in faces] == [1]
+    assert (faces[0].coasting_s == 0) == is_seen

@@ -23,11 +23,11 @@ from patience import ENDS, until
 from livecam.crops import resized
 from livecam.detector import Mtcnn
 from livecam.pictures import PICTURE_SUFFIXES, WRITABLE_SUFFIXES
-from train import prepare
+from train import copies, prepare
 from train.archive import Folder, is_picture
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN, load
 from train.labels import between, exact
-from train.prepared_rows import Ages, merged_genders
+from train.prepared_rows import Ages, Rows, merged_genders
 from train.published_sets import Entry
 
 
@@ -488,6 +488,21 @@ def test_one_picture_more_moves_no_other_to_another_part(tmp_path, astronaut) ->
     assert all(others[name] == parts[name] for name in names[2:])
     assert prepare.main([*argv, str(tmp_path / "seed.h5"), "--seed", "1"]) == 0
     assert any(part != others[name] for name, part in _parts(tmp_path / "seed.h5").items())
+
+
+def test_near_copies_of_a_face_that_is_drawn_are_drawn_with_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with copies.Thumbnails(tmp_path) as thumbnails:
+        rows = Rows(thumbnails)
+        for i in range(20):
+            picture = rng.integers(20, 236, 576)
+            for name in (f"{i}.jpg", f"{i} again.jpg"):
+                alike = (picture + rng.integers(-9, 10, 576)).astype(np.uint8)
+                digest = hashlib.sha256(name.encode()).digest()
+                rows.append(Entry("d", name, name, exact(20)), digest, True, alike)
+        part = rows.split(set(), set(), 0.5, 0).part.reshape(-1, 2)
+    assert part[:, 0].tolist() == part[:, 1].tolist()
+    assert set(part[:, 0]) == {TRAIN, DEV}
 
 
 def test_a_dev_list_is_the_dev_part_and_its_copies_are_left_out(  # type: ignore[no-untyped-def]

@@ -83,6 +83,11 @@ def test_the_errors_of_sure_answers_are_those_of_chance(n: int) -> None:
     np.testing.assert_allclose(errors, [chance, 0, chance], rtol=0.3, atol=1e-3)
 
 
+def test_many_unsure_answers_may_all_err_in_one_direction() -> None:
+    few, many = (counts(np.full((n, 2), 0.5), np.full((n, 2), np.nan))[1] for n in (10_000, 40_000))
+    np.testing.assert_allclose(many / few, 4, rtol=0.01)  # by chance alone it would be 2
+
+
 def test_nobody() -> None:
     found, errors = counts(np.zeros((0, 5)), np.zeros((0, 5)))
     assert found.shape == (0, 5)

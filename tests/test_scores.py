@@ -86,6 +86,20 @@ def test_the_worst_group_is_large_enough_and_named() -> None:
     assert worst["times_the_mean"] == pytest.approx(3 / (120 / 41))
 
 
+@pytest.mark.parametrize(
+    ("answered", "within_one_bin", "precision"),
+    [([20, 60, 40, 40], 3 / 4, 1 / 2), ([20, 40, 40, 40], 1, 4 / 9)],  # then never 51+
+)
+def test_the_scores_of_a_scheme_by_hand(
+    answered: list[int], within_one_bin: float, precision: float
+) -> None:
+    found = scheme_scores(_labels([20, 20, 40, 60]), _sure(*answered), SCHEMES["actors-3"])
+    assert (found["accuracy"], found["majority"]) == (1 / 2, 1 / 2)
+    assert found["within_one_bin"] == within_one_bin
+    assert found["mean_precision"] == pytest.approx(precision)
+    assert found["mean_recall"] == pytest.approx(1 / 2)
+
+
 def test_an_interval_counts_in_a_scheme_only_within_one_bin() -> None:
     labels = _labels([20, 30, 50], [29, 39, 50])
     decades = scheme_scores(labels, _sure(22, 41, 50), SCHEMES["decades"])

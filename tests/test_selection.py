@@ -92,3 +92,8 @@ def test_a_class_spreads_over_its_own_years_as_its_faces_do() -> None:
     bins = SCHEMES["actors-3"].bins_of(np.arange(101))
     assert ((years > 0) == (bins == np.arange(3)[:, None])).all()
     assert years[0, 20] > years[0, 30] > years[0, 25] > 0
+
+
+def test_the_cap_of_years_is_of_ten_of_them() -> None:
+    chosen = select(face_set([21] * 20 + [25] * 20 + [40] * 5), Recipe(class_cap=10), print)
+    assert [(chosen.classes // 10 == decade).sum() for decade in (2, 4)] == [10, 5]
