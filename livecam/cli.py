@@ -66,11 +66,9 @@ def _demo(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam import demo
     from livecam.display import Window, problem
+    from livecam.files import make_folder
 
-    try:
-        args.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LivecamError(f"{args.output}: cannot make the folder: {error.strerror}") from error
+    make_folder(args.output)
     with contextlib.ExitStack() as stack:
         reason = problem()
         window = None if reason else stack.enter_context(Window("livecam demo"))

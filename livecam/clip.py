@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from livecam.datatypes import Frame, Image
-from livecam.errors import LivecamError, StoppedError
+from livecam.errors import LivecamError, StoppedError, reason
 from livecam.pyav import assumed_colorspace, av
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
@@ -295,8 +295,3 @@ def _is_mirrored(decoded: av.VideoFrame) -> bool:
         return False
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
     return bool(a * d < b * c)
-
-
-def reason(error: Exception) -> str:
-    """What FFmpeg or the system says, without what Python adds."""
-    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__

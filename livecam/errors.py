@@ -16,3 +16,8 @@ class StoppedError(LivecamError):
 
 class UsageError(LivecamError):
     """Nothing was started: the request itself has to change."""
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg or the system says, without what Python adds."""
+    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__

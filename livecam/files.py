@@ -9,11 +9,12 @@ import contextlib
 import csv
 import io
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from livecam.errors import LivecamError, UsageError
+from livecam.errors import LivecamError, UsageError, reason
 from livecam.interrupts import held
 
 STEM_BYTES = 200  # of the name of a file, in that of the partial one
@@ -127,8 +128,24 @@ def real(path: Path) -> Path:
 
 def unwritable(path: Path, error: Exception) -> LivecamError:
     """The error for a file that could not be written, in the words of the system."""
-    reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-    return LivecamError(f"{path}: cannot be written: {reason}")
+    return LivecamError(f"{path}: cannot be written: {reason(error)}")
+
+
+def make_folder(folder: Path) -> None:
+    """And those that it is in. Raises LivecamError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LivecamError(f"{folder}: cannot make the folder: {error.strerror}") from error
+
+
+def require_room(path: Path, needed: int, advice: str) -> None:
+    """Raises LivecamError if so many bytes may not fit there: HDF5 ends the process on a full
+    disk."""
+    free = shutil.disk_usage(path.absolute().parent).free
+    if free < needed:
+        said = f"{needed / 2**20:,.1f} MB are needed, {free / 2**20:,.1f} MB free"
+        raise LivecamError(f"{path}: the disk is full: {said}; {advice}")
 
 
 @held()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from livecam.errors import LivecamError, UsageError
-from livecam.files import check_output, real, require_open_folder
+from livecam.errors import UsageError
+from livecam.files import check_output, make_folder, real, require_open_folder
 from livecam.inputs import CLIP_SUFFIXES, OWN_SUFFIX, Input, Kind
 from livecam.pictures import PICTURE_SUFFIXES, WRITABLE_SUFFIXES
 from livecam.sinks import VIDEOS
@@ -75,14 +75,8 @@ class OutputPaths:
 
     def prepare(self) -> None:
         """Make the output folder, once everything is checked."""
-        if self.folder is None:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LivecamError(
-                f"{self.folder}: cannot make the folder: {error.strerror}"
-            ) from error
+        if self.folder is not None:
+            make_folder(self.folder)
 
     def _name(self, source: Input, kind: Kind) -> str:
         if kind == "clip":

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import importlib.util
 import math
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from livecam.ages import SCHEMES, median_age
 from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
-from livecam.files import PartialFile
+from livecam.files import PartialFile, require_room
 from livecam.interrupts import noted
 from livecam.progress import Progress
 from train import architectures, faces, losses, metrics, pretrained, teachers
@@ -331,14 +330,9 @@ def _plateaus(scores: list[float]) -> int:
 
 
 def _require_space(path: Path, variables: list[keras.Variable]) -> None:
-    """Raises LivecamError if a file of these may not fit: HDF5 ends the process on a full disk."""
+    """Raises LivecamError if a file of these may not fit."""
     needed = sum(4 * math.prod(variable.shape) for variable in variables) + FILE_OVERHEAD
-    free = shutil.disk_usage(path.parent).free
-    if free < needed:
-        raise LivecamError(
-            f"{path}: the disk is full: {needed >> 20} MB are needed, {free >> 20} MB free; what "
-            "was saved before is whole: make room and give --resume"
-        )
+    require_room(path, needed, "what was saved before is whole: make room and give --resume")
 
 
 def _save_weights(net: keras.Model, epochs: int, path: Path) -> None:

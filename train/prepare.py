@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import itertools
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -29,7 +28,7 @@ from livecam.detector import Mtcnn
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
-from livecam.files import PartialFile, check_output
+from livecam.files import PartialFile, check_output, require_room
 from livecam.pictures import HEIF_SUFFIXES, decode_picture
 from livecam.progress import Progress
 from train import copies, datasets
@@ -185,19 +184,10 @@ class Room:
 
     def require(self, new: int, written: int = 0) -> None:
         """Raises LivecamError if `new` crops, and the columns of them and of those `written`, may
-        not fit: HDF5 ends the process on a full disk."""
+        not fit."""
         crops = new * (3 * self.crop_px**2 + THUMBNAIL_BYTES)
         needed = crops + (new + written) * COLUMNS_BYTES + FILE_BYTES
-        free = shutil.disk_usage(self.output.absolute().parent).free
-        if free < needed:
-            raise LivecamError(
-                f"{self.output}: the disk is full: {_megabytes(needed)} are needed, "
-                f"{_megabytes(free)} free; make room, or write to another disk"
-            )
-
-
-def _megabytes(n: int) -> str:
-    return f"{n / 2**20:,.1f} MB"
+        require_room(self.output, needed, "make room, or write to another disk")
 
 
 def _write_crops(h5: h5py.File, rows: Rows, data: list[Listed], room: Room) -> None:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from livecam.clip import LEAST_STEP_S, Clip, Upright, only_video, reason
+from livecam.clip import LEAST_STEP_S, Clip, Upright, only_video
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
-from livecam.errors import LivecamError, UsageError
+from livecam.errors import LivecamError, UsageError, reason
 from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
 from livecam.pictures import PICTURE_SUFFIXES

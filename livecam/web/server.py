@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from livecam.document import document
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, reason
 
 HOST = "127.0.0.1"
 # a page of another site may have led a browser here by a name of its own
@@ -77,9 +77,8 @@ class Server(http.server.ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
             raise LivecamError(
-                f"port {port}: cannot be used: {why}; give another one with --port"
+                f"port {port}: cannot be used: {reason(error)}; give another one with --port"
             ) from error
 
     def handle_error(self, request: object, client_address: object) -> None:
