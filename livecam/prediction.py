@@ -1,10 +1,13 @@
 """Ages and genders of pictures, batched across pictures: the library call and the command's rows.
 
-A row is a dict with the keys of `livecam predict --json`; README lists them.
+The library gives a `Face` for each face; a row of the command is one with the name of its file
+before it. README says what each key is.
 """
 
 from __future__ import annotations
 
+import operator
+import os
 import shlex
 import threading
 from collections import deque
@@ -12,8 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar, overload
 
 import numpy as np
 
@@ -29,12 +31,28 @@ from livecam.pipeline import Models
 from livecam.threads import POLL_S
 
 Row = dict[str, Any]
+Source = str | os.PathLike[str] | np.ndarray
 T = TypeVar("T")
 
 BATCH = 64
 BATCH_BYTES = 64_000_000  # of decoded pictures
 FETCHED_BYTES = 4 * MAX_PIXELS  # of a picture; a camera's address may give bytes for ever
 READERS = 4  # threads; decoding and network wait outside of Python's lock
+
+
+class Face(TypedDict):
+    """A face in a picture; `livecam predict --json` has the same keys."""
+
+    face: int  # from 1, from left to right
+    xyxy: list[float]  # px
+    confidence: float
+    age: float  # years
+    age_low: int
+    age_high: int
+    age_bin: str
+    bins: dict[str, float]
+    female_prob: float | None
+    over: NotRequired[dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +73,50 @@ class Answer:
     error: str | None = None
 
 
+@overload
 def predict(
-    source: str | Path | np.ndarray | Sequence[Any],
+    source: Source,
     *,
     assume_face: bool = False,
     over: Sequence[int] = (),
     scheme: str | None = None,
-) -> list[Any]:
+) -> list[Face]: ...
+@overload
+def predict(
+    source: list[Any] | tuple[Any, ...],
+    *,
+    assume_face: bool = False,
+    over: Sequence[int] = (),
+    scheme: str | None = None,
+) -> list[list[Face]]: ...
+def predict(
+    source: Source | list[Any] | tuple[Any, ...],
+    *,
+    assume_face: bool = False,
+    over: Sequence[int] = (),
+    scheme: str | None = None,
+) -> list[Face] | list[list[Face]]:
     """The faces in a picture, from left to right, as dicts with the keys of `predict --json`.
 
     `source` is a path, a URL, an array (H, W, 3) or (H, W) RGB uint8 or float in [0, 1], or a
     list of these, which gives a list of answers. A picture without a face gives [].
-    Raises LivecamError if a picture cannot be read.
+    Raises TypeError for anything else, and LivecamError if a picture cannot be read.
     """
-    if isinstance(source, (str, Path, np.ndarray)):
-        return predict([source], assume_face=assume_face, over=over, scheme=scheme)[0]
-    options = PredictOptions(assume_face, True, tuple(over))
+    options = PredictOptions(assume_face, True, tuple(map(operator.index, over)))
+    if not isinstance(source, (list, tuple)):
+        (faces,) = predict([source], assume_face=assume_face, over=over, scheme=scheme)
+        return faces
+    sources = list(map(_required, source))
     models = _models(scheme)
-    pictures = (_as_bgr(one) for one in source)
-    batches = _batches(pictures, lambda picture: picture.nbytes)
-    return [rows for batch in batches for rows in faces_of(batch, models, options)]
+    batches = _batches(map(_as_bgr, sources), lambda picture: picture.nbytes)
+    return [faces for batch in batches for faces in faces_of(batch, models, options)]
+
+
+def _required(source: object) -> Source:
+    if isinstance(source, (str, os.PathLike, np.ndarray)):
+        return source
+    kind = type(source).__qualname__
+    raise TypeError(f"expected a path, a URL, an array or a list of these, received {kind}")
 
 
 @cache
@@ -83,7 +125,7 @@ def _models(scheme: str | None) -> Models:
     return Models(load_config(flags=chosen, origins={"ages.scheme": "scheme"}))
 
 
-def _as_bgr(source: str | Path | np.ndarray) -> Image:
+def _as_bgr(source: Source) -> Image:
     if isinstance(source, np.ndarray):
         return _array_as_bgr(source)
     with Opened(Input.typed(str(source)), FETCHED_BYTES) as opened:
@@ -128,7 +170,7 @@ def answers(inputs: Sequence[Input], models: Models, options: PredictOptions) ->
                 if read.picture is None:
                     yield Answer(name, [], read.error)
                 else:
-                    rows = [{"file": name, **row} for row in next(found)]
+                    rows: list[Row] = [{"file": name, **face} for face in next(found)]
                     yield Answer(name, rows or [_no_face(name, options)])
     finally:
         stop.set()  # interrupted, nobody waits for what is still on its way
@@ -198,9 +240,10 @@ def _read(source: Input, stop: threading.Event) -> _Read:
         return _Read(source, error=str(error))
 
 
-def faces_of(pictures: Sequence[Image], models: Models, options: PredictOptions) -> list[list[Row]]:
-    """The rows of each BGR picture, without their file: one detection and one classification
-    for all."""
+def faces_of(
+    pictures: Sequence[Image], models: Models, options: PredictOptions
+) -> list[list[Face]]:
+    """The faces in each BGR picture: one detection and one classification for all."""
     if options.assume_face:
         found = [
             faces if len(faces) else _assumed(picture)
@@ -214,8 +257,8 @@ def faces_of(pictures: Sequence[Image], models: Models, options: PredictOptions)
         for picture, faces in zip(pictures, found, strict=True)
     ]
     answer = models.classify_once(np.concatenate(crops)) if crops else AgeGender.none()
-    rows = _rows(found, answer, models, options)
-    return [[next(rows) for _ in range(len(faces))] for faces in found]
+    said = _said(found, answer, models, options)
+    return [[next(said) for _ in range(len(faces))] for faces in found]
 
 
 def _assumed(picture: Image) -> Faces:
@@ -225,9 +268,9 @@ def _assumed(picture: Image) -> Faces:
     return Faces(xyxy, np.zeros(1, np.float32), assumed_landmarks((width, height)))
 
 
-def _rows(
+def _said(
     found: Sequence[Faces], answer: AgeGender, models: Models, options: PredictOptions
-) -> Iterator[Row]:
+) -> Iterator[Face]:
     scheme = models.config.scheme
     ages = median_age(answer.age_probs)
     ranges = models.classifier.age_range(answer.age_probs)
@@ -236,7 +279,7 @@ def _rows(
     i = 0
     for faces in found:
         for face in range(len(faces)):
-            row: Row = {
+            said: Face = {
                 "face": face + 1,
                 "xyxy": [round(float(v), 1) for v in faces.xyxy[face]],
                 "confidence": round(float(faces.confidence[face]), 4),
@@ -251,8 +294,8 @@ def _rows(
                 "female_prob": round(float(answer.female_prob[i]), 4) if options.gender else None,
             }
             if over:
-                row["over"] = {age: round(float(p[i]), 4) for age, p in over.items()}
-            yield row
+                said["over"] = {age: round(float(p[i]), 4) for age, p in over.items()}
+            yield said
             i += 1
 
 

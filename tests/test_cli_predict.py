@@ -1116,6 +1116,17 @@ def test_arrays_that_are_no_pictures(array: np.ndarray, said: str) -> None:
         library.predict(array)
 
 
+@pytest.mark.parametrize("source", [None, b"\xff\xd8", 3, [None], [[np.zeros((9, 9), np.uint8)]]])
+def test_what_is_no_source_is_no_name_of_a_file(source) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(TypeError, match="expected a path, a URL, an array or a list of these, rec"):
+        library.predict(source)
+
+
+def test_ages_are_whole_and_asked_about_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="float"):
+        library.predict(tmp_path / "missing.png", over=[17.5])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "clip", "below a file"])
 def test_the_library_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, portrait: np.ndarray, kind: str

@@ -71,6 +71,7 @@ def test_the_wheel_holds_livecam_and_its_files_and_no_other_package(wheel: Path)
     names = zipfile.ZipFile(wheel).namelist()
     for name in SHIPPED:
         assert f"livecam/_shipped/{name}" in names
+    assert "livecam/py.typed" in names
     top = {name.split("/")[0] for name in names}
     assert top == {"livecam", f"livecam-{livecam.__version__}.dist-info"}
     assert wheel.stat().st_size < 25e6
