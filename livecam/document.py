@@ -26,6 +26,7 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin-bottom: .6rem; }
 a { color: var(--first); } a[aria-current] { color: var(--ink); font-weight: 600; }
 form { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center;
        color: var(--soft); font-size: .9rem; margin-bottom: 1.5rem; }
+label { max-width: 100%; }
 input, select, button { font: inherit; max-width: 100%; color: var(--ink); background: var(--back);
        border: 1px solid var(--line); border-radius: 4px; padding: .15rem .4rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -55,7 +56,8 @@ def document(title: str, parts: Iterable[str], top: str = "", style: str = "") -
         '<link rel="icon" href="data:,">',  # else a browser asks the server for one
         f"<style>{STYLE}{style}</style>",
     )  # fmt: skip
-    body = (top, "<main>", f"<h1>{said}</h1>", *parts, "</main>")
+    above = f"<header>{top}</header>" if top else ""
+    body = (above, "<main>", f"<h1>{said}</h1>", *parts, "</main>")
     return "\n".join((*head, *body, "</html>")) + "\n"
 
 
