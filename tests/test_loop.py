@@ -99,6 +99,29 @@ def test_weights_need_not_decay(loop: Any, name: str) -> None:
     assert float(weight[0]) == 2.0
 
 
+@deprecated_in_numpy
+@pytest.mark.parametrize("name", CHOICES["optimizer"])
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_the_average_of_a_short_run_is_not_of_its_beginning(
+    loop: Any, name: str, precision: str
+) -> None:
+    """In compiled steps too, and as a function of the steps alone."""
+    optimizer = loop._optimizer(Recipe(optimizer=name, ema=0.7, learning_rate=0.05), 10)
+    net = loop.keras.Sequential([loop.keras.Input((1,)), loop.keras.layers.Dense(1)])
+    net.dtype_policy = precision
+    net.compile(optimizer=optimizer, loss="mse")
+    weights, mean = [], 0.0
+    for step in range(30):
+        net.train_on_batch(np.ones((2, 1)), np.full((2, 1), 9.0))
+        weights.append(float(net.get_layer(index=0).kernel[0, 0]))
+        stays = 0 if step == 0 else min(0.7, (1 + step) / (10 + step))
+        mean = stays * mean + (1 - stays) * weights[-1]
+    assert (net.optimizer is optimizer) == (precision == "float32")  # or wrapped
+    net.optimizer.finalize_variable_values(net.trainable_variables)
+    assert weights[-1] != weights[0]
+    assert float(net.get_layer(index=0).kernel[0, 0]) == pytest.approx(mean, rel=1e-4)
+
+
 def test_a_full_disk_is_said_before_anything_is_written(
     loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

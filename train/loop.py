@@ -163,22 +163,37 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
             alpha=0.005,
         )
     more: dict[str, float] = {"momentum": 0.9} if recipe.optimizer == "sgd" else {}
-    optimizer = keras.optimizers.get(
-        {
-            "class_name": recipe.optimizer,
-            "config": {
-                "learning_rate": rate,
-                "weight_decay": recipe.weight_decay,
-                "global_clipnorm": recipe.gradient_norm or None,
-                "use_ema": recipe.ema > 0,
-                "ema_momentum": recipe.ema or 0.99,
-                **more,
-            },
-        }
+    named = type(keras.optimizers.get(recipe.optimizer))
+    optimizer: keras.optimizers.Optimizer = type(named.__name__, (_YoungAverage, named), {})(
+        learning_rate=rate,
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=recipe.gradient_norm or None,
+        use_ema=recipe.ema > 0,
+        ema_momentum=recipe.ema,
+        **more,
     )
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+class _YoungAverage:
+    """Of an optimiser: after t steps its average keeps (1 + t) / (10 + t) of itself, and at most
+    `ema_momentum`, as TensorFlow's ExponentialMovingAverage does. With the whole of it from the
+    first step on, a short run's average would mostly be of the weights that it began with.
+
+    It is a function of the steps, which a checkpoint holds, and is computed in each of them."""
+
+    iterations: keras.Variable
+
+    @property
+    def ema_momentum(self) -> keras.KerasTensor:
+        t = keras.ops.cast(self.iterations, "float32")
+        return keras.ops.minimum((1 + t) / (10 + t), self._momentum)
+
+    @ema_momentum.setter
+    def ema_momentum(self, momentum: float) -> None:
+        self._momentum = momentum
 
 
 class AfterEpoch(keras.callbacks.Callback):
