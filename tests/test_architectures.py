@@ -41,12 +41,13 @@ def test_a_gender_that_is_not_learnt_is_said_to_be_unknown(architectures: Any) -
     "name",
     ["resnet", "mobilenet", "base-cnn", "lenet", "alexnet", "4c2f", "dense", "keras:MobileNet"],
 )
+@pytest.mark.parametrize("head_units", [0, 8])
 def test_what_is_deployed_answers_as_what_was_trained(
-    architectures: Any, name: str, tmp_path: Path
+    architectures: Any, name: str, tmp_path: Path, head_units: int
 ) -> None:
     import keras
 
-    recipe = Recipe(architecture=name, input_px=PX, width=4)
+    recipe = Recipe(architecture=name, input_px=PX, width=4, head_units=head_units)
     architectures.check(recipe)
     net = architectures.build(recipe)
     answer = net.predict_on_batch(_pictures())
@@ -133,6 +134,25 @@ def test_penalties_are_on_every_kind_of_kernel(architectures: Any) -> None:
     assert len(kernels) == 5
     wanted = 0.5 * sum(float(np.square(kernel.numpy()).sum()) for kernel in kernels)
     assert float(sum(net.losses)) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_of_a_known_network_only_what_is_behind_it_has_a_penalty(architectures: Any) -> None:
+    recipe = Recipe(architecture="keras:MobileNet", input_px=PX, head_units=8, l1=0.5)
+    net = architectures.build(recipe, classes=3)
+    punished = {w.path: w.shape for w in net.trainable_weights if w.regularizer is not None}
+    assert punished == {
+        "head/kernel": (1024, 8),
+        "age/kernel": (8, 3),
+        "gender/kernel": (8, 1),
+    }
+
+
+def test_a_dense_head_is_no_part_of_what_is_frozen(architectures: Any) -> None:
+    recipe = Recipe(architecture="lenet", input_px=PX, head_units=8, frozen="all")
+    learning = {
+        weight.path.split("/")[0] for weight in architectures.build(recipe).trainable_weights
+    }
+    assert learning == {"head", "age", "gender"}
 
 
 def test_keras_must_have_a_network_of_that_name(architectures: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import h5py
 import pytest
 from faces_data import write_h5
 
+from livecam.errors import LivecamError
 from train import fit
-from train.material import _warn_of_other_faces
+from train.material import _warn_of_other_faces, gathered
 from train.recipe import SHIPPED, Recipe
 from train.run_folder import RunFolder
 
@@ -75,9 +77,43 @@ def test_an_empty_class_is_said_before_keras_starts(
             ends[0][own], ends[1][own] = 20, 60
         h5["age_low"][:], h5["age_high"][:] = ends
     monkeypatch.setattr(fit, "import_keras", lambda: pytest.fail("Keras was started"))
-    files = [str(SHIPPED), "--data", str(data), "--out", str(tmp_path / "run")]
-    assert fit.main([*files, "--set", "target=actors-3", "--set", "batch=4"]) == 1
+    recipe = tmp_path / "classes.yaml"
+    recipe.write_text("target: actors-3\nbatch: 4\n")
+    assert fit.main([str(recipe), "--data", str(data), "--out", str(tmp_path / "run")]) == 1
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("input_px", [128, 224])
+def test_pictures_that_are_enlarged_are_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], input_px: int
+) -> None:
+    gathered(Recipe(input_px=input_px, batch=4), data, RunFolder(tmp_path / "run"), resume=False)
+    said = (
+        "input_px: 224: the crops are of 128 px and are enlarged; prepare with --crop-px 224 for "
+        "more detail\n"
+    )
+    assert capsys.readouterr().err == (said if input_px == 224 else "")
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"crop_px": 128}, ""),
+        ({}, ""),  # a run of an older version
+        (
+            {"crop_px": 64},
+            "in crops of another size, 128 px; expected a file made with --crop-px 64",
+        ),
+        ({"crop_px": 128, "data_hash": "other"}, "not the faces of this run: their hash is 0000"),
+    ],
+)
+def test_a_run_goes_on_with_the_pictures_it_began_with(
+    data: Path, tmp_path: Path, known: dict[str, Any], message: str
+) -> None:
+    run, recipe = RunFolder(tmp_path / "run"), Recipe(batch=4)
+    run.begin(recipe, **{"data_hash": "0" * 16, **known})
+    with pytest.raises(LivecamError, match=message) if message else contextlib.nullcontext():
+        gathered(recipe, data, run, resume=True)
 
 
 @pytest.mark.parametrize(

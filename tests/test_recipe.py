@@ -41,12 +41,14 @@ def test_an_empty_recipe_has_the_defaults(tmp_path: Path) -> None:
         ("frozen=", "frozen", ""),
     ],
 )
-def test_a_setting_changes_a_key(setting: str, key: str, value: object) -> None:
+def test_a_setting_changes_a_key(tmp_path: Path, setting: str, key: str, value: object) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("")
     if setting == "frozen=":
         with pytest.raises(UsageError, match="frozen: expected a string, got None"):
-            read_recipe(SHIPPED, [setting])
+            read_recipe(path, [setting])
         return
-    assert getattr(read_recipe(SHIPPED, [setting]), key) == value
+    assert getattr(read_recipe(path, [setting]), key) == value
 
 
 def test_settings_count_together(tmp_path: Path) -> None:
@@ -102,6 +104,17 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ("architecture: mobilenet", "give pretrained or begin, or take recipes/resnet.yaml"),
         ("early_px: 64", "early_px without early_share has no effect"),
         ("teacher_weight: 0.3", "teacher_weight without teachers has no effect"),
+        (
+            "{target: utk-8, age_l1: 0.1, label_sigma: 2}",
+            "label_sigma for utk-8, age_l1 for utk-8 have no effect: leave label_sigma at 1.0, "
+            "age_l1 at 0.0",
+        ),
+        ("{target: utk-8, label_sigma_growth: 0.1}", "label_sigma_growth for utk-8 has no effect"),
+        ("{architecture: lenet, width: 16}", "width of lenet has no effect: leave width at 32"),
+        (
+            "{architecture: al-resnet, depths: [1]}",
+            "depths of al-resnet has no effect: leave depths at [2, 2, 2, 2]",
+        ),
         ("frozen: all", "frozen: all would keep random weights: give pretrained or begin, or"),
         ("- a", "expected `key: value` lines, received list"),
         ("a: [", "not YAML"),

@@ -498,7 +498,8 @@ def test_of_classes_compare_shows_the_epoch_that_was_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By their accuracy, and the last of equals, as `train.fit` keeps it."""
-    years, classes = _run(tmp_path / "years"), _run(tmp_path / "classes", target="decades")
+    years = _run(tmp_path / "years", target="years", label_sigma=1.0)
+    classes = _run(tmp_path / "classes", target="decades", label_sigma=1.0)
     (tmp_path / "classes" / "log.csv").write_text(
         "epoch,loss,dev_mae,dev_accuracy,dev_gender_accuracy,seconds\n"
         "1,5,7.5,0.5,nan,1\n2,4,9.5,0.625,nan,2\n3,3,8.5,0.625,nan,3\n4,3,6.5,0.25,nan,4\n"
@@ -508,6 +509,7 @@ def test_of_classes_compare_shows_the_epoch_that_was_kept(
     assert "| kept epoch | 2 | 3 |" in text
     assert "| its dev MAE | 5.500 | 8.500 |" in text
     assert "| its dev accuracy of the classes | - | 62.5 % |" in text
+    assert "| label_sigma | 1.0 | - |" in text  # of years alone
     page = (tmp_path / "curves.html").read_text()
     assert "accuracy of the classes, dev part" in page
     assert "loss, on changed pictures" in page  # and the other kind of loss has an axis of its own

@@ -106,6 +106,7 @@ def test_a_run_keeps_its_recipe_and_curve(run: Path, data: Path) -> None:
     assert record["recipe"]["width"] == 16
     assert record["faces"] == len(load(data, "train"))
     assert record["data_hash"] == load(data, "dev").data_hash
+    assert record["crop_px"] == load(data, "dev").crop_px
     assert [row[0] for row in _curve(run)] == ["epoch", "1", "2", "3"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from train.recipe import Recipe, as_record
+from train.recipe import Recipe, as_record, idle
 from train.score_tables import table
 
 
@@ -43,9 +43,10 @@ def _lines(
     yield ""
     yield "| key | value |"
     yield "|---|---|"
-    defaults = as_record(Recipe())
-    for key, value in as_record(recipe).items():
-        if value != defaults[key]:
+    values, defaults = as_record(recipe), as_record(Recipe())
+    without_effect = idle(values)
+    for key, value in values.items():
+        if value != defaults[key] and key not in without_effect:
             yield f"| `{key}` | {value} |"
     yield ""
     yield "## Calibration and agreement"

@@ -22,6 +22,7 @@ from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import PartialFile, check_output, write_text
 from livecam.wording import clock_time, counted
+from train.recipe import idle
 from train.run_folder import RunFolder, read_json
 from train.score_tables import number, part, percent
 
@@ -154,13 +155,19 @@ def comparison(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a column a run, a row for each differing number of the recipes and each
     result."""
     rows = [["data hash", *(entry.data_hash for entry in runs)]]
+    recipes = [_effective(entry.recipe) for entry in runs]
     rows += [
-        [name, *(_shown(entry.recipe.get(name)) for entry in runs)]
-        for name in differing([entry.recipe for entry in runs])
+        [name, *(_shown(recipe.get(name)) for recipe in recipes)] for name in differing(recipes)
     ]
     for name, cells in _results(runs):
         rows.append([name, *cells])
     return ["", *(entry.name for entry in runs)], rows
+
+
+def _effective(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Without the keys that change nothing beside its others."""
+    without_effect = idle(recipe)
+    return {key: value for key, value in recipe.items() if key not in without_effect}
 
 
 def differing(recipes: Sequence[dict[str, Any]]) -> list[str]:

@@ -73,7 +73,7 @@ def _export(args: argparse.Namespace) -> None:
     record = trained.record()
     recipe = record["recipe"]
     dev = faces.load(args.data, "dev", recipe.datasets)
-    trained.require_same_data(args.data, dev.data_hash)
+    trained.require_same_data(args.data, dev)
     master = import_keras().models.load_model(source, compile=False)
     if not recipe.eight_bits:
         round_weights(master)

@@ -66,6 +66,11 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.age)
 
+    @property
+    def crop_px(self) -> int:
+        """Side of the crops."""
+        return self.crops.shape[1]
+
 
 def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
     """One part of the file, of all data sets or some of them; the crops stay in the file.

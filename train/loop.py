@@ -47,7 +47,8 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
     first_epoch = _resume(net, run) if resume else 0
     taught = _taught(recipe, run, train, selection, resume)
     if not resume:
-        run.begin(recipe, data_hash=train.data_hash, faces=len(selection.rows))
+        known = {"data_hash": train.data_hash, "crop_px": train.crop_px}
+        run.begin(recipe, **known, faces=len(selection.rows))
     after = AfterEpoch(recipe, run, selection, material.dev, first_epoch)
     with after.progress:
         for size_px, end in _stages(recipe):

@@ -32,11 +32,17 @@ def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Mat
     """Raises LivecamError if the data, or a model that the recipe names, will not do for it."""
     train = faces.load(data, "train")
     if resume:
-        run.require_same_data(data, train.data_hash)
+        run.require_same_data(data, train)
     else:
         _warn_of_other_faces(recipe, train.data_hash)
     if not (resume and run.last.is_file()):
         _require_models(recipe)
+    if recipe.input_px > train.crop_px:
+        print(
+            f"input_px: {recipe.input_px}: the crops are of {train.crop_px} px and are enlarged; "
+            f"prepare with --crop-px {recipe.input_px} for more detail",
+            file=sys.stderr,
+        )
     selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
     dev = faces.load(data, "dev", recipe.datasets)
     _require_judges(dev, recipe)

@@ -58,6 +58,7 @@ class Recipe:
     gray: bool = False
     width: int = 32
     depths: tuple[int, ...] = (2, 2, 2, 2)
+    head_units: int = 0
     dropout: float = 0.3
     l1: float = 0.0
     l2: float = 0.0
@@ -205,16 +206,32 @@ def _check_beginning(recipe: Recipe, where: str) -> None:
 
 
 def _check_effect(recipe: Recipe, where: str) -> None:
-    """Keys that would be passed over without a word."""
-    if recipe.early_px and not recipe.early_share:
-        raise UsageError(
-            f"{where}: early_px without early_share has no effect: give both, or leave both at 0"
-        )
-    if recipe.teacher_weight != Recipe.teacher_weight and not recipe.teachers:
-        raise UsageError(
-            f"{where}: teacher_weight without teachers has no effect: give both, or leave it at "
-            f"{Recipe.teacher_weight}"
-        )
+    """Raises UsageError of keys that would be passed over without a word."""
+    values, plain = as_record(recipe), as_record(Recipe())
+    given = {key: why for key, why in idle(values).items() if values[key] != plain[key]}
+    if given:
+        reasons = ", ".join(f"{key} {why}" for key, why in given.items())
+        back = ", ".join(f"{key} at {plain[key]}" for key in given)
+        has = "has" if len(given) == 1 else "have"
+        raise UsageError(f"{where}: {reasons} {has} no effect: leave {back}")
+
+
+def idle(values: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of a recipe that change nothing beside its other values, and why."""
+    network = values.get("architecture", Recipe.architecture)
+    target = values.get("target", YEARS_TARGET)
+    keys = {}
+    if not values.get("early_share"):
+        keys["early_px"] = "without early_share"
+    if not values.get("teachers"):
+        keys["teacher_weight"] = "without teachers"
+    if network not in ("resnet", "al-resnet"):
+        keys["width"] = f"of {network}"
+    if network != "resnet":
+        keys["depths"] = f"of {network}"
+    if target != YEARS_TARGET:
+        keys |= dict.fromkeys(("label_sigma", "label_sigma_growth", "age_l1"), f"for {target}")
+    return keys
 
 
 def _value(key: str, value: Any, where: str) -> Any:

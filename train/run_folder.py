@@ -14,6 +14,7 @@ import yaml
 
 from livecam.errors import LivecamError
 from livecam.files import write_text
+from train.faces import FaceSet
 from train.recipe import Recipe, as_record, from_record
 
 MODEL = "age_gender.keras"
@@ -21,8 +22,8 @@ MODEL = "age_gender.keras"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`recipe.json` (recipe, hash of the data, revision of the code), `log.csv` (a row an epoch),
-    `last.weights.h5` and `taught.npz` (what the teachers say; to resume from),
+    """`recipe.json` (recipe, hash and crops of the data, revision of the code), `log.csv` (a row an
+    epoch), `last.weights.h5` and `taught.npz` (what the teachers say; to resume from),
     `age_gender.keras` (the best epoch's averaged weights), `scores.json` and `report.html` (on the
     dev part)."""
 
@@ -89,13 +90,22 @@ class RunFolder:
         record = {"recipe": as_record(recipe), **provenance, "revision": revision()}
         write_text(self.record_file, json.dumps(record, indent=2) + "\n")
 
-    def require_same_data(self, data: Path, data_hash: str) -> None:
-        """Raises LivecamError if `data` is not what the run was trained on: its dev part may then
-        hold faces that the run has learnt."""
-        known = self.record()["data_hash"]
-        if known != data_hash:
+    def require_same_data(self, data: Path, faces: FaceSet) -> None:
+        """Raises LivecamError if `faces`, of `data`, are not what the run was trained on: its dev
+        part may then hold faces that the run has learnt."""
+        record = self.record()
+        known = record["data_hash"]
+        if known != faces.data_hash:
             raise LivecamError(
-                f"{data}: not the faces of this run: their hash is {data_hash}, expected {known}"
+                f"{data}: not the faces of this run: their hash is {faces.data_hash}, expected "
+                f"{known}"
+            )
+        # the hash is of the pictures that crops are made of, not of the crops
+        known_px = record.get("crop_px", faces.crop_px)  # older runs did not keep it
+        if known_px != faces.crop_px:
+            raise LivecamError(
+                f"{data}: the faces of this run in crops of another size, {faces.crop_px} px; "
+                f"expected a file made with --crop-px {known_px}"
             )
 
     def log(self) -> list[dict[str, float]]:

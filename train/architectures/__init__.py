@@ -20,6 +20,7 @@ from train.architectures.pictures import grey
 from train.recipe import KERAS, OF_ANY_SIZE, Recipe
 
 HEADS = ("age", "gender")
+HIDDEN = "head"  # what `head_units` puts before them
 
 
 def build(
@@ -37,11 +38,13 @@ def build(
     crop = keras.Input((px, px, 3), name="crop", dtype="float32")
     x = grey(crop) if recipe.gray else crop
     x = _features(x, recipe, rounds_kernels)
+    if recipe.head_units:
+        x = layers.Dense(recipe.head_units, activation="relu", name=HIDDEN)(x)
     x = layers.Dropout(recipe.dropout, seed=1)(x)
     age = layers.Dense(classes, dtype="float32", name="age")(x)
     gender = layers.Dense(1, dtype="float32", name="gender")(x)
     net = keras.Model(crop, {"age": age, "gender": gender}, name="age_gender")
-    _freeze(net, recipe.frozen)
+    _freeze(net, recipe)
     _regularise(net, recipe)
     return net
 
@@ -73,12 +76,14 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
         ) from error
 
 
-def _freeze(net: keras.Model, frozen: str) -> None:
-    """Keep the weights of all layers before the one of this name, or of `all` but the heads."""
+def _freeze(net: keras.Model, recipe: Recipe) -> None:
+    """Keep the weights of all layers before the one that `frozen` names; of `all` but the heads."""
+    frozen = recipe.frozen
     if not frozen:
         return
     names = [layer.name for layer in all_layers(net)]
-    end = "age" if frozen == "all" else frozen
+    first_head = HIDDEN if recipe.head_units else HEADS[0]
+    end = first_head if frozen == "all" else frozen
     if end not in names:
         near = difflib.get_close_matches(end, names, 3)
         hint = f"near are {', '.join(near)}" if near else f"there are {', '.join(names)}"
@@ -98,9 +103,16 @@ def all_layers(net: keras.Model) -> list[keras.Layer]:
 
 
 def _regularise(net: keras.Model, recipe: Recipe) -> None:
-    if recipe.l1 or recipe.l2:
-        penalty = keras.regularizers.L1L2(recipe.l1, recipe.l2)
-        for weight in net.trainable_weights:
+    """Of a network of keras.applications, only what is behind it: a penalty that suits new layers
+    would wipe out what the others know."""
+    if not (recipe.l1 or recipe.l2):
+        return
+    penalty = keras.regularizers.L1L2(recipe.l1, recipe.l2)
+    spares = recipe.architecture.startswith(KERAS)
+    for layer in net.layers:
+        if spares and isinstance(layer, keras.Model):
+            continue
+        for weight in layer.trainable_weights:
             if weight.name.endswith("kernel"):  # depthwise, pointwise and recurrent ones too
                 weight.regularizer = penalty
 
