@@ -7,6 +7,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -455,9 +456,18 @@ def test_explore_refuses_an_output_before_it_draws(
 # compare
 
 
-def _run(folder: Path, data_hash: str = "a", seconds: tuple[int, ...] = (10, 20), **recipe: object):
+def _run(
+    folder: Path,
+    data_hash: str = "a",
+    seconds: tuple[int, ...] = (10, 20),
+    dev_faces: dict[str, int] | None = None,
+    **recipe: object,
+) -> str:
     folder.mkdir()
-    record = {"recipe": {"epochs": 2, "batch": 8, **recipe}, "data_hash": data_hash}
+    record: dict[str, object] = {"recipe": {"epochs": 2, "batch": 8, **recipe}}
+    record["data_hash"] = data_hash
+    if dev_faces is not None:
+        record["dev_faces"] = dev_faces
     (folder / "recipe.json").write_text(json.dumps(record))
     lines = ["epoch,loss,dev_mae,dev_gender_accuracy,seconds,more"]
     lines += [f"{i + 1},5.{i},{6 - i}.5,0.9{i},{s},1" for i, s in enumerate(seconds)]
@@ -508,12 +518,56 @@ def test_of_classes_compare_shows_the_epoch_that_was_kept(
     text = capsys.readouterr().out
     assert "| kept epoch | 2 | 3 |" in text
     assert "| its dev MAE | 5.500 | 8.500 |" in text
-    assert "| its dev accuracy of the classes | - | 62.5 % |" in text
+    assert "| its dev accuracy of the classes | - | 62.5 % (decades) |" in text
     assert "| label_sigma | 1.0 | - |" in text  # of years alone
     page = (tmp_path / "curves.html").read_text()
-    assert "accuracy of the classes, dev part" in page
+    assert "accuracy of decades, dev part" in page
     assert "loss, on changed pictures" in page  # and the other kind of loss has an axis of its own
-    assert "loss of the classes, on changed pictures" in page
+    assert "loss of decades, on changed pictures" in page
+
+
+def test_each_target_has_axes_of_its_own(tmp_path: Path) -> None:
+    out, runs = tmp_path / "curves.html", []
+    for number, target in enumerate(("decades", "actors-3", "decades")):
+        runs.append(_run(tmp_path / str(number), target=target))
+        log = tmp_path / str(number) / "log.csv"
+        log.write_text(log.read_text().replace("more", "dev_accuracy"))
+    assert compare.main([*runs, "-o", str(out)]) == 0
+    page = out.read_text()
+    for target in ("decades", "actors-3"):
+        assert page.count(f"accuracy of {target}, dev part") == 1
+        assert page.count(f"loss of {target}, on changed pictures") == 1
+
+
+MINE, BOTH = {"mine": 9}, {"mine": 9, "utkface": 5}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "row"),
+    [
+        ({"datasets": ["mine"]}, {}, "| mine | all data sets |"),
+        ({"datasets": ["mine"]}, {"dev_faces": BOTH}, "| mine | all data sets |"),
+        (
+            {"datasets": ["mine"], "dev_faces": MINE},
+            {"dev_faces": BOTH},
+            "| 9 of mine | 9 of mine, 5 of utkface |",
+        ),
+        ({"datasets": ["mine"], "dev_faces": MINE}, {"dev_faces": MINE}, ""),  # there are no others
+        ({}, {}, ""),
+    ],
+)
+def test_compare_warns_of_different_judges(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], first: Any, second: Any, row: str
+) -> None:
+    runs = [_run(tmp_path / "a", **first), _run(tmp_path / "b", **second)]
+    for out in (tmp_path / "curves.html", tmp_path / "curves.png"):
+        assert compare.main([*runs, "-o", str(out)]) == 0
+        text, error = capsys.readouterr()
+        assert "| dev faces | " in text
+        assert ("warning: these runs were judged by different faces" in error) == bool(row)
+        assert row in text
+    said = "these runs were judged by different faces, so their dev scores do not compare: "
+    assert (said in (tmp_path / "curves.html").read_text()) == bool(row)
 
 
 def test_compare_warns_of_different_data(

@@ -22,30 +22,36 @@ from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import PartialFile, check_output, write_text
 from livecam.wording import clock_time, counted
-from train.recipe import idle
+from train.recipe import YEARS_TARGET, idle
 from train.run_folder import RunFolder, read_json
 from train.score_tables import number, part, percent
 
 PANELS = {
-    "loss": "loss, on changed pictures",
-    "class_loss": "loss of the classes, on changed pictures",
+    "loss": "loss{of_target}, on changed pictures",
     "dev_mae": "MAE on the dev part, years",
-    "dev_accuracy": "accuracy of the classes, dev part",
+    "dev_accuracy": "accuracy{of_target}, dev part",
     "dev_gender_accuracy": "gender accuracy, dev part",
 }
+OF_TARGET = ("loss", "dev_accuracy")  # on one axis only for runs of the same target
 CLASSES_ALONE = "dev_accuracy"  # runs for years have no such column
-COLUMNS = ("epoch", *(name for name in PANELS if name != "class_loss"), "seconds")
+COLUMNS = ("epoch", *PANELS, "seconds")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run's folder says: `log` is column -> (epochs,); `scores` may be empty."""
+    """What a run's folder says: `log` is column -> (epochs,); `dev_faces`, data set -> faces by
+    which the run was judged, and `scores` may be empty."""
 
     name: str
     recipe: dict[str, Any]
     data_hash: str
+    dev_faces: dict[str, int]
     log: dict[str, np.ndarray]
     scores: dict[str, Any]
+
+    @property
+    def target(self) -> str:
+        return _shown(self.recipe.get("target", YEARS_TARGET))
 
     @property
     def seconds(self) -> float:
@@ -80,16 +86,15 @@ def _compare(args: argparse.Namespace) -> None:
     names = [entry.name for entry in runs]
     if len(set(names)) < len(names):
         raise UsageError(f"expected different runs, got {', '.join(names)}")
-    warning = data_warning(runs)
-    if warning:
-        print(f"warning: {warning}", file=sys.stderr)
+    for what, more in warnings(runs):
+        print(f"warning: {what}{more}", file=sys.stderr)
     header, rows = comparison(runs)
     print(_line(header))
     print("|---" * len(header) + "|")
     for row in rows:
         print(_line(row))
     if args.output is not None:
-        _draw(args.output, runs, warning)
+        _draw(args.output, runs)
         print(f"written: {args.output}", file=sys.stderr)
 
 
@@ -122,6 +127,7 @@ def read_run(folder: Path) -> Run:
         str(folder),
         record["recipe"],
         str(record.get("data_hash", "unknown")),
+        record.get("dev_faces", {}),  # older runs did not keep it
         _columns(files),
         read_json(files.scores) if files.scores.exists() else {},
     )
@@ -139,22 +145,38 @@ def _columns(files: RunFolder) -> dict[str, np.ndarray]:
     return {column: np.array([row[column] for row in rows]) for column in columns}
 
 
-def data_warning(runs: Sequence[Run]) -> str:
-    """What to say of runs that learnt from different data; empty if none did."""
-    hashes = {entry.data_hash for entry in runs}
-    if len(hashes) == 1:
-        return ""
-    each = ", ".join(f"{entry.name} {entry.data_hash}" for entry in runs)
-    return (
-        "these runs learnt from different data, whose dev parts differ unless they were made with "
-        f"the same --dev-list: {each}"
-    )
+def warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
+    """What keeps these runs from being compared: the short of it, and how it goes on."""
+    if len({entry.data_hash for entry in runs}) > 1:
+        each = ", ".join(f"{entry.name} {entry.data_hash}" for entry in runs)
+        more = f", whose dev parts differ unless they were made with the same --dev-list: {each}"
+        yield "these runs learnt from different data", more
+    judges = _judges(runs)
+    if len(set(judges)) > 1:
+        each = "; ".join(f"{entry.name} by {by}" for entry, by in zip(runs, judges, strict=True))
+        yield (
+            "these runs were judged by different faces",
+            f", so their dev scores do not compare: {each}",
+        )
+
+
+def _judges(runs: Sequence[Run]) -> list[str]:
+    """The dev faces of each run: how many of which data sets; of which ones, where a run is of an
+    older version and does not know how many."""
+    if all(entry.dev_faces for entry in runs):
+        return [
+            ", ".join(f"{n} of {name}" for name, n in sorted(entry.dev_faces.items()))
+            for entry in runs
+        ]
+    return [
+        ", ".join(sorted(entry.recipe.get("datasets", ()))) or "all data sets" for entry in runs
+    ]
 
 
 def comparison(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a column a run, a row for each differing number of the recipes and each
     result."""
-    rows = [["data hash", *(entry.data_hash for entry in runs)]]
+    rows = [["data hash", *(entry.data_hash for entry in runs)], ["dev faces", *_judges(runs)]]
     recipes = [_effective(entry.recipe) for entry in runs]
     rows += [
         [name, *(_shown(recipe.get(name)) for recipe in recipes)] for name in differing(recipes)
@@ -198,8 +220,10 @@ def _results(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
         yield (
             "its dev accuracy of the classes",
             [
-                percent(float(log[CLASSES_ALONE][i])) if CLASSES_ALONE in log else "-"
-                for log, i in zip(logs, best, strict=True)
+                f"{percent(float(entry.log[CLASSES_ALONE][i]))} ({entry.target})"
+                if CLASSES_ALONE in entry.log
+                else "-"
+                for entry, i in zip(runs, best, strict=True)
             ],
         )
     yield "last dev MAE", [_years(log["dev_mae"][-1]) for log in logs]
@@ -222,32 +246,41 @@ def _value(scores: dict[str, Any], key: str) -> float | None:
     return float(measured["value"]) if isinstance(measured, dict) else None
 
 
-def _own_loss(log: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The losses of years and of classes are of different kinds: no axis for both."""
-    if CLASSES_ALONE not in log:
-        return log
-    return {"class_loss" if name == "loss" else name: values for name, values in log.items()}
+def _own(column: str, target: str) -> str:
+    """The column under a name that only runs of this target share, where they must."""
+    return f"{target} {column}" if column in OF_TARGET else column
 
 
-def _draw(output: Path, runs: Sequence[Run], warning: str) -> None:
+def _panels(runs: Sequence[Run]) -> dict[str, str]:
+    """Column -> title, of what there is to draw."""
+    panels = {}
+    for column, title in PANELS.items():
+        for entry in runs:
+            if np.isfinite(entry.log.get(column, np.nan)).any():
+                of_target = "" if entry.target == YEARS_TARGET else f" of {entry.target}"
+                panels[_own(column, entry.target)] = title.format(of_target=of_target)
+    return panels
+
+
+def _draw(output: Path, runs: Sequence[Run]) -> None:
     from train import plots, report  # Matplotlib is imported here
 
-    logs = {entry.name: _own_loss(entry.log) for entry in runs}
-    panels = {
-        column: label
-        for column, label in PANELS.items()
-        if any(np.isfinite(log.get(column, np.nan)).any() for log in logs.values())
+    logs = {
+        entry.name: {_own(column, entry.target): values for column, values in entry.log.items()}
+        for entry in runs
     }
+    panels = _panels(runs)
     if not panels:
         raise LivecamError(f"{output}: nothing to draw: the logs hold no finite number")
     figure = plots.curves(logs, panels, "epoch")
     if output.suffix.lower() == ".png":
-        if warning:
-            figure.suptitle("These runs learnt from different data.", color=plots.RED)
+        said = [f"{what.capitalize()}." for what, _ in warnings(runs)]
+        if said:
+            figure.suptitle("\n".join(said), color=plots.RED)
         with PartialFile(output) as partial:
             figure.savefig(partial)
         return
-    parts = [report.note(warning)] if warning else []
+    parts = [report.note(f"{what}{more}") for what, more in warnings(runs)]
     sections = [
         report.Section("Recipes and results", [table(*comparison(runs))]),
         report.Section("Curves", [report.drawing(figure)]),

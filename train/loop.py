@@ -7,6 +7,7 @@ import dataclasses
 import importlib.util
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
     first_epoch = _resume(net, run) if resume else 0
     taught = _taught(recipe, run, train, selection, resume)
     if not resume:
-        known = {"data_hash": train.data_hash, "crop_px": train.crop_px}
+        dev_faces = dict(Counter(material.dev.dataset.tolist()))
+        known = {"data_hash": train.data_hash, "crop_px": train.crop_px, "dev_faces": dev_faces}
         run.begin(recipe, **known, faces=len(selection.rows))
     after = AfterEpoch(recipe, run, selection, material.dev, first_epoch)
     with after.progress:
