@@ -323,6 +323,46 @@ def test_names_that_begin_with_a_dash_are_no_options(
     assert "<html" in run.report.read_text()
 
 
+def test_the_report_of_a_run_of_classes_begins_with_them(
+    data: Path, tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(data, "a") as h5:
+        h5["split"][:9] = faces.DEV
+    run = RunFolder(tmp_path / "run")
+    chosen = "Its epoch was chosen by these faces"
+    for target in ("years", "actors-3"):
+        run.begin(Recipe(target=target), data_hash="0" * 16)
+        evaluate.evaluate_run(data, run)
+        page = run.report.read_text()
+        assert (f"trained for {target}. {chosen}" in page) == (target == "years")
+        assert (f"trained for the classes of actors-3. {chosen}" in page) == (target != "years")
+        _, first, *_ = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
+        name, _, interval, _ = re.findall(r">([^<>]+)</t[hd]>", first)
+        assert name == ("MAE, years" if target == "years" else "accuracy of actors-3, the target")
+        assert re.fullmatch(r"[\d.]+( %)? – [\d.]+( %)?", interval)
+    scores = json.loads(run.scores.read_text())
+    assert next(iter(scores["schemes"])) == "actors-3"
+    assert page.index("actors-3: ") < page.index("marketing: ")
+    low, high = scores["schemes"]["actors-3"]["accuracy_interval"]
+    assert low <= scores["schemes"]["actors-3"]["accuracy"] <= high
+    assert evaluate.main([str(data), "--report", str(tmp_path / "any.html")]) == 0
+    assert chosen not in (tmp_path / "any.html").read_text()  # of any model
+
+
+def test_no_line_crosses_the_figures_of_groups() -> None:
+    groups = {name: {"mae": mae, "faces": 9} for name, mae in (("a", 4.0), ("b", 4.6), ("c", 9.0))}
+    figure = plots.group_bars(groups, mean=4.3)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    figures = [text for text in axes.texts if text.get_text() in ("4.0", "4.6", "9.0")]
+    assert len(figures) == 3
+    (line,) = axes.get_lines()
+    for text in figures:
+        box = text.get_window_extent()
+        assert not box.x0 <= line.get_window_extent().x0 <= box.x1
+        assert box.x1 <= figure.bbox.x1
+
+
 # explore
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from livecam import views
-from livecam.ages import CENTRAL_RANGE, median_age
+from livecam.ages import CENTRAL_RANGE, SCHEMES, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
@@ -33,6 +33,7 @@ from train import faces, metrics
 from train.degrade import DEGRADATIONS
 from train.labels import Labels, labels_of
 from train.picture_statistics import picture_statistics
+from train.recipe import Recipe
 from train.run_folder import RunFolder
 from train.score_tables import as_json, table
 from train.scores import age_errors, score
@@ -84,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 def evaluate_run(data: Path, run: RunFolder) -> None:
     """A run's `scores.json` and `report.html`: what its model scores on the faces of the dev part
     by which its epoch was chosen."""
-    done = _evaluation(run.model, data, "dev", run.record()["recipe"].datasets, views.COUNT)
+    recipe: Recipe = run.record()["recipe"]
+    done = _evaluation(run.model, data, "dev", recipe.datasets, views.COUNT, recipe.target)
     scores = _with_report(done, run.report, RUN_SAMPLE, has_gallery=False)
     write_text(run.scores, as_json(scores) + "\n")
 
@@ -100,9 +102,9 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(as_json(scores) if args.json == "-" else "\n".join(table(scores)))
 
 
-def score_model(model: Path, data: Path, split: str, datasets: Sequence[str]) -> dict[str, Any]:
-    """All scores of a `.onnx` or `.keras` file on one part of some data sets, or of all."""
-    return _evaluation(model, data, split, datasets, views.COUNT).scores
+def score_model(model: Path, data: Path, recipe: Recipe) -> dict[str, Any]:
+    """All scores of a recipe's `.onnx` or `.keras` file on the faces by which it was chosen."""
+    return _evaluation(model, data, "dev", recipe.datasets, views.COUNT, recipe.target).scores
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,14 @@ class Evaluation:
 
 
 def _evaluation(
-    model: Path | str, path: Path, split: str, datasets: Sequence[str], count: int
+    model: Path | str,
+    path: Path,
+    split: str,
+    datasets: Sequence[str],
+    count: int,
+    target: str | None = None,
 ) -> Evaluation:
+    """`target` is that of the run whose model this is, which comes first in its scores."""
     data = faces.load(path, split, datasets)  # first: Keras takes seconds to start
     train_ages = faces.ages(path, "train", datasets)
     classifier = AgeGenderClassifier(model)
@@ -134,8 +142,11 @@ def _evaluation(
         "views": count,
         "range_is_calibrated": classifier.age_range is not CENTRAL_RANGE,
         "data_hash": data.data_hash,
+        "target": target,
         **score(labels, answer, classifier.age_range, train_ages, pictures),
     }
+    if target in SCHEMES:
+        scores["schemes"] = {target: scores["schemes"][target]} | scores["schemes"]
     return Evaluation(data, labels, classifier, classify, answer, scores)
 
 

@@ -81,7 +81,7 @@ def _export(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=out) as folder:
         made = Path(folder)
         calibration = _write_checked(master, recipe, dev, made)
-        scores = score_model(made / f"{NAME}.onnx", args.data, "dev", recipe.datasets)
+        scores = score_model(made / f"{NAME}.onnx", args.data, recipe)
         (made / f"{NAME}.md").write_text(
             card(recipe, record, calibration, scores), encoding="utf-8"
         )

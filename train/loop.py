@@ -142,6 +142,7 @@ def _distribute(devices: int) -> None:
 
 
 def _tensorboard(run: RunFolder) -> list[keras.callbacks.Callback]:
+    """Curves for it, where it is installed; it writes what is in the logs when its turn comes."""
     if importlib.util.find_spec("tensorboard") is None or keras.backend.backend() != "tensorflow":
         return []
     return [keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)]
@@ -260,6 +261,8 @@ class AfterEpoch(keras.callbacks.Callback):
         if score <= min(_scores(self.run, self.recipe), default=score):
             self._save_model()
         _assign(net, current)
+        if logs is not None:  # for TensorBoard, whose turn is after this
+            logs |= {name: value for name, value in row.items() if name.startswith("dev_")}
         self.run.append(row)
         # after its row: what resumes cuts rows, not weights
         _save_weights(net, epoch + 1, self.run.last)

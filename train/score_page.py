@@ -17,7 +17,16 @@ from train import faces, metrics, plots, report
 from train.labels import GENDERS, Labels
 from train.report import Section
 from train.saliency import occlusion_map
-from train.score_tables import GROUPINGS, group_table, interval_note, number, part, percent, tables
+from train.score_tables import (
+    GROUPINGS,
+    choice_note,
+    group_table,
+    interval_note,
+    number,
+    part,
+    percent,
+    tables,
+)
 from train.scores import age_bands, age_errors, bins_of, gender_confidence, gender_judged
 
 PRIVATE = (
@@ -36,6 +45,8 @@ def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Sec
             "Intervals are 95 % bootstrap intervals."
         )
     ]
+    if scores["target"] is not None:
+        intro.append(report.note(choice_note(scores)))
     if scores["interval_labels"]:
         intro.append(report.note(interval_note(scores)))
     sections = [
@@ -65,7 +76,8 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
         (RANGE_SHARE, scores["range_holds"]) if scores["range_is_calibrated"] else None,
     )
     drawings = [report.drawing(figure, "Age ranges: how many labels they hold.")]
-    for name, scheme in SCHEMES.items():
+    for name in scores["schemes"]:
+        scheme = SCHEMES[name]
         truth, rows = bins_of(labels.low, labels.high, scheme)
         if rows.any():
             probs = scheme.bin_probs(answer.age_probs[rows])

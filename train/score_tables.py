@@ -43,6 +43,16 @@ def table(scores: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {' | '.join(row)} |"
 
 
+def choice_note(scores: Mapping[str, Any]) -> str:
+    """What a run's model learnt, and that these scores flatter it."""
+    target = scores["target"]
+    learnt = f"the classes of {target}" if target in scores["schemes"] else target
+    return (
+        f"This model was trained for {learnt}. Its epoch was chosen by these faces: scores on "
+        "others are worse."
+    )
+
+
 def interval_note(scores: Mapping[str, Any]) -> str:
     """What labels that are intervals are counted in."""
     return (
@@ -70,6 +80,9 @@ GROUPINGS = (("age", "by_age"), ("gender", "by_gender"), ("ethnicity", "by_ethni
 
 
 def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    target = scores["target"]
+    if target in scores["schemes"]:
+        yield _target_row(target, scores["schemes"][target])
     constant = scores["constant"]
     always = f"(always {constant['age']:g})"
     yield _row("MAE, years", scores["mae"], f"{constant['mae']:.2f} {always}")
@@ -95,6 +108,15 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         name = f"error of degraded pictures ({counted(robustness['faces'], 'face')})"
         times = number(robustness["mean_ratio"], ".2f")
         yield name, times if times == "-" else f"{times} × that of clean ones", "", ""
+
+
+def _target_row(name: str, scheme: Mapping[str, Any]) -> tuple[str, ...]:
+    score = None
+    if scheme["faces"]:
+        low, high = scheme["accuracy_interval"]
+        score = {"value": scheme["accuracy"], "low": low, "high": high}
+    baseline = percent(scheme["majority"])
+    return _row(f"accuracy of {name}, the target", score, baseline, is_share=True)
 
 
 def _row(

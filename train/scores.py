@@ -179,13 +179,15 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
     probs = scheme.bin_probs(answer.age_probs[rows])
     guess = probs.argmax(axis=1)
     classes = len(scheme.labels)
+    accuracy = _measured((truth == guess).astype(float), _share)
     confusion = metrics.cross_table(truth, guess, (classes, classes))
     by_class = metrics.class_scores(confusion)
     aucs = np.array([metrics.roc_auc(truth == i, probs[:, i]) for i in range(classes)])
     occurs = confusion.sum(axis=1) > 0
     return {
         "faces": int(rows.sum()),
-        "accuracy": _mean(truth == guess),
+        "accuracy": accuracy and accuracy["value"],
+        "accuracy_interval": accuracy and [accuracy["low"], accuracy["high"]],
         "within_one_bin": _mean(np.abs(truth - guess) <= 1),
         "mean_recall": _mean(by_class["recall"][occurs]),
         "mean_precision": _mean(np.nan_to_num(by_class["precision"][occurs])),
