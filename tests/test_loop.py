@@ -122,6 +122,19 @@ def test_the_average_of_a_short_run_is_not_of_its_beginning(
     assert float(net.get_layer(index=0).kernel[0, 0]) == pytest.approx(mean, rel=1e-4)
 
 
+def test_it_is_said_once_why_there_is_nothing_for_tensorboard(
+    loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, backend = loop.importlib.util.find_spec, loop.keras.backend
+    monkeypatch.setattr(backend, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(loop.importlib.util, "find_spec", lambda name: None)
+    assert loop._lack_of_tensorboard() == "it is not installed; pip install tensorboard"
+    monkeypatch.setattr(loop.importlib.util, "find_spec", lambda name: spec("keras"))
+    assert not loop._lack_of_tensorboard()
+    monkeypatch.setattr(backend, "backend", lambda: "jax")
+    assert loop._lack_of_tensorboard().startswith("Keras runs on jax")
+
+
 def test_a_full_disk_is_said_before_anything_is_written(
     loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

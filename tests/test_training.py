@@ -243,7 +243,18 @@ def test_several_devices_need_jax_and_enough_of_them(
     assert "give KERAS_BACKEND=jax, or leave devices at 1" in err
 
 
-def test_a_network_of_classes_gives_a_model(data: Path, tmp_path: Path, start: Started) -> None:
+def test_a_network_of_classes_gives_a_model(
+    data: Path, tmp_path: Path, start: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train import loop
+
+    class Board(loop.keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            shown.append(dict(logs))
+
+    shown: list[dict[str, float]] = []
+    monkeypatch.setattr(loop, "_lack_of_tensorboard", lambda: "")
+    monkeypatch.setattr(loop, "_tensorboard", lambda _: Board())
     aged = tmp_path / "aged.h5"
     aged.write_bytes(data.read_bytes())
     with h5py.File(aged, "a") as h5:
@@ -252,7 +263,10 @@ def test_a_network_of_classes_gives_a_model(data: Path, tmp_path: Path, start: S
     options = ["--set", "target=actors-3", "--set", "rarity_power=1", "--set", "early_stopping=1"]
     code, _, err = start(fit, *_arguments(data, tmp_path / "run"), "--data", aged, *options)
     assert code == 0, err
-    assert 0 <= RunFolder(tmp_path / "run").log()[0]["dev_accuracy"] <= 1
+    log = RunFolder(tmp_path / "run").log()
+    assert 0 <= log[0]["dev_accuracy"] <= 1
+    for name in ("dev_mae", "dev_accuracy", "dev_gender_accuracy"):
+        assert [row[name] for row in shown] == [row[name] for row in log]
     crops = load(data, "dev").crops[:]
     answer = AgeGenderClassifier(tmp_path / "run" / "age_gender.keras")(crops)
     np.testing.assert_allclose(answer.age_probs.sum(axis=1), 1, atol=1e-4)

@@ -6,8 +6,8 @@ import contextlib
 import dataclasses
 import importlib.util
 import math
+import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -48,9 +48,10 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
     first_epoch = _resume(net, run) if resume else 0
     taught = _taught(recipe, run, train, selection, resume)
     if not resume:
-        dev_faces = dict(Counter(material.dev.dataset.tolist()))
-        known = {"data_hash": train.data_hash, "crop_px": train.crop_px, "dev_faces": dev_faces}
-        run.begin(recipe, **known, faces=len(selection.rows))
+        run.begin(recipe, **material.provenance)
+    lack = _lack_of_tensorboard()
+    if lack:
+        print(f"no curves for TensorBoard: {lack}", file=sys.stderr)
     after = AfterEpoch(recipe, run, selection, material.dev, first_epoch)
     with after.progress:
         for size_px, end in _stages(recipe):
@@ -63,7 +64,7 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
                     epochs=end,
                     shuffle=False,  # the batches do it, the same way after a resume
                     verbose=0,
-                    callbacks=[after, *_tensorboard(run)],
+                    callbacks=[after, *([] if lack else [_tensorboard(run)])],
                 )
             # Keras leaves a fit with averaged weights: the next stage goes on with the checkpoint's
             first_epoch = _resume(net, run)
@@ -141,11 +142,17 @@ def _distribute(devices: int) -> None:
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=known[:devices]))
 
 
-def _tensorboard(run: RunFolder) -> list[keras.callbacks.Callback]:
-    """Curves for it, where it is installed; it writes what is in the logs when its turn comes."""
-    if importlib.util.find_spec("tensorboard") is None or keras.backend.backend() != "tensorflow":
-        return []
-    return [keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)]
+def _lack_of_tensorboard() -> str:
+    """Why nothing is written for it; empty if something is."""
+    if keras.backend.backend() != "tensorflow":  # whose writer the callback uses
+        return f"Keras runs on {keras.backend.backend()}, and writes them on tensorflow alone"
+    if importlib.util.find_spec("tensorboard") is None:
+        return "it is not installed; pip install tensorboard"
+    return ""
+
+
+def _tensorboard(run: RunFolder) -> keras.callbacks.Callback:
+    return keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)
 
 
 def _stages(recipe: Recipe) -> list[tuple[int, int]]:

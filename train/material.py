@@ -4,8 +4,10 @@ takes seconds to start."""
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from livecam.ages import SCHEMES
 from livecam.errors import LivecamError
@@ -26,6 +28,16 @@ class Material:
     train: FaceSet
     dev: FaceSet
     selection: Selection
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the run's folder keeps of it."""
+        return {
+            "data_hash": self.train.data_hash,
+            "crop_px": self.train.crop_px,
+            "faces": len(self.selection.rows),
+            "dev_faces": dict(Counter(self.dev.dataset.tolist())),
+        }
 
 
 def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Material:
