@@ -15,7 +15,22 @@ from livecam.ages import AgeRange
 from livecam.classifier import AgeGenderClassifier
 from livecam.errors import LivecamError
 from train import export
+from train.card import card
 from train.recipe import Recipe
+from train.score_tables import table
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"), [("years", {"age_l1", "epochs"}), ("actors-3", {"target", "epochs"})]
+)
+def test_the_card_names_no_key_without_an_effect(
+    monkeypatch: pytest.MonkeyPatch, target: str, shown: set[str]
+) -> None:
+    monkeypatch.setattr(f"{card.__module__}.{table.__name__}", lambda _: [])
+    calibration = {"age_range": None, "onnx_mae_difference": 0, "onnx_gender_difference": 0}
+    recipe = Recipe(target=target, age_l1=0.1, epochs=3)  # of an older version, which took both
+    text = card(recipe, {"faces": 9, "data_hash": "0"}, calibration, {})
+    assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == shown
 
 
 def test_the_range_is_calibrated_by_exact_ages_alone() -> None:

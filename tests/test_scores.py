@@ -30,7 +30,6 @@ def _sure(*years: int, female_prob: float = 0.9) -> AgeGender:
 def _score(labels: Labels, answer: AgeGender) -> dict:
     return {
         "model": "m",
-        "target": None,
         "split": "test",
         "datasets": [],
         "views": 1,
