@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from livecam.pyav import av
@@ -13,6 +14,7 @@ from livecam.timestamps import TimestampUnwrapper
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 # audio that an mp4 file holds as it is; other kinds are encoded again
 MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
+SOUGHT_EARLY_S = 1.0  # in MPEG streams the place that is found is too late
 
 
 class AudioSource:
@@ -68,7 +70,8 @@ def _set_aac(encoder: av.AudioCodecContext, given: av.AudioCodecContext) -> None
 
 
 class AudioCopy:
-    """Moves the packets of a clip's sound into a video as the pictures advance."""
+    """Moves the packets of a clip's sound into a video as the pictures advance. Damaged ones are
+    left out."""
 
     def __init__(
         self, output: av.container.OutputContainer, source: AudioSource, stream: av.AudioStream
@@ -95,10 +98,8 @@ class AudioCopy:
                 self._waiting = next(self._packets, None)
             if self._waiting is None or self._waiting[0] > time_s:
                 return
-            try:
+            with contextlib.suppress(av.error.InvalidDataError, av.error.ArgumentError):
                 self._output.mux(self._waiting[1])
-            except (av.error.InvalidDataError, av.error.ArgumentError):
-                self._packets = iter(())  # a damaged sound ends, and the video goes on
             self._waiting = None
 
     def close(self) -> None:
@@ -107,8 +108,10 @@ class AudioCopy:
     def _moved(self) -> Iterator[tuple[float, av.Packet]]:
         """(time of the video, packet) from the start on. A damaged end only ends the sound."""
         given = self._source.container.streams.audio[0]
-        if self._source.start_s > 0:
-            self._source.container.seek(int(self._source.start_s * av.time_base))
+        container = self._source.container
+        early = int((self._source.start_s - SOUGHT_EARLY_S) * av.time_base)
+        if early > (container.start_time or 0):
+            container.seek(early)
         with contextlib.suppress(av.error.FFmpegError):
             yield from self._copied(given) if self._source.is_mp4_kind() else self._encoded(given)
 
@@ -129,8 +132,8 @@ class AudioCopy:
             yield time_s, packet
 
     def _encoded(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
-        unwrap = TimestampUnwrapper()
-        for sound in self._source.container.decode(given):
+        unwrap, resampled = TimestampUnwrapper(), _Resampler(self._stream.codec_context)
+        for sound in self._decoded(given):
             if sound.time is None or sound.time_base is None:
                 continue
             time_s = unwrap(sound.time - self._source.start_s, sound.samples / sound.sample_rate)
@@ -138,8 +141,34 @@ class AudioCopy:
                 continue
             if time_s >= self._length_s:
                 break
-            sound.pts = round(time_s / sound.time_base)
-            for packet in self._stream.encode(sound):
-                yield time_s, packet
+            # AVI counts in whole packets of its sound, of which AAC's are a part
+            sound.time_base = Fraction(1, sound.sample_rate)
+            sound.pts = round(time_s * sound.sample_rate)
+            for alike in resampled(sound):
+                for packet in self._stream.encode(alike):
+                    yield time_s, packet
         for packet in self._stream.encode():
             yield math.inf, packet
+
+    def _decoded(self, given: av.AudioStream) -> Iterator[av.AudioFrame]:
+        for packet in self._source.container.demux(given):
+            # where one begins to read, in the middle of an MPEG stream, the first is a part of one
+            with contextlib.suppress(av.error.InvalidDataError):
+                yield from packet.decode()
+
+
+class _Resampler:
+    """Callable: sound of any form -> as the encoder takes it. A broadcast changes from stereo to
+    mono and back, which neither PyAV's resampler nor its encoder takes."""
+
+    def __init__(self, encoder: av.AudioCodecContext) -> None:
+        self._encoder = encoder
+        self._form: tuple[str, str, int] | None = None  # of the sound before
+
+    def __call__(self, sound: av.AudioFrame) -> list[av.AudioFrame]:
+        form = sound.format.name, sound.layout.name, sound.sample_rate
+        if form != self._form:
+            to = self._encoder
+            self._form = form
+            self._resampler = av.AudioResampler(to.format, to.layout, to.sample_rate)
+        return self._resampler.resample(sound)

@@ -198,6 +198,9 @@ SOUNDS = [
     ("pcm_s16le", "mov", "s16", 16_000, "aac"),
     ("pcm_u8", "avi", "u8", 6_000, "aac"),
     ("pcm_s16le", "mkv", "s16", 192_000, "aac"),
+    ("libmp3lame", "avi", "fltp", 48_000, "aac"),
+    ("mp2", "mpg", "s16", 48_000, "aac"),
+    ("ac3", "vob", "fltp", 48_000, "ac3"),
 ]
 
 
@@ -267,6 +270,29 @@ def test_sound_that_begins_late_stays_late(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", clips.greys(20), sound=AudioSource.of(late, 0.0))
     onset_s, _ = clips.hear(path)
     assert onset_s - clips.play(path).times_s[0] == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_damaged_packet_does_not_end_the_sound(tmp_path: Path) -> None:
+    source = talking(tmp_path, "libmp3lame", "ts", "fltp", 48_000)
+    with av.open(str(source)) as container:
+        place = [packet.pos for packet in container.demux(audio=0) if packet.pos][20]
+    data = bytearray(source.read_bytes())
+    data[place + 12 : place + 188] = bytes(176)  # a packet of the stream, but for its header
+    source.write_bytes(data)
+    path = write(tmp_path / "a.mp4", clips.greys(20), sound=AudioSource.of(source, 0.0))
+    assert clips.hear(path)[1] - clips.play(path).times_s[0] == pytest.approx(TALKING_S, abs=0.15)
+
+
+def test_sound_that_changes_from_stereo_to_mono_goes_on(tmp_path: Path) -> None:
+    """As on television, where the advertisements begin."""
+    with (tmp_path / "a.ts").open("wb") as joined:
+        for layout, rate in [("stereo", 48_000), ("mono", 44_100), ("stereo", 48_000)]:
+            sound = clips.Sound("mp2", 1.0, rate=rate, layout=layout, format="s16")
+            part = clips.write_clip(tmp_path / "part.ts", clips.greys(10), sound=sound)
+            joined.write(part.read_bytes())
+    sound = AudioSource.of(tmp_path / "a.ts", 0.0)
+    path = write(tmp_path / "a.mp4", clips.greys(30), sound=sound)
+    assert clips.hear(path)[1] == pytest.approx(3.0, abs=0.2)
 
 
 def test_stereo_stays_stereo(tmp_path: Path) -> None:
