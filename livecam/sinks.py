@@ -23,6 +23,7 @@ from livecam.sound import AudioCopy, AudioSource
 
 VIDEOS = (".mp4", ".gif")  # what names end in
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
+MOST_STEP = 3600 * CLOCK  # between two pictures: 2**31 ticks are more than mp4 holds
 
 
 class VideoSink:
@@ -42,6 +43,7 @@ class VideoSink:
         self._stream: av.VideoStream | None = None
         self._audio: AudioCopy | None = None
         self._reformatter = av.video.reformatter.VideoReformatter()  # slow to make
+        self._before: av.VideoFrame | None = None  # the last picture, as it was encoded
         self._failed = False
         self._frames = 0
         self._size_wh: tuple[int, int] | None = None
@@ -66,22 +68,35 @@ class VideoSink:
         try:
             if self._container is None:
                 self._open(bgr, audio)
-            assert self._container is not None and self._stream is not None
             picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(_even(bgr)), "bgr24")
             picture = self._reformatter.reformat(
                 picture, format="yuv420p", dst_colorspace=assumed_colorspace(len(bgr))
             )
-            picture.pts = self._last_tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
             duration_s = frame.duration_s or 1 / float(self.rate)
-            picture.duration, picture.time_base = round(duration_s * CLOCK), Fraction(1, CLOCK)
+            tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)
+            self._stand_until(tick)
+            self._encode(picture, tick, round(duration_s * CLOCK))
             self._end_s = frame.time_s + duration_s
-            self._container.mux(self._stream.encode(picture))
+            self._before = picture
             self._frames += 1
             if self._audio is not None:
                 self._audio.copy_until(frame.time_s)
         except (av.error.FFmpegError, OSError) as error:
             self._failed = True
             raise unwritable(self._file.final, error) from error
+
+    def _stand_until(self, tick: int) -> None:
+        """The picture before is written again where it stands for hours, as over a night in which
+        a camera was away."""
+        while self._before is not None and tick - self._last_tick > MOST_STEP:
+            self._encode(self._before, self._last_tick + MOST_STEP, MOST_STEP)
+
+    def _encode(self, picture: av.VideoFrame, tick: int, ticks: int) -> None:
+        assert self._container is not None and self._stream is not None
+        picture.pts, picture.duration = tick, min(ticks, MOST_STEP)
+        picture.time_base = Fraction(1, CLOCK)
+        self._last_tick = tick
+        self._container.mux(self._stream.encode(picture))
 
     def _open(self, bgr: Image, audio: AudioSource | None) -> None:
         # hybrid: fragments while it is written, an ordinary index once it is closed;

@@ -14,6 +14,7 @@ from livecam.timestamps import TimestampUnwrapper
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
 # audio that an mp4 file holds as it is; other kinds are encoded again
 MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
+MOST_GAP_S = 3 * 3600.0  # in a sound; 2**31 of its samples are more than mp4 holds
 SOUGHT_EARLY_S = 1.0  # in MPEG streams the place that is found is too late
 
 
@@ -78,6 +79,7 @@ class AudioCopy:
     ) -> None:
         self._output, self._source, self._stream = output, source, stream
         self._length_s = source.end_s - source.start_s
+        self._before_s = 0.0  # time of the video at which there was sound last
         self._packets = self._moved()
         self._waiting: tuple[float, av.Packet] | None = None
 
@@ -125,7 +127,7 @@ class AudioCopy:
             time_s = unwrap(stamp_s, step_s)
             if time_s < 0:
                 continue
-            if time_s >= self._length_s:
+            if self._is_over(time_s):
                 return
             packet.pts = packet.dts = round(time_s / packet.time_base)
             packet.stream = self._stream
@@ -139,7 +141,7 @@ class AudioCopy:
             time_s = unwrap(sound.time - self._source.start_s, sound.samples / sound.sample_rate)
             if time_s < 0:
                 continue
-            if time_s >= self._length_s:
+            if self._is_over(time_s):
                 break
             # AVI counts in whole packets of its sound, of which AAC's are a part
             sound.time_base = Fraction(1, sound.sample_rate)
@@ -149,6 +151,11 @@ class AudioCopy:
                     yield time_s, packet
         for packet in self._stream.encode():
             yield math.inf, packet
+
+    def _is_over(self, time_s: float) -> bool:
+        """Whether this is behind the end, or behind a gap that cannot be written."""
+        gap_s, self._before_s = time_s - self._before_s, time_s
+        return time_s >= self._length_s or gap_s > MOST_GAP_S
 
     def _decoded(self, given: av.AudioStream) -> Iterator[av.AudioFrame]:
         for packet in self._source.container.demux(given):

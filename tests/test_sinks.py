@@ -121,6 +121,25 @@ def test_usual_and_odd_rates(tmp_path: Path, rate: Fraction) -> None:
     assert played.duration_s == pytest.approx(12 / float(rate), rel=0.05)
 
 
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+def test_a_gap_of_a_day_is_a_gap_of_a_day(tmp_path: Path, codec: str) -> None:
+    """A step of more than 2**31 ticks ends a process, or all pictures behind it are at one time."""
+    times_s = [0.0, 0.1, 86_400.0, 86_400.1]
+    form = "fltp" if codec == "aac" else "s16"
+    late = clips.write_clip(
+        tmp_path / "late.mkv",
+        clips.greys(4),
+        times_s=times_s,
+        sound=clips.Sound(codec, 1.0, format=form, rate=48_000),
+        sound_at_s=86_400.0,
+    )
+    sound = AudioSource.of(late, 0.0)
+    played = clips.play(write(tmp_path / "a.mp4", clips.greys(4), times_s, sound))
+    assert [time_s for time_s in played.times_s if time_s < 1] == pytest.approx(times_s[:2])
+    assert played.times_s[-2:] == pytest.approx(times_s[2:], abs=1e-3)
+    assert levels(played.pictures) == [0, *[1] * (len(played.pictures) - 3), 2, 3]
+
+
 def test_times_that_stand_still_are_written_all_the_same(tmp_path: Path) -> None:
     played = clips.play(write(tmp_path / "a.mp4", clips.greys(4), [0, 0, 0.1, 0.1]))
     assert levels(played.pictures) == [0, 1, 2, 3]
