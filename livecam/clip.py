@@ -18,7 +18,7 @@ from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError, reason
 from livecam.pyav import assumed_colorspace, av
 from livecam.threads import ahead
-from livecam.timestamps import TimestampUnwrapper
+from livecam.timestamps import TimestampUnwrapper, packets_of
 
 Trc, Primaries = av.video.reformatter.ColorTrc, av.video.reformatter.ColorPrimaries
 HDR = (Trc.ARIB_STD_B67, Trc.SMPTE2084)  # HLG and PQ
@@ -213,7 +213,7 @@ class Clip:
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         try:
-            for packet in self._container.demux(self.stream):
+            for packet in packets_of(self._container, self.stream):
                 if packet.size or packet.dts is None:  # without bytes: the picture before stands on
                     yield from packet.decode()
         except (av.error.FFmpegError, OSError, ValueError) as error:
