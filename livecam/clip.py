@@ -19,6 +19,7 @@ from livecam.errors import LivecamError, StoppedError, reason
 from livecam.pyav import assumed_colorspace, av
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper, packets_of
+from livecam.wording import counted
 
 Trc, Primaries = av.video.reformatter.ColorTrc, av.video.reformatter.ColorPrimaries
 HDR = (Trc.ARIB_STD_B67, Trc.SMPTE2084)  # HLG and PQ
@@ -27,6 +28,7 @@ LEAST_STEP_S = 0.0001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
 MOST_SPARED_S = 1.0  # but never more than this
+MOST_DAMAGED = 1000  # packets in a row: the next key frame may be half a minute away
 
 T = TypeVar("T")
 
@@ -53,7 +55,8 @@ class Clip:
     """Every frame of a video file, upright, with its own time. A context manager.
 
     `start_s` and `end_s` bound the media time; frames keep their time stamps, counted from the
-    first one. Iterating raises LivecamError where the file is damaged, after the good frames.
+    first one. Damaged packets are left out. Iterating raises LivecamError where a file is damaged,
+    after the good frames.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Clip:
         self.name, self.path = name, path
         self.start_s, self.end_s = start_s, end_s
         self.frames_read = 0
+        self._damaged = 0  # packets that gave no picture…
+        self._damage: str | None = None  # …and what is wrong with the last one, if it is of these
         self._is_stopped = False
         self.first_s: float | None = None  # time stamp of the first frame, in the file's time
         self._open()
@@ -169,6 +174,9 @@ class Clip:
             yield Frame(self.frames_read, time_s, bgr, stands_s)
             self.frames_read += 1
         self._require_whole(end_s)
+        if self._damaged:
+            lost = counted(self._damaged, "damaged packet")
+            raise StoppedError(f"{self.name}: {lost} left out, {self.frames_read} frames read")
 
     def _from_start(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """(media time, frame) from the last key frame before the start, or a little earlier."""
@@ -212,10 +220,19 @@ class Clip:
         return 1 / float(self.rate)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
+        """A damaged packet is passed over: the next key frame makes it good."""
+        self._damaged = row = 0
         try:
             for packet in packets_of(self._container, self.stream):
-                if packet.size or packet.dts is None:  # without bytes: the picture before stands on
-                    yield from packet.decode()
+                try:
+                    if packet.size or packet.dts is None:  # without: the picture before stands on
+                        yield from packet.decode()
+                    row, self._damage = 0, None
+                except av.error.InvalidDataError as error:
+                    self._damaged, row = self._damaged + 1, row + 1
+                    self._damage = reason(error)
+                    if row > MOST_DAMAGED:
+                        raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._stopped(reason(error)) from error
 
@@ -243,7 +260,7 @@ class Clip:
         if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
             is_short = is_short and self.frames_read < self.stream.frames
         if is_short or self._lacks_riff_bytes():
-            raise self._stopped("the file ends before its time")
+            raise self._stopped(self._damage or "the file ends before its time")
 
 
 def looked_ahead(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:

@@ -698,6 +698,18 @@ def test_a_damaged_end_is_said_and_the_rest_is_kept(
     assert names() == ["a.mp4", "a_cut.mp4", f"a_cut_livecam.{form}", "t.csv"]
 
 
+def test_behind_a_damaged_stretch_it_goes_on(livecam: clips.Command, clip: Path) -> None:
+    with av.open(str(clip)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    clip.write_bytes(clip.read_bytes().replace(packets[5], bytes(len(packets[5]))))
+    answer = livecam("annotate", clip.name, "--tracks", "t.csv")
+    assert (answer.code, answer.lines) == (1, ["a_livecam.mp4", "t.csv"])
+    told = "livecam: a.mp4: 1 damaged packet left out, 19 frames read"
+    assert answer.complaint() == told
+    assert len(clips.play(Path("a_livecam.mp4")).pictures) == 19
+    assert int(table("t.csv")[-1]["frame"]) == 18
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "p.png"])
 def test_inputs_on_a_read_only_disc(
     livecam: clips.Command, clip: Path, picture: Path, name: str

@@ -17,7 +17,7 @@ import pytest
 from patience import interrupt_soon
 
 from livecam.clip import Clip, Upright, looked_ahead
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, StoppedError
 from livecam.pyav import Colorspace
 
 
@@ -228,6 +228,48 @@ def test_but_that_such_a_frame_is_missing_is_told(tmp_path: Path, end_s: float |
     assert len(read(whole, 0.0, end_s)) == 20
     with pytest.raises(LivecamError, match=r"stopped at frame 1\d of "):
         read(clips.cut(whole, 0.9), 0.0, end_s)
+
+
+def damaged(tmp_path: Path, numbers: range) -> Path:
+    """A clip of 30 frames, each a key frame, of which these are zeros."""
+    path = clips.write_clip(tmp_path / "a.mp4", clips.noise(30, (160, 120)), key_every=1)
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    data = path.read_bytes()
+    for number in numbers:
+        data = data.replace(packets[number], bytes(len(packets[number])))
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (range(10, 13), "3 damaged packets left out, 27 frames read"),
+        (range(1), "1 damaged packet left out, 29 frames read"),
+        (range(20, 30), "stopped at frame 20 of 30: Invalid data found when processing input"),
+        (range(30), "stopped at frame 0 of 30: Invalid data found when processing input"),
+    ],
+)
+def test_damaged_packets_are_left_out_and_told_at_the_end(
+    tmp_path: Path, numbers: range, said: str
+) -> None:
+    times_s = []
+    with Clip("a", damaged(tmp_path, numbers)) as clip, pytest.raises(StoppedError) as stopped:
+        for frame in clip:
+            times_s.append(frame.time_s)
+    assert str(stopped.value) == f"a: {said}"
+    good = [i / 10 for i in range(30) if i not in numbers]
+    assert times_s == pytest.approx([time_s - good[0] for time_s in good])
+
+
+def test_damage_without_an_end_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livecam.clip.MOST_DAMAGED", 5)
+    with (
+        Clip("a", damaged(tmp_path, range(10, 30))) as clip,
+        pytest.raises(StoppedError, match=r"stopped at frame 10 of 30: Invalid data"),
+    ):
+        list(clip)
 
 
 def test_bytes_damaged_in_the_middle_do_not_end_the_process(tmp_path: Path) -> None:
