@@ -23,6 +23,9 @@ from livecam.sound import AudioCopy, AudioSource
 
 VIDEOS = (".mp4", ".gif")  # what names end in
 CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all usual rates
+# without the first flag all is rounded down, and grey is green; the second makes up for its time
+Interpolation = av.video.reformatter.Interpolation
+ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 MOST_STEP = 3600 * CLOCK  # between two pictures: 2**31 ticks are more than mp4 holds
 
 
@@ -70,7 +73,10 @@ class VideoSink:
                 self._open(bgr, audio)
             picture = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(_even(bgr)), "bgr24")
             picture = self._reformatter.reformat(
-                picture, format="yuv420p", dst_colorspace=assumed_colorspace(len(bgr))
+                picture,
+                format="yuv420p",
+                dst_colorspace=assumed_colorspace(len(bgr)),
+                interpolation=ROUNDED,
             )
             duration_s = frame.duration_s or 1 / float(self.rate)
             tick = max(round(frame.time_s * CLOCK), self._last_tick + 1)

@@ -179,6 +179,17 @@ def test_colours_are_kept(tmp_path: Path, size_wh: tuple[int, int]) -> None:
             assert np.abs(at - colour).max() <= 8, (size_wh, colour, at)
 
 
+@pytest.mark.parametrize("level", [16, 60, 128, 200, 235])
+@pytest.mark.parametrize("size_wh", [(208, 96), (1300, 720)])
+def test_grey_stays_grey_and_as_bright_as_it_is(
+    tmp_path: Path, size_wh: tuple[int, int], level: int
+) -> None:
+    width, height = size_wh
+    grey = np.full((height, width, 3), level, np.uint8)
+    for picture in clips.play(write(tmp_path / "a.mp4", [grey] * 5)).pictures:
+        assert np.abs(picture.mean(axis=(0, 1)) - level).max() <= 1
+
+
 @pytest.mark.parametrize(("height", "space"), [(96, 5), (720, 1)])  # BT.470BG, BT.709
 def test_the_colour_matrix_is_named_in_the_file(tmp_path: Path, height: int, space: int) -> None:
     path = write(tmp_path / "a.mp4", clips.greys(2, (128, height)))
