@@ -43,11 +43,12 @@ CREATE INDEX visits_begin ON visits (begin);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
-# a visit keeps its beginning: the frames' clock may have stood still since, while a computer slept
+# a visit keeps its beginning, and is as long as the frames' clock says: the computer's may have
+# been set since
 PUT = """
 INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (run, number) DO UPDATE SET
-    end = excluded.end, age = excluded.age, age_low = excluded.age_low,
+    end = begin + excluded.end - excluded.begin, age = excluded.age, age_low = excluded.age_low,
     age_high = excluded.age_high, female_prob = excluded.female_prob,
     samples = excluded.samples, age_probs = excluded.age_probs
 """

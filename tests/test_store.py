@@ -129,13 +129,19 @@ def test_a_visit_across_a_gap_is_one(tmp_path: Path) -> None:
     assert everything(tmp_path / "a.db").end.tolist() == [NOW + 2 * GAP_S + 5]
 
 
-def test_a_visit_keeps_its_beginning_though_the_computer_slept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("set_by_s", [3600, -8])
+def test_a_visit_keeps_its_beginning_and_its_length_though_the_clock_is_set(
+    tmp_path: Path, set_by_s: float
+) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
-        for epoch in (NOW, NOW + 3600):  # Unix time at 0 s of a clock that stood still meanwhile
-            kept.watch("camera 0", epoch + 5)
-            kept.put([visit()], epoch)
+        for epoch, end_s in (
+            (NOW, 4),
+            (NOW + set_by_s, 6),
+        ):  # Unix time at 0 s of the frames' clock
+            kept.watch("camera 0", epoch + end_s)
+            kept.put([visit(end_s=end_s)], epoch)
     assert everything(tmp_path / "a.db").begin.tolist() == [NOW + 1]
-    assert everything(tmp_path / "a.db").end.tolist() == [NOW + 3604]
+    assert everything(tmp_path / "a.db").end.tolist() == [NOW + 6]
 
 
 def test_what_a_power_cut_left_half_written_is_taken_back(tmp_path: Path) -> None:

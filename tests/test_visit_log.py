@@ -117,6 +117,17 @@ def test_who_is_seen_as_a_computer_falls_asleep_has_left_when_it_wakes(
     assert second == pytest.approx([3606, 3609.9], abs=0.5)
 
 
+def test_a_clock_that_is_set_back_a_little_does_not_shorten_a_visit(
+    tmp_path: Path, clock: Clock
+) -> None:
+    with VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=False, began=None) as log:
+        for i in range(40):
+            clock.unix_s = BEGAN + 0.1 * i - (8 if i >= 25 else 0)
+            see(log, 0.1 * i)
+    (visit,) = np.array(kept(log))
+    assert visit == pytest.approx([0, 3.9], abs=0.5)
+
+
 def test_a_picture_that_was_labelled_late_is_dated_by_when_it_was_taken(
     tmp_path: Path, clock: Clock
 ) -> None:
