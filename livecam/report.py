@@ -48,13 +48,14 @@ class Report:
 def report(visits: Visits, scheme: AgeScheme, by: str | None = None, gender: bool = True) -> Report:
     """`by`: hour, day, or None for what fits. Hours and days are those of this computer's clock.
     Without `gender` none is told, whether it was kept or not."""
-    spans = [*visits.watched.tolist(), *zip(visits.begin, visits.begin, strict=True)]
+    spans = [*visits.watched.tolist(), *zip(visits.begin[:1], visits.begin[-1:], strict=True)]
     begin, end = min((a for a, _ in spans), default=0.0), max((b for _, b in spans), default=0.0)
     if by is None:
         # where nothing is, no day is asked for: Windows does not know when that of 1970 began
         days = {_start(moment, "day") for moment in (begin, max(begin, end - 1e-3)) if spans}
         by = "hour" if len(days) <= 1 else "day"
-    shares, errors = counts(scheme.bin_probs(visits.age_probs), scheme.bin_probs(visits.age_prior))
+    prior = scheme.bin_probs(visits.age_prior)[visits.prior_of]
+    shares, errors = counts(scheme.bin_probs(visits.age_probs), prior)
     female = visits.female_prob
     has_gender = gender and bool(np.isfinite(female).any())
     known = np.zeros(len(female))

@@ -10,6 +10,7 @@ program, which names the source), `number` (from 1), `begin`, `end`,
 
 from __future__ import annotations
 
+import array
 import contextlib
 import os.path
 import sqlite3
@@ -28,6 +29,7 @@ APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for an
 VERSION = 1
 GAP_S = 60.0  # after which a source is no longer taken to have been watched meanwhile
 WAIT_S = 10.0  # for another program that writes
+UNKNOWN = np.full(AGES, np.nan, "<f4").tobytes()  # a distribution
 SCHEMA = f"""
 CREATE TABLE watched (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
@@ -138,14 +140,15 @@ class VisitStore:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Visits:
-    """Of a stretch of time, in order of `begin` (n,): Unix times, `age_probs` and `age_prior`
-    (n, 101), `female_prob` (n,); NaN where a prior or a gender is not known. `watched` (m, 2): from
-    when to when there was a camera that looked."""
+    """Of a stretch of time, in order of `begin` (n,): Unix times, `age_probs` (n, 101),
+    `female_prob` (n,); of `age_prior` (r, 101) the rows `prior_of` (n,); NaN where a prior or a
+    gender is not known. `watched` (m, 2): from when to when there was a camera that looked."""
 
     begin: np.ndarray
     end: np.ndarray
     age_probs: np.ndarray
     age_prior: np.ndarray
+    prior_of: np.ndarray
     female_prob: np.ndarray
     watched: np.ndarray
 
@@ -162,20 +165,28 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
             "AND ifnull(?, source) = source ORDER BY begin",
             (begin, end, begin, end, source),
         ).fetchall()
+        runs = db.execute("SELECT id, age_prior FROM watched ORDER BY id").fetchall()
         rows = db.execute(
-            "SELECT visits.begin, visits.end, age_probs, age_prior, female_prob FROM visits "
+            "SELECT run, visits.begin, visits.end, female_prob, age_probs FROM visits "
             "JOIN watched ON watched.id = visits.run "
             "WHERE visits.begin >= ? AND visits.begin < ? AND ifnull(?, source) = source "
             "ORDER BY visits.begin",
             (begin, end, source),
-        ).fetchall()
-    begins, ends, probs, priors, female = zip(*rows, strict=True) if rows else ((),) * 5
+        )
+        # one by one into plain memory: there may be a million
+        numbers, probs = array.array("d"), bytearray()
+        for *four, blob in rows:
+            numbers.extend(np.nan if number is None else number for number in four)
+            probs += _distribution(path, blob)
+    run, begins, ends, female = np.frombuffer(numbers).reshape(-1, 4).T
+    priors = b"".join(_distribution(path, blob) for _, blob in runs)
     return Visits(
-        begin=np.array(begins, float),
-        end=np.array(ends, float),
-        age_probs=_distributions(path, probs),
-        age_prior=_distributions(path, priors),
-        female_prob=np.array(female, float),
+        begin=begins,
+        end=ends,
+        age_probs=np.frombuffer(probs, "<f4").reshape(-1, AGES),
+        age_prior=np.frombuffer(priors, "<f4").reshape(-1, AGES),
+        prior_of=np.searchsorted([number for number, _ in runs], run),
+        female_prob=female,
         watched=np.array(watched, float).reshape(-1, 2),
     )
 
@@ -261,14 +272,11 @@ def _blob(probs: Array | None) -> bytes | None:
     return None if probs is None else probs.astype("<f4").tobytes()
 
 
-def _distributions(path: Path, blobs: Sequence[bytes | None]) -> np.ndarray:
-    rows = np.full((len(blobs), AGES), np.nan)
-    for row, blob in zip(rows, blobs, strict=True):
-        if blob is None:
-            continue
-        if len(blob) != AGES * np.dtype("<f4").itemsize:
-            raise LivecamError(
-                f"{path}: a row was changed: expected {AGES} float32 of ages, got {len(blob)} bytes"
-            )
-        row[:] = np.frombuffer(blob, "<f4")
-    return rows
+def _distribution(path: Path, blob: bytes | None) -> bytes:
+    if blob is None:
+        return UNKNOWN
+    if len(blob) != len(UNKNOWN):
+        raise LivecamError(
+            f"{path}: a row was changed: expected {AGES} float32 of ages, got {len(blob)} bytes"
+        )
+    return blob

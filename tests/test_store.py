@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import clips
@@ -43,7 +44,7 @@ def test_what_is_put_is_read(tmp_path: Path) -> None:
     assert found.end.tolist() == [NOW + 4, NOW + 9]
     assert found.age_probs.argmax(axis=1).tolist() == [60, 30]
     assert found.female_prob.tolist() == [0.25, 0.25]
-    np.testing.assert_allclose(found.age_prior, np.tile(PRIOR, (2, 1)))
+    np.testing.assert_allclose(found.age_prior[found.prior_of], np.tile(PRIOR, (2, 1)))
 
 
 def test_a_visit_put_again_is_the_same_one(tmp_path: Path) -> None:
@@ -61,7 +62,32 @@ def test_what_is_not_known_is_not_made_up(tmp_path: Path) -> None:
     added(tmp_path / "a.db", visit(), prior=None, gender=False)
     found = everything(tmp_path / "a.db")
     assert np.isnan(found.female_prob).all()
-    assert np.isnan(found.age_prior).all()
+    assert np.isnan(found.age_prior[found.prior_of]).all()
+
+
+def test_every_visit_has_the_prior_of_its_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    priors = [PRIOR, None, np.eye(AGES, dtype=np.float32)[7]]
+    for i, prior in enumerate(priors):
+        added(path, visit(1, 9 - i, 20), visit(2, 5 - i, 20), prior=prior)
+    found = everything(path)
+    assert found.begin.tolist() == [NOW + at for at in (3, 4, 5, 7, 8, 9)]
+    known = found.age_prior[found.prior_of]
+    assert np.isnan(known[[1, 4]]).all()
+    np.testing.assert_array_equal(known[[2, 5]], [PRIOR] * 2)
+    np.testing.assert_array_equal(known[[0, 3]], [priors[2]] * 2)
+
+
+def test_many_visits_are_read_in_little_memory(tmp_path: Path) -> None:
+    n = 5000
+    added(tmp_path / "a.db", *(visit(i, i, i + 5) for i in range(n)))
+    tracemalloc.start()
+    try:
+        assert len(everything(tmp_path / "a.db")) == n
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / n < 2.5 * 4 * AGES  # the distribution itself takes four bytes for each age
 
 
 def test_an_age_that_was_changed_by_hand_is_told(tmp_path: Path) -> None:
