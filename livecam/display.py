@@ -37,11 +37,9 @@ def problem() -> str | None:
         return f"{error}; on Debian or Ubuntu: apt-get install libx11-6 libsm6 libxext6"
     x11.XOpenDisplay.restype = ctypes.c_void_p
     x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
-    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
-    display = x11.XOpenDisplay(name.encode())
-    if not display:
+    # never closed: a server whose last client leaves starts anew, and is deaf for a moment
+    if not x11.XOpenDisplay(name.encode()):
         return f"the display {name} does not answer"
-    x11.XCloseDisplay(display)
     return None
 
 

@@ -73,13 +73,18 @@ def detector():  # type: ignore[no-untyped-def]
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
     """An X server of its own."""
+    # without -noreset the server starts anew, deaf for a moment, when its last window closes
+    yield from x_server("-noreset")
+
+
+def x_server(*options: str) -> Iterator[str]:
+    """The name of its display, until the generator is closed."""
     server = shutil.which("Xvfb")
     if server is None:
         unavailable("Xvfb")
     read, write = os.pipe()
     child = subprocess.Popen(
-        # without -noreset the server starts anew, deaf for a moment, when its last window closes
-        [server, "-noreset", "-displayfd", str(write), "-screen", "0", "1024x768x24"],
+        [server, *options, "-displayfd", str(write), "-screen", "0", "1024x768x24"],
         pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(write)

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import pytest
+from conftest import x_server
 
 from livecam.display import Window, problem
 
@@ -47,3 +51,18 @@ def test_a_window_in_the_dock_is_open(window: Window, monkeypatch: pytest.Monkey
 def test_an_opencv_without_windows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
     assert "pip uninstall opencv-python-headless" in str(problem())
+
+
+@pytest.fixture
+def lone_display() -> Iterator[str]:
+    """A server that starts anew when its last client leaves, as those of xvfb-run do."""
+    yield from x_server()
+
+
+def test_a_display_without_other_programs_answers_again_and_again(lone_display: str) -> None:
+    code = "from livecam.display import problem; print({problem() for _ in range(50)})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "DISPLAY": lone_display},
+    )  # fmt: skip
+    assert done.stdout == "{None}\n", done.stderr
