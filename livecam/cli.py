@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -344,6 +345,12 @@ def _config(args: argparse.Namespace) -> int:
     import json
 
     config = _settings(args)
+    from livecam.config import own_places
+    from livecam.shipped import shipped_file
+
+    say(f"config.yaml: {shipped_file('config.yaml')}")
+    if args.config is None:
+        say("yours: " + ", or else ".join(map(str, own_places(os.environ))))
     rows = [
         (key, json.dumps(value, ensure_ascii=False), origin)
         for key, value, origin in config.items()

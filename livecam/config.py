@@ -24,6 +24,7 @@ from livecam.shipped import shipped_file
 
 ENV_PREFIX = "LIVECAM_"
 FILE_NAME = "livecam.yaml"
+SHOWN = 60  # characters of a value that is refused
 MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key <<
 
 
@@ -257,11 +258,13 @@ def user_file(environment: Mapping[str, str]) -> Path:
     return base / "livecam" / FILE_NAME
 
 
+def own_places(environment: Mapping[str, str]) -> tuple[Path, Path]:
+    """Where a person's settings may be if no file is named; the first that is there counts."""
+    return Path(FILE_NAME), user_file(environment)
+
+
 def _own_file(environment: Mapping[str, str]) -> Path | None:
-    for path in (Path(FILE_NAME), user_file(environment)):
-        if path.is_file():
-            return path
-    return None
+    return next((path for path in own_places(environment) if path.is_file()), None)
 
 
 class _Loader(yaml.SafeLoader):
@@ -314,8 +317,14 @@ def _mapping(tree: object, origin: str, what: str) -> dict[Any, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise UsageError(f"{origin}: expected {what}, received {tree!r}")
+        raise UsageError(f"{origin}: expected {what}, received {_short(tree)}")
     return tree
+
+
+def _short(value: object) -> str:
+    """As much of it as fits into a message: it may be the whole of a file that is no settings."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[object, str]]:
@@ -389,7 +398,7 @@ def _value(key: str, value: object, kind: Any, origin: str) -> object:
     """`value` as its declared type, within its bounds, or a UsageError that names the key."""
     converted = _converted(value, kind)
     if converted is None:
-        raise UsageError(f"{origin}: {key}: expected {_KINDS[str(kind)]}, received {value!r}")
+        raise UsageError(f"{origin}: {key}: expected {_KINDS[str(kind)]}, received {_short(value)}")
     if key in BOUNDS and isinstance(converted, (int, float)):
         least, greatest = BOUNDS[key]
         if not least <= converted <= greatest:

@@ -29,7 +29,8 @@ COMMANDS = ["run", "annotate", "predict", "config", "doctor", "demo"]
 
 def printed(answer: clips.Answer) -> dict[str, tuple[object, str]]:
     """`section.key` -> (value, where from) of what `livecam config` prints."""
-    assert (answer.code, answer.err) == (0, "")
+    assert answer.code == 0
+    assert all(line.startswith(("config.yaml: ", "yours: ")) for line in answer.err.splitlines())
     found = {}
     for line in answer.lines:
         key, rest = line.split(maxsplit=1)
@@ -52,6 +53,14 @@ def test_every_shipped_setting_is_printed_with_its_origin(livecam: clips.Command
     assert {key: value for key, (value, _) in found.items()} == shipped()
     assert {origin for _, origin in found.values()} == {"config.yaml"}
     assert list(found) == list(shipped())
+
+
+def test_the_files_are_named(livecam: clips.Command, tmp_path: Path) -> None:
+    shipped_one = f"config.yaml: {shipped_file('config.yaml')}\n"
+    user = tmp_path / "nobody" / "livecam" / "livecam.yaml"
+    assert livecam("config").err == f"{shipped_one}yours: livecam.yaml, or else {user}\n"
+    Path("mine.yaml").touch()
+    assert livecam("config", "--config", "mine.yaml").err == shipped_one
 
 
 def test_the_nearer_setting_wins_and_is_named(
@@ -172,6 +181,7 @@ MISTAKES = [
     ("tracker: 5", "expected keys in 'tracker', received 5"),
     ("- tracker", "expected sections, received ['tracker']"),
     ("just words", "expected sections, received 'just words'"),
+    ("w" * 500, f"expected sections, received '{'w' * 59}…"),
     ("tracker: {min_iou: 1", "not valid YAML"),
     ("tracker:\n\tmin_iou: 1", "not valid YAML"),
     ("a: !!python/object/apply:os.getcwd []", "not valid YAML"),

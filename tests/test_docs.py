@@ -105,6 +105,13 @@ def test_the_system_packages_are_the_same_everywhere() -> None:
         assert package in CI
 
 
+@pytest.mark.parametrize("name", ["README.md", "config.yaml"])
+def test_the_places_of_a_persons_own_settings_are_told(name: str) -> None:
+    text = (ROOT / name).read_text()
+    for folder in ("~/.config/", "%APPDATA%\\", "~/Library/Application Support/"):
+        assert f"{folder}livecam" in text
+
+
 def test_every_setting_has_its_comment() -> None:
     text = (ROOT / "config.yaml").read_text()
     for section, keys in yaml.safe_load(text).items():
