@@ -75,6 +75,17 @@ def age_prior(model: str | Path, runtime: str = "onnx") -> Array | None:
     return _calibration(_model_path(model, runtime))[1]
 
 
+def uncalibrated(model: str | Path) -> str | None:
+    """What to tell the person who gives a model by itself; None for all others."""
+    path = Path(model)
+    if not path.is_file():  # the shipped one, or none
+        return None
+    beside = path.with_suffix(".yaml")
+    if beside.is_file():
+        return None
+    return f"{path}: no {beside.name} beside it: ranges are not calibrated"
+
+
 def _model_path(model: str | Path, runtime: str) -> Path:
     if not model:
         return shipped_file(SHIPPED[runtime])

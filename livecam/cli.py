@@ -63,6 +63,15 @@ def _check_runtime(config: Config) -> None:
         )
 
 
+def _say_uncalibrated(config: Config) -> None:
+    """Of a model that is there and loaded, or about to be: a failure is one line."""
+    from livecam.classifier import uncalibrated
+
+    notice = uncalibrated(config.classifier.model)
+    if notice is not None:
+        say(notice)
+
+
 def _demo(args: argparse.Namespace) -> int:
     config = _settings(args)
     from livecam import demo
@@ -70,6 +79,7 @@ def _demo(args: argparse.Namespace) -> int:
     from livecam.files import make_folder
 
     make_folder(args.output)
+    _say_uncalibrated(config)
     with contextlib.ExitStack() as stack:
         reason = problem()
         window = None if reason else stack.enter_context(Window("livecam demo"))
@@ -105,6 +115,7 @@ def _run(args: argparse.Namespace) -> int:
         say(GREETING)
         state.is_greeted = True
         state.save(state_file())
+    _say_uncalibrated(config)
     watch = Stopwatch()
     with noted() as interrupts:
         if args.headless:
@@ -175,6 +186,7 @@ def _annotate(args: argparse.Namespace) -> int:
     )
     paths = OutputPaths(inputs, options)
     models = Models(config)
+    _say_uncalibrated(config)
     cv2.setNumThreads(1)  # frames are read, labelled and encoded side by side already
     paths.prepare()
     has_failed = False
@@ -256,6 +268,7 @@ def _predict(args: argparse.Namespace) -> int:
         args.assume_face, config.overlay.gender, tuple(dict.fromkeys(args.over))
     )
     models = Models(config)
+    _say_uncalibrated(config)
     write = as_json if args.json else functools.partial(as_lines, overlay=config.overlay)
     has_failed = False
     with contextlib.ExitStack() as stack:
@@ -338,6 +351,7 @@ def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
     from livecam.web.pictures import PicturesPage
 
     page = PicturesPage(Models(config))
+    _say_uncalibrated(config)
     return page.get, page.post
 
 

@@ -829,6 +829,16 @@ def test_a_damaged_calibration(livecam: clips.Command, album: Path) -> None:
         assert line.startswith("livecam: m.yaml: age_prior: expected 101 probabilities")
 
 
+def test_a_model_without_its_calibration_is_told(livecam: clips.Command, album: Path) -> None:
+    model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
+    notice = "m.onnx: no m.yaml beside it: ranges are not calibrated\n"
+    command = ("predict", "album/one.png", "--model", "m.onnx")
+    answer = livecam(*command)
+    assert (answer.code, answer.err) == (0, notice)
+    Path("m.yaml").write_text("age_range:\n")
+    assert livecam(*command).err == ""
+
+
 def test_the_shipped_model_is_missing(
     livecam: clips.Command, album: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
