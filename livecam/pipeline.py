@@ -169,7 +169,9 @@ class Models:
         return self.classifier(crops, self.config.classifier.views)
 
     def look(self, bgr: Image) -> tuple[list[TrackedFace], Array]:
-        """The faces of one picture, confirmed at once and numbered by confidence; and the boxes of
-        all that may be faces, (n, 4) px: what is to be hidden."""
+        """The faces of one picture, confirmed at once and numbered from left to right; and the
+        boxes of all that may be faces, (n, 4) px: what is to be hidden."""
         line = self.pipeline(frames=1)
-        return line(Frame(0, 0.0, bgr)), line.boxes(0.0)
+        faces = sorted(line(Frame(0, 0.0, bgr)), key=lambda face: face.xyxy[0])
+        numbered = [dataclasses.replace(face, track_id=i) for i, face in enumerate(faces, start=1)]
+        return numbered, line.boxes(0.0)

@@ -276,6 +276,16 @@ def test_a_picture_needs_no_second_look(models: Models, astronaut: np.ndarray) -
     assert not faces and not len(hidden)
 
 
+def test_the_faces_of_a_picture_are_numbered_from_left_to_right(
+    models: Models, astronaut: np.ndarray
+) -> None:
+    less_sure = cv2.GaussianBlur(astronaut, (0, 0), 5)
+    for row in ([astronaut, less_sure], [less_sure, astronaut]):
+        faces, _ = models.look(np.hstack(row))
+        assert [face.track_id for face in faces] == [1, 2]
+        assert faces[0].xyxy[0] < faces[1].xyxy[0]
+
+
 class Unsure(Calls):
     """Its one face has a confidence, which a search may ask for."""
 
