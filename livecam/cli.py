@@ -214,11 +214,6 @@ def _annotate(args: argparse.Namespace) -> int:
 
 def _say_done(done: Done, config: Config) -> None:
     """What became of one input: outputs on stdout, the rest on stderr."""
-    if done.tracks:
-        say(_track_table(done, config))
-    if done.is_cut_short:
-        limit_s = config.video.gif_max_s
-        say(f"{done.name}: the GIF holds the first {limit_s:g} s; video.gif_max_s sets how much")
     if done.frames > 1 and done.rate:
         say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
     elif done.frames == 1:
@@ -226,6 +221,11 @@ def _say_done(done: Done, config: Config) -> None:
 
         found = counted(len(done.tracks), "face") if done.tracks else "no faces"
         say(f"{done.name}: {found}")
+    if done.is_cut_short:
+        limit_s = config.video.gif_max_s
+        say(f"{done.name}: the GIF holds the first {limit_s:g} s; video.gif_max_s sets how much")
+    if done.tracks:
+        say(_track_table(done, config))
     if done.error is not None:
         say(f"livecam: {done.error}")
     for path in done.outputs:
@@ -237,15 +237,17 @@ def _track_table(done: Done, config: Config) -> str:
     from livecam.wording import clock_time
 
     overlay = Overlay(config.overlay)
-    lines = [
-        f"{'track':>5}  {'first':>7}  {'last':>7}  {'age':>5}  {'range':>7}  {'bin':>6}  gender"
-    ]
+    is_clip = done.frames > 1  # a picture has no times
+    times = f"{'first':>7}  {'last':>7}  " if is_clip else ""
+    what = "track" if is_clip else "face"
+    lines = [f"{what:>5}  {times}{'age':>5}  {'range':>7}  {'bin':>6}  gender"]
     for track_id, seen in sorted(done.tracks.items()):
         face = seen.last
+        if is_clip:
+            times = f"{clock_time(seen.first_s):>7}  {clock_time(seen.last_s):>7}  "
         lines.append(
-            f"{track_id:>5}  {clock_time(seen.first_s):>7}  {clock_time(seen.last_s):>7}  "
-            f"{face.age:>5.0f}  {f'{face.age_low}-{face.age_high}':>7}  {face.age_bin:>6}  "
-            f"{overlay.gender(face) or '-'}"
+            f"{track_id:>5}  {times}{face.age:>5.0f}  {f'{face.age_low}-{face.age_high}':>7}  "
+            f"{face.age_bin:>6}  {overlay.gender(face) or '-'}"
         )
     return "\n".join(lines)
 

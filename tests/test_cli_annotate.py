@@ -447,6 +447,22 @@ def test_it_ends_with_a_table_of_tracks(livecam: clips.Command, clip: Path) -> N
     assert gender
 
 
+def test_each_table_follows_the_name_of_its_file(
+    livecam: clips.Command, clip: Path, portrait: np.ndarray
+) -> None:
+    cv2.imwrite("b.png", portrait)
+    lines = livecam(
+        "annotate", "b.png", "a.mp4", "--no-video", "--tracks", "t.csv"
+    ).err.splitlines()
+    assert lines[0] == "b.png: 1 face"
+    assert lines[1].split() == ["face", "age", "range", "bin", "gender"]
+    assert lines[2].split()[0] == "1"
+    assert lines[3].startswith("a.mp4: 20 frames labelled at")
+    assert lines[4].split()[:3] == ["track", "first", "last"]
+    assert lines[5].split()[:3] == ["1", "0:00", "0:02"]
+    assert len(lines) == 6
+
+
 # Time
 
 
