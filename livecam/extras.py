@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 from typing import Any
 
 from livecam.errors import LivecamError
@@ -19,6 +20,8 @@ def require(module: str, extra: str) -> None:
 def import_keras() -> Any:
     """Keras with its backend. Raises LivecamError with the install command without them."""
     require("keras", "train")
+    # TensorFlow calls it an error that there is no GPU
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         import keras
     except ImportError as error:

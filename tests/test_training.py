@@ -24,6 +24,7 @@ from with_keras import deprecated_in_numpy, require_module
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier, age_prior
 from livecam.errors import LivecamError
+from livecam.extras import import_keras
 from train import evaluate, export, fit, prepare
 from train.faces import load
 from train.run_folder import RunFolder
@@ -382,6 +383,24 @@ def test_a_run_on_one_data_set_is_not_chosen_by_another(
     code, _, err = start(fit, *_arguments(mixed, tmp_path / "run"), *chosen)
     assert code == 1
     assert "no face in its dev part of utkface" in err
+
+
+@pytest.mark.parametrize("name", ["prepare", "fit", "evaluate"])
+def test_a_command_without_the_extra_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['h5py'] = None\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", f"train.{name}", "faces.h5"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("python -m train: h5py is not installed; install it: pip install")
+    assert done.stderr.count("\n") == 1
+
+
+def test_tensorflow_does_not_call_a_missing_gpu_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    require_module("tensorflow")
+    import_keras()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
 
 
 def test_without_keras_the_install_command_is_the_answer(tmp_path: Path) -> None:
