@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ LOG_EVERY_S = 10.0  # a stream that is no terminal gets a line this often at fir
 LOG_SHARE = 0.1  # …then whenever this share of the time so far has passed…
 LOG_AT_LEAST_EVERY_S = 600.0  # …so that the log of a service does not grow without need
 TERMINAL_EVERY_S = 0.1
+COLUMNS = 80  # of a terminal that does not tell
+LEAST_NAME = 9  # characters of a name that is shortened
 
 
 class Progress:
@@ -66,10 +69,12 @@ class Progress:
         clear = "\r" + " " * self._width + "\r" if self._is_terminal and self._width else ""
         self._write(f"{clear}{text}\n")
 
-    def line(self) -> str:
+    def line(self, columns: int | None = None) -> str:
+        """`columns`: at most so long, with the middle of the name left out; one that goes on in the
+        next row of a terminal cannot be rewritten."""
         elapsed_s = max(self._clock() - self._start_s, 1e-9)
         rate = self.done / elapsed_s
-        parts = [f"{self.what}: {self.done}" + (f"/{self.total}" if self.total else "")]
+        parts = [f": {self.done}" + (f"/{self.total}" if self.total else "")]
         if self.total:
             parts.append(f"{100 * self.done / self.total:.0f} %")
         slow = rate < 1 / 2 and self.done
@@ -77,13 +82,18 @@ class Progress:
         if self.total and self.done:
             left_s = max(self.total - self.done, 0) / rate
             parts.append(f"{clock_time(left_s)} left" if left_s else clock_time(elapsed_s))
-        return "  ".join(parts)
+        rest = "  ".join(parts)
+        if columns is None:
+            return self.what + rest
+        return (_shortened(self.what, columns - len(rest)) + rest)[:columns]
 
     def _show(self, end: str) -> None:
-        line = self.line()
         if self._is_terminal:
-            self._write("\r" + line.ljust(self._width) + end)
+            columns = _columns(self._stream) - 1  # a sign in the last one may begin the next row
+            line = self.line(columns)
+            self._write("\r" + line.ljust(min(self._width, columns)) + end)
         else:
+            line = self.line()
             self._write(line + "\n")
         self._width = len(line)
 
@@ -91,3 +101,18 @@ class Progress:
         with contextlib.suppress(OSError):  # work goes on where a terminal is closed
             self._stream.write(text)
             self._stream.flush()
+
+
+def _columns(stream: TextIO) -> int:
+    with contextlib.suppress(OSError, ValueError):  # what is no real terminal
+        return os.get_terminal_size(stream.fileno()).columns or COLUMNS
+    return COLUMNS
+
+
+def _shortened(name: str, length: int) -> str:
+    """Its beginning and its end, in ASCII, which every terminal takes."""
+    length = max(length, LEAST_NAME)
+    if len(name) <= length:
+        return name
+    end = (length - 3) // 2
+    return f"{name[: length - 3 - end]}...{name[-end:]}"

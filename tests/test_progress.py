@@ -98,6 +98,28 @@ def test_a_terminal_gets_one_line_that_is_rewritten_and_ended(clock: Clock) -> N
     assert all(len(b) >= len(a.rstrip()) for a, b in itertools.pairwise(shown))
 
 
+@pytest.mark.parametrize(
+    ("name", "columns", "line"),
+    [
+        ("a.mp4", 80, "a.mp4: 1/4  25 %  1.0 frames/s  0:03 left"),
+        ("holiday on the island.mp4", 60,
+         "holiday on ...island.mp4: 1/4  25 %  1.0 frames/s  0:03 left"),
+        ("holiday on the island.mp4", 50, "holida...d.mp4: 1/4  25 %  1.0 frames/s  0:03 left"),
+        ("holiday on the island.mp4", 20, "hol...mp4: 1/4  25 %"),
+    ],
+)  # fmt: skip
+def test_a_line_fits_into_the_terminal(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str, columns: int, line: str
+) -> None:
+    monkeypatch.setattr("livecam.progress._columns", lambda stream: columns + 1)
+    stream = Terminal()
+    progress = Progress(name, 4, "frames", stream, clock)
+    clock.now_s += 1
+    progress.step()
+    assert stream.getvalue() == f"\r{line}"
+    assert len(line) <= columns
+
+
 def test_steps_in_quick_succession_are_not_all_shown(clock: Clock) -> None:
     stream = Terminal()
     progress = Progress("label", None, "frames", stream, clock)
