@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from livecam import __version__
 from livecam.days import day_of, moment_of
+from livecam.wording import suggestion
 
 SCHEMES_HELP = (  # without the import that lists them
     "age scheme: marketing, decades, life-stages, megaage-7, utk-12, utk-14, utk-8, actors-3, "
@@ -34,8 +36,52 @@ CHANGES = {  # every flag that changes a setting
 PORT = 8350  # of the page of visits
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and what may have been meant.
+
+    `file_flag`: of a command without inputs, what a file is given with.
+    """
+
+    file_flag: str | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """None is left for the parser above, which does not know the flags of this command."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(self._unknown(left[0]))
+        self._refuse_twice(args or ())
+        return found, left
+
+    def _refuse_twice(self, args: Sequence[str]) -> None:
+        """Of an option that takes one value, argparse would drop all but the last."""
+        named = [arg.partition("=")[0] for arg in args]
+        for action in self._actions:
+            is_single = isinstance(action, argparse._StoreAction)
+            if is_single and sum(map(named.count, action.option_strings)) > 1:
+                self.error(f"{action.option_strings[-1]}: given twice; it takes one value")
+
+    def _unknown(self, argument: str) -> str:
+        if argument.startswith("-"):
+            name = argument.partition("=")[0]
+            return f"unknown option {name}{suggestion(name, self._option_string_actions)}"
+        if self.file_flag:
+            return f"{argument}: give it as {self.file_flag} {argument}"
+        return f"unexpected argument {argument!r}"
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        choices: Iterable[Any] | None = action.choices
+        if choices is not None and value not in (names := list(map(str, choices))):
+            close = suggestion(str(value), names)
+            raise argparse.ArgumentError(
+                action, f"unknown {value!r}{close}; known: {', '.join(names)}"
+            )
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="livecam",
         description="Age ranges and gender of the people in pictures and clips, on this machine.",
         epilog="`livecam COMMAND --help` says more about a command.",
@@ -132,6 +178,7 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
         description="Show a camera with ages and genders drawn on; h in the window lists its keys. "
         "Nothing is stored except what you name or save with a key.",
     )  # fmt: skip
+    run.file_flag = "--camera"
     run.add_argument(
         "--camera", default="0", metavar="SOURCE",
         help="a camera's number (0), an rtsp:// or http:// URL, or a file",

@@ -7,7 +7,6 @@ beats the shipped `config.yaml`. That file holds every key, so a class below has
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import sys
 import typing
@@ -21,6 +20,7 @@ import yaml
 from livecam.ages import SCHEMES, AgeScheme
 from livecam.errors import LivecamError, UsageError
 from livecam.shipped import shipped_file
+from livecam.wording import suggestion
 
 ENV_PREFIX = "LIVECAM_"
 FILE_NAME = "livecam.yaml"
@@ -147,7 +147,7 @@ class Config:
         if self.ages.scheme not in known:
             raise UsageError(
                 f"{self.sources['ages.scheme']}: ages.scheme: unknown scheme {self.ages.scheme!r}"
-                f"{_suggestion(self.ages.scheme, known)}; known: {', '.join(known)}"
+                f"{suggestion(self.ages.scheme, known)}; known: {', '.join(known)}"
             )
         return known[self.ages.scheme]
 
@@ -367,12 +367,7 @@ def _from_text(text: str, section: str, key: str, name: str) -> object:
 def _known(name: object, known: Iterable[str], problem: str) -> None:
     names = list(known)
     if name not in names:
-        raise UsageError(f"{problem}{_suggestion(str(name), names)}; known: {', '.join(names)}")
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"{problem}{suggestion(str(name), names)}; known: {', '.join(names)}")
 
 
 def _build(values: Mapping[str, tuple[object, str]]) -> Config:

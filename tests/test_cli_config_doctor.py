@@ -407,8 +407,41 @@ def test_version(livecam: clips.Command) -> None:
 def test_usage_mistakes(livecam: clips.Command, arguments: list[str]) -> None:
     answer = livecam(*arguments)
     assert (answer.code, answer.out) == (2, "")
-    assert "error: " in answer.err
-    assert "Traceback" not in answer.err
+    assert re.fullmatch(r"livecam.*: .* \(see livecam.* --help\)\n", answer.err)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("anotate a.mp4", "livecam: argument COMMAND: unknown 'anotate'; did you mean 'annotate'?"),
+        ("run video.mp4", "livecam run: video.mp4: give it as --camera video.mp4 (see "),
+        ("run --blurr", "livecam run: unknown option --blurr; did you mean '--blur'? (see "),
+        (
+            "run --durations=5",
+            "livecam run: unknown option --durations; did you mean '--duration'?",
+        ),
+        ("annotate a.mp4 --over", "livecam annotate: unknown option --over; did you mean '--over"),
+        ("annotate a --format avi", "livecam annotate: argument --format: unknown 'avi'; known: "),
+        ("config x", "livecam config: unexpected argument 'x' (see "),
+        (
+            "run --camera 0 --camera=1",
+            "livecam run: --camera: given twice; it takes one value (see",
+        ),
+        ("annotate a -o x --output y", "livecam annotate: --output: given twice; it takes one"),
+    ],
+)
+def test_a_mistyped_command_line_is_one_line_with_what_was_meant(
+    livecam: clips.Command, typed: str, said: str
+) -> None:
+    answer = livecam(*typed.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(said)
+    assert answer.err.count("\n") == 1
+
+
+def test_what_may_be_repeated_is_no_mistake(livecam: clips.Command) -> None:
+    line = livecam("predict", "none.jpg", "--over", "18", "--over", "21", "--json").failure(1)
+    assert "none.jpg: no such file" in line
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["annotate", "--help"], ["x"]])
