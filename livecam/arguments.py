@@ -228,8 +228,9 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
         help="picture, clip, folder, glob, http(s) URL, or - for a picture on stdin",
     )
     annotate.add_argument(
-        "-o", "--output", metavar="PATH", help="a file for one input, else a folder"
-    )
+        "-o", "--output", metavar="PATH",
+        help="a file for one input, else a folder; with a / at its end always a folder",
+    )  # fmt: skip
     annotate.add_argument(
         "--format", choices=("mp4", "gif"), help="what clips become (mp4, or --output's suffix)"
     )

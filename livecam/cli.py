@@ -165,6 +165,10 @@ def _annotate(args: argparse.Namespace) -> int:
     config = _settings(args)
     if args.end is not None and args.end <= args.start:
         raise UsageError(f"--end {args.end:g} s: expected a time after --start {args.start:g} s")
+    if args.no_video and args.output is not None:
+        raise UsageError(
+            f"--output {args.output}: nothing goes there with --no-video; leave one out"
+        )
     import cv2
 
     from livecam.annotate import Done, annotate

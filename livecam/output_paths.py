@@ -86,14 +86,17 @@ class OutputPaths:
 
     def _check_suffix(self, path: Path, source: Input, kind: Kind) -> None:
         suffix = path.suffix.lower()
+        or_folder = "" if suffix else f", or a folder: {path}/"
         if kind == "picture":
             if suffix not in WRITABLE_SUFFIXES:
                 raise UsageError(
                     f"--output {path}: {source.name} is a picture; expected a name that ends in "
-                    f"{', '.join(sorted(WRITABLE_SUFFIXES))}"
+                    f"{', '.join(sorted(WRITABLE_SUFFIXES))}{or_folder}"
                 )
         elif suffix not in VIDEOS:
-            raise UsageError(f"--output {path}: expected a name that ends in .mp4 or .gif")
+            raise UsageError(
+                f"--output {path}: expected a name that ends in .mp4 or .gif{or_folder}"
+            )
         elif self.options.format and suffix != f".{self.options.format}":
             raise UsageError(
                 f"--output {path}: its suffix contradicts --format {self.options.format}"

@@ -229,6 +229,9 @@ def test_no_video_writes_the_table_alone(livecam: clips.Command, clip: Path) -> 
         (["a.mp4", "--format", "mp4", "--output", "b.gif"], "contradicts --format mp4"),
         (["a.mp4", "--output", "b.jpg"], "expected a name that ends in .mp4 or .gif"),
         (["a.mp4", "--output", "b.avi"], "expected a name that ends in .mp4 or .gif"),
+        (["a.mp4", "--output", "out"], "ends in .mp4 or .gif, or a folder: out/"),
+        (["p.png", "--output", "new/out"], ".webp, or a folder: new/out/"),
+        (["a.mp4", "--no-video", "-o", "b.mp4"], "--output b.mp4: nothing goes there with --no-v"),
         (
             ["p.png", "--output", "b.mp4"],
             "p.png is a picture; expected a name that ends in .avif, .bmp",
