@@ -15,7 +15,7 @@ import contextlib
 import os.path
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ VERSION = 1
 GAP_S = 60.0  # after which a source is no longer taken to have been watched meanwhile
 WAIT_S = 10.0  # for another program that writes
 UNKNOWN = np.full(AGES, np.nan, "<f4").tobytes()  # a distribution
+NOT_OURS = "not a file of visits"
 SCHEMA = f"""
 CREATE TABLE watched (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
@@ -54,6 +55,9 @@ ON CONFLICT (run, number) DO UPDATE SET
     age_high = excluded.age_high, female_prob = excluded.female_prob,
     samples = excluded.samples, age_probs = excluded.age_probs
 """
+
+
+_Foreign = Callable[[Path, str], LivecamError]  # a path, what is wrong -> the error to raise
 
 
 class BusyError(LivecamError):
@@ -135,7 +139,7 @@ class VisitStore:
         return self._db
 
     def _errors(self) -> contextlib.AbstractContextManager[None]:
-        return _told(self.path, "cannot be written")
+        return _told(self.path, "cannot be written", _not_to_write)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -157,8 +161,8 @@ class Visits:
 
 
 def read(path: Path, begin: float, end: float, source: str | None = None) -> Visits:
-    """The visits that began between two Unix times, of all sources or of one. Raises LivecamError
-    or UsageError."""
+    """The visits that began between two Unix times, of all sources or of one. Raises
+    LivecamError."""
     with _to_read(path) as db:
         watched = db.execute(
             "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
@@ -192,7 +196,7 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
 
 
 def last_watched(path: Path) -> dict[str, float]:
-    """Unix time up to which each source was looked at. Raises LivecamError or UsageError."""
+    """Unix time up to which each source was looked at. Raises LivecamError."""
     with _to_read(path) as db:
         return dict(
             db.execute(
@@ -203,18 +207,20 @@ def last_watched(path: Path) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
-    """A file of visits, to read in it. Raises LivecamError or UsageError."""
+    """A file of visits, to read in it. Raises LivecamError."""
     if path.is_dir():
-        raise UsageError(f"{path}: is a folder; expected a file of livecam run --visits")
+        raise _not_to_read(path, "is a folder")
     if not path.is_file():
         raise LivecamError(f"{path}: no such file; livecam run --visits {path} makes it")
-    with _told(path, "cannot be read"):
+    if not path.stat().st_size:
+        raise LivecamError(f"{path}: empty: nothing was recorded")
+    with _told(path, "cannot be read", _not_to_read):
         # not read-only: what a power cut left half written is taken back first
         db = sqlite3.connect(
             f"file:{urllib.parse.quote(os.fsencode(path))}?mode=rw", WAIT_S, uri=True
         )
         with contextlib.closing(db):
-            _require_ours(db, path)
+            _require_ours(db, path, _not_to_read)
             yield db
 
 
@@ -227,43 +233,56 @@ def check(path: Path) -> None:
 
 
 def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
+    is_new = not os.path.exists(path)
     db = sqlite3.connect(path, wait_s, isolation_level="IMMEDIATE")
     try:
         db.execute("BEGIN IMMEDIATE")  # of two that make the file, one waits
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
-        _require_ours(db, path)
+        _require_ours(db, path, _not_to_write)
         db.commit()
-    except BaseException:
+    except BaseException as error:
         db.close()
+        if is_new and not _is_busy(error):  # on a full disk there is nothing in it
+            with contextlib.suppress(OSError):
+                path.unlink()
         raise
     return db
 
 
-def _require_ours(db: sqlite3.Connection, path: Path) -> None:
+def _is_busy(error: BaseException) -> bool:
+    """Another program holds the file. What Python finds wrong in one has no code."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _not_to_write(path: Path, why: str) -> LivecamError:
+    return UsageError(f"{path}: {why}; give another name")
+
+
+def _not_to_read(path: Path, why: str) -> LivecamError:
+    return LivecamError(f"{path}: {why}; expected a file made by livecam run --visits")
+
+
+def _require_ours(db: sqlite3.Connection, path: Path, foreign: _Foreign) -> None:
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION:
-        raise UsageError(f"{path}: not a file of livecam run --visits; give another name")
+        raise foreign(path, NOT_OURS)
     if version != VERSION:
-        raise UsageError(
-            f"{path}: has format {version}, this livecam reads {VERSION}; give another name"
-        )
+        raise foreign(path, f"has format {version}, this livecam reads {VERSION}")
 
 
 @contextlib.contextmanager
-def _told(path: Path, what: str) -> Iterator[None]:
-    """SQLite's errors as those of a file."""
+def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
+    """SQLite's errors as those of a file; `foreign` makes that of one that holds no visits."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         if "not a database" in str(error):
-            raise UsageError(
-                f"{path}: not a file of livecam run --visits; give another name"
-            ) from error
-        code = getattr(error, "sqlite_errorcode", None)  # what Python finds wrong has none
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise foreign(path, NOT_OURS) from error
+        if _is_busy(error):
             raise BusyError(f"{path}: {what}: another program holds it") from error
         raise LivecamError(f"{path}: {what}: {error}") from error
 

@@ -116,7 +116,7 @@ def test_visits_of_a_file_are_dated_by_when_it_was_filmed(
         ("a.mp4", 2, "--visits a.mp4: is another file of this command"),
         ("./t.csv", 2, "--visits t.csv: is another file of this command"),
         ("sub/../t.csv", 2, "--visits sub/../t.csv: is another file of this command"),
-        ("other.txt", 2, "other.txt: not a file of livecam run --visits; give another name"),
+        ("other.txt", 2, "other.txt: not a file of visits; give another name"),
         ("none/v.db", 1, "none/v.db: cannot be written: there is no folder none"),
     ],
 )
@@ -139,6 +139,14 @@ def test_an_output_that_cannot_be_opened_leaves_nothing_of_the_others(
     assert answer.code == 1
     assert "none.onnx: no such model" in answer.err
     assert names() == ["a.mp4"]
+
+
+def test_a_count_that_finds_no_room_leaves_nothing(livecam: clips.Command, clip: Path) -> None:
+    with clips.small_disk(Path("disk"), 60) as disk:
+        clips.fill(disk)
+        answer = run(livecam, "a.mp4", "--visits", disk / "v.db")
+        assert (answer.code, answer.out) == (1, "")
+        assert [path.name for path in disk.iterdir()] == ["filling"]
 
 
 def test_a_full_disk_ends_the_count_and_keeps_it(livecam: clips.Command, clip: Path) -> None:

@@ -364,7 +364,7 @@ def test_nothing_watched_needs_no_day_of_1970(
     ("arguments", "code", "why"),
     [
         (["none.db"], 1, "none.db: no such file; livecam run --visits none.db makes it"),
-        (["setup.cfg"], 2, "setup.cfg: not a file of livecam run --visits"),
+        (["setup.cfg"], 1, "setup.cfg: not a file of visits; expected a file made by livecam run"),
         (["a.db", "--day", "today", "--to", "today"], 2, "--day: is one day"),
         (
             ["a.db", "--from", "2026-05-02", "--to", "2026-05-01"],

@@ -251,7 +251,7 @@ def _newer(path: Path) -> None:
     ("make", "why"),
     [
         (lambda path: path.write_bytes(b"not a database, but long enough" * 9), "not a file of"),
-        (_foreign, "not a file of livecam run --visits; give another name"),
+        (_foreign, "not a file of visits"),
         (_newer, "has format 2, this livecam reads 1"),
         (lambda path: path.mkdir(), "is a folder"),
     ],
@@ -260,12 +260,14 @@ def test_another_programs_file_is_left_alone(tmp_path: Path, make, why: str) -> 
     path = tmp_path / "a.db"
     make(path)
     before = path.read_bytes() if path.is_file() else None
-    with pytest.raises(UsageError, match=why):
+    with pytest.raises(UsageError, match=rf"a\.db: {why}"):
         store.check(path)
+    with pytest.raises(
+        LivecamError, match=f"{why}.*; expected a file made by livecam run --visits"
+    ):
+        everything(path)
     if before is not None:
         assert path.read_bytes() == before
-        with pytest.raises(UsageError, match=why):
-            everything(path)
 
 
 def test_a_damaged_name_is_told_as_a_damaged_file(tmp_path: Path) -> None:
@@ -289,6 +291,22 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         everything(tmp_path / "a.db")
     with pytest.raises(LivecamError, match="there is no folder"):
         store.check(tmp_path / "none" / "a.db")
+
+
+def test_an_empty_file_has_no_visits(tmp_path: Path) -> None:
+    (tmp_path / "a.db").touch()
+    with pytest.raises(LivecamError, match=r"a\.db: empty: nothing was recorded"):
+        everything(tmp_path / "a.db")
+    added(tmp_path / "a.db", visit())
+    assert len(everything(tmp_path / "a.db")) == 1
+
+
+def test_a_full_disk_leaves_no_empty_file(tmp_path: Path) -> None:
+    with clips.small_disk(tmp_path / "disk", 100) as disk:
+        clips.fill(disk)
+        with pytest.raises(LivecamError, match=r"a\.db: cannot be written: "):
+            added(disk / "a.db", visit())
+        assert [path.name for path in disk.iterdir()] == ["filling"]
 
 
 def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_flags_of_what_is_labelled_already_are_refused(
 
 @pytest.mark.parametrize(
     ("name", "code", "said"),
-    [("none.db", 1, "no such file"), ("other.db", 2, "not a file of livecam run --visits")],
+    [("none.db", 1, "no such file"), ("other.db", 1, "not a file of visits")],
 )
 def test_what_is_wrong_with_the_file_is_said_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, said: str

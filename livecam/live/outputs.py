@@ -153,7 +153,7 @@ class Outputs:
         with self._told():
             log.close()
         self.summary.visits = log.counted
-        if self.summary.labelled:
+        if self.summary.labelled and log.path.exists():  # on a full disk it was not made
             self.summary.outputs.append(log.path)
 
     @contextlib.contextmanager
