@@ -322,6 +322,9 @@ def _report(args: argparse.Namespace) -> int:
         write_text(args.html, page(found, args.visits.name, args.camera))
     for line in report.as_text(found):
         print(line)
+    for path in (args.csv, args.html):
+        if path is not None:
+            say(f"{path}: written")
     if not found.periods:
         say(f"{args.visits}: no camera was watching in this period")
     return 0

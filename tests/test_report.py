@@ -323,6 +323,8 @@ def test_files_are_written_and_not_replaced_unasked(
 ) -> None:
     files = ["--csv", tmp_path / "a.csv", "--html", tmp_path / "a.html"]
     assert run(day, *files) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"{tmp_path / 'a.csv'}: written", f"{tmp_path / 'a.html'}: written"]
     with (tmp_path / "a.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["begin"] == "2026-05-31T09:00:00+02:00"
