@@ -388,6 +388,11 @@ def test_what_cannot_be_meant_is_one_line(
     assert clip.read_bytes() == before
 
 
+def test_stdin_is_no_camera(livecam: clips.Command) -> None:
+    line = run(livecam, "-").failure(2)
+    assert line.startswith("livecam: --camera -: is not read from stdin; expected a number, ")
+
+
 @pytest.mark.parametrize("camera", ["100", "-1", "/dev/video100"])
 def test_a_camera_that_no_computer_has(livecam: clips.Command, camera: str) -> None:
     line = run(livecam, camera).failure(2)

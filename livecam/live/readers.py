@@ -52,6 +52,10 @@ class LiveSource:
     def parse(cls, text: str) -> LiveSource:
         if not text:
             raise UsageError("--camera: nothing given; expected a number, a URL or a file")
+        if text == "-":
+            raise UsageError(
+                "--camera -: is not read from stdin; expected a number, a URL or a file"
+            )
         device = re.fullmatch(r"(?:/dev/video)?(-?\d+)", text)
         if device and not Path(text).is_file():
             if not 0 <= int(device[1]) < MOST:
