@@ -1,5 +1,4 @@
-"""How every command ends: 0 done, 1 failed, 2 usage or configuration, 130 interrupted, 141 left by
-the reader of its output, as shells have it.
+"""How every command ends: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.
 
 What went wrong is one line on stderr, which begins with the name of the command.
 """
@@ -41,7 +40,7 @@ def exit_code(
             return 2 if isinstance(error, UsageError) else 1
         except BrokenPipeError:  # the reader of stdout has enough
             _leave(sys.stdout)
-            return 141
+            return 1
         except KeyboardInterrupt:
             say(f"{parser.prog}: interrupted")
             return 130

@@ -23,7 +23,7 @@ from livecam.exit_codes import exit_code
         (UsageError("--over: is too old"), 2, "p: --over: is too old\n"),
         (OSError(28, "No space left on device", "a.csv"), 1, "p: a.csv: No space left on device\n"),
         (OSError("it is broken"), 1, "p: output: it is broken\n"),
-        (BrokenPipeError(32, "Broken pipe"), 141, ""),  # the reader has enough: no error
+        (BrokenPipeError(32, "Broken pipe"), 1, ""),  # the reader of stdout has enough
         (KeyboardInterrupt(), 130, "p: interrupted\n"),
         (ImportError("No module named 'av'"), 1, "p: a package is missing or broken (No module "
          "named 'av'); install livecam again\n"),
