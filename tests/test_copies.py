@@ -18,11 +18,13 @@ def _crop(portrait: np.ndarray, seed: int) -> np.ndarray:
     return cv2.cvtColor(cv2.resize(head(portrait, seed), (128, 128)), cv2.COLOR_BGR2RGB)
 
 
-def _brute_force(thumbnails: np.ndarray) -> list[int]:
+def _brute_force(thumbnails: np.ndarray, large: np.ndarray) -> list[int]:
     """The first row of the group of each."""
     values = copies.centred(thumbnails).astype(np.float64)
     group = list(range(len(values)))
     for a, b in np.argwhere(np.triu(values @ values.T > copies.MIN_CORRELATION, 1)):
+        if group[a] == group[b] or not copies.have_same_detail(large[a], large[b]):
+            continue
         joined = group[a], group[b]
         group = [min(joined) if number in joined else number for number in group]
     return group
@@ -33,22 +35,22 @@ def _noisy(patterns: np.ndarray, noise: float, rng: np.random.Generator) -> np.n
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
-def _smooth(n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, 576): pictures of a few large patches, which correlate as faces do."""
-    coarse = rng.uniform(0, 255, (n, 4, 4)).astype(np.float32)
-    return np.stack([cv2.resize(c, (24, 24)).reshape(-1) for c in coarse])
+def _smooth(n: int, rng: np.random.Generator, px: int = 24) -> np.ndarray:
+    """(n, px²): pictures of a few large patches, which correlate as faces do."""
+    coarse = rng.uniform(0, 255, (n, px // 6, px // 6)).astype(np.float32)
+    return np.stack([cv2.resize(c, (px, px)).reshape(-1) for c in coarse])
 
 
 def test_no_thumbnails_no_pairs(tmp_path: Path) -> None:
-    assert copies.near_copies(np.zeros((0, copies.THUMBNAIL_PX**2), np.uint8)).shape == (0, 2)
     with copies.Thumbnails(tmp_path) as thumbnails:
-        assert thumbnails.rows().shape == (0, 576)
+        assert [rows.shape for rows in thumbnails.rows()] == [(0, 576), (0, 4096)]
+        assert copies.near_copies(*thumbnails.rows()).shape == (0, 2)
 
 
 def test_a_flat_picture_is_a_copy_of_nothing() -> None:
-    flat = copies.thumbnail(np.full((128, 128, 3), 90, np.uint8))
-    assert not copies.centred(flat[None]).any()
-    assert not len(copies.near_copies(np.stack([flat, flat])))
+    small, large = copies.thumbnails(np.full((128, 128, 3), 90, np.uint8))
+    assert not copies.centred(small[None]).any()
+    assert not len(copies.near_copies(np.stack([small, small]), np.stack([large, large])))
 
 
 def test_re_encoded_and_dimmed_copies_are_found_and_others_are_not(
@@ -61,9 +63,39 @@ def test_re_encoded_and_dimmed_copies_are_found_and_others_are_not(
     other = _crop(astronaut, 1)
     with copies.Thumbnails(tmp_path) as thumbnails:
         for picture in (crop, other, coarse, dim):
-            thumbnails.append(copies.thumbnail(picture))
-        assert copies.near_copies(thumbnails.rows()).tolist() == [[0, 2], [0, 3]]
+            thumbnails.append(*copies.thumbnails(picture))
+        assert copies.near_copies(*thumbnails.rows()).tolist() == [[0, 2], [0, 3]]
     assert not list(tmp_path.iterdir())
+
+
+def _pairs(*crops: np.ndarray) -> list[list[int]]:
+    small, large = zip(*map(copies.thumbnails, crops), strict=True)
+    assert (np.corrcoef(np.float64(small))[0] > copies.MIN_CORRELATION).all()
+    return copies.near_copies(np.stack(small), np.stack(large)).tolist()
+
+
+def _with_detail(seed: int) -> np.ndarray:
+    """(128, 128, 3): one light and shape, and what is small differs as in two people's faces."""
+    y, x = np.mgrid[:128, :128]
+    shape = 200 * np.exp(-(((x - 64) / 50) ** 2) - ((y - 64) / 60) ** 2)
+    detail = cv2.resize(np.random.default_rng(seed).normal(0, 18, (40, 40)), (128, 128))
+    return np.clip(shape + detail + 20, 0, 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+
+
+def test_people_in_the_same_light_are_no_copies() -> None:
+    one, another = _with_detail(0), _with_detail(1)
+    assert not _pairs(one, another)
+    assert _pairs(one, another, one) == [[0, 2]]
+
+
+@pytest.mark.parametrize("zoom", [0.96, 1, 1.04])
+@pytest.mark.parametrize("shift", [(0, 0), (4, -4)])
+def test_a_copy_may_lie_a_little_elsewhere(zoom: float, shift: tuple[int, int]) -> None:
+    crop, aside = _with_detail(0), (1 - zoom) * 63.5
+    moved = np.array([[zoom, 0, aside + shift[0]], [0, zoom, aside + shift[1]]])
+    copy = cv2.warpAffine(crop, moved, (128, 128), borderMode=cv2.BORDER_REPLICATE)
+    blurred = cv2.GaussianBlur(copy, (0, 0), 1.0)
+    assert _pairs(crop, (blurred * 0.7).astype(np.uint8)) == [[0, 1]]
 
 
 @pytest.mark.parametrize(("block", "strip"), [(50, 20), (20, 50), (4096, 256)])
@@ -83,8 +115,11 @@ def test_the_groups_are_those_of_comparing_all(  # type: ignore[no-untyped-def]
     thumbnails = made[kind]()
     monkeypatch.setattr(copies, "BLOCK", block)
     monkeypatch.setattr(copies, "STRIP", strip)
-    pairs = copies.near_copies(thumbnails)
-    assert copies.groups(120, pairs).tolist() == _brute_force(thumbnails)
+    large = _noisy(_smooth(6, rng, 64)[rng.integers(0, 6, 120)], 3, rng)  # some agree in detail
+    if kind == "all alike":
+        large[:] = large[0]
+    pairs = copies.near_copies(thumbnails, large)
+    assert copies.groups(120, pairs).tolist() == _brute_force(thumbnails, large)
     assert len(pairs) < 120  # though nearly all of them may be alike
     assert len(pairs) == 119 or kind != "all alike"
     if kind == "clusters":

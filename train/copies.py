@@ -1,7 +1,8 @@
 """Copies and near-copies among pictures, so that no split separates them.
 
 UTKFace holds some hundred byte-identical pictures under different ages, and as many re-encoded
-or re-cropped ones. A small grey thumbnail of the *aligned* crop makes those look alike.
+or re-cropped ones. A small grey thumbnail of the *aligned* crop makes those look alike. It makes
+people look alike too who were photographed in the same light, so a larger one has to agree.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -17,6 +19,12 @@ from livecam.datatypes import Array, Image
 
 THUMBNAIL_PX = 24
 MIN_CORRELATION = 0.95
+DETAIL_PX = 64
+MIN_DETAIL = 0.76  # of real pairs, different people have up to 0.78, copies from 0.75
+DETAIL_SIGMAS_PX = (0.5, 2.5)  # coarser is light and shape of a face, finer what JPEG makes of it
+SHIFT_PX = 3  # by which the detector may place a copy elsewhere
+ZOOMS = (1.0, 0.96, 1.04)
+MARGIN_PX = 8  # of a larger thumbnail, beyond which crops of copies differ; holds the shift
 BLOCK = 4096
 STRIP = 256  # rows of a block that are looked at together: if all are alike, a million pairs
 FREQUENCIES = 6  # of each direction, for the first look at a pair
@@ -24,11 +32,14 @@ ROUNDING = 1e-5  # more than float32 loses in a product
 MANY = 1 / 50  # from this share of a block's pairs on, all of them are compared at once
 
 
-def thumbnail(crop: Image) -> Image:
-    """(px, px, 3) RGB -> (576,) grey uint8."""
+def thumbnails(crop: Image) -> tuple[Image, Image]:
+    """(px, px, 3) RGB -> grey uint8 (576,), to compare with all, and (4096,), to look closely."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
-    return small.reshape(-1)
+    small, large = (
+        cv2.resize(grey, (px, px), interpolation=cv2.INTER_AREA).reshape(-1)
+        for px in (THUMBNAIL_PX, DETAIL_PX)
+    )
+    return small, large
 
 
 def centred(thumbnails: Image) -> Array:
@@ -41,31 +52,37 @@ def centred(thumbnails: Image) -> Array:
 
 
 class Thumbnails:
-    """Thumbnails on disk, 576 bytes each: a million would be 2.3 GB as numbers in memory.
+    """Both thumbnails of each crop on disk, 4.7 kB: a million would be 19 GB as numbers in memory.
 
-    A context manager: the file in `folder` has no name and is gone afterwards.
+    A context manager: the files in `folder` have no names and are gone afterwards.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, closed by `__exit__`
+        self._files = [tempfile.TemporaryFile(dir=folder) for _ in range(2)]  # noqa: SIM115, see `__exit__`
 
     def __enter__(self) -> Thumbnails:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        with contextlib.suppress(OSError):  # of a full disk: nobody wants the rest
-            self._file.close()
+        for file in self._files:
+            with contextlib.suppress(OSError):  # of a full disk: nobody wants the rest
+                file.close()
 
-    def append(self, thumbnail: Image) -> None:
-        self._file.write(thumbnail.tobytes())
+    def append(self, small: Image, large: Image) -> None:
+        for file, thumbnail in zip(self._files, (small, large), strict=True):
+            file.write(thumbnail.tobytes())
 
-    def rows(self) -> Image:
-        """All so far, (n, 576) uint8, read where they are used."""
-        self._file.flush()
-        size = THUMBNAIL_PX**2
-        if not self._file.tell():
-            return np.zeros((0, size), np.uint8)
-        return np.memmap(self._file, np.uint8, mode="r").reshape(-1, size)
+    def rows(self) -> tuple[Image, Image]:
+        """All so far, (n, 576) and (n, 4096) uint8, read where they are used."""
+        small, large = map(_mapped, self._files, (THUMBNAIL_PX**2, DETAIL_PX**2))
+        return small, large
+
+
+def _mapped(file: IO[bytes], size: int) -> Image:
+    file.flush()
+    if not file.tell():
+        return np.zeros((0, size), np.uint8)
+    return np.memmap(file, np.uint8, mode="r").reshape(-1, size)
 
 
 class Groups:
@@ -93,9 +110,10 @@ class Groups:
             self._above[np.maximum(some, others)] = np.minimum(some, others)
 
 
-def near_copies(thumbnails: Image) -> np.ndarray:
+def near_copies(thumbnails: Image, large: Image) -> np.ndarray:
     """Pairs (m, 2), first < second, of the first row and each other one of those groups that are
-    connected by thumbnails (n, 576) that correlate by more than 0.95.
+    connected by thumbnails (n, 576) that correlate by more than 0.95 and whose `large` ones
+    (n, 4096) have the same detail.
 
     Exact, though most pairs are never compared in full: with P an orthogonal projection and r
     what it loses, x·y = Px·Py + r(x)·r(y) <= Px·Py + |r(x)| |r(y)|, which is itself one product of
@@ -114,9 +132,45 @@ def near_copies(thumbnails: Image) -> np.ndarray:
             i, j = i[apart], j[apart]
             if len(i):
                 alike = _correlations(thumbnails, i, j, MANY * bound.size) > MIN_CORRELATION
-                joined.join(i[alike], j[alike])
+                _join_same(joined, large, i[alike], j[alike])
     first = joined.of(rows)
     return np.stack([first, rows], axis=1)[first < rows]
+
+
+def _join_same(joined: Groups, large: Image, i: np.ndarray, j: np.ndarray) -> None:
+    """Join those of the pairs of rows `i` and `j` that show the same detail: one pair of each row
+    in `j` at a time, as most of the others are connected then."""
+    while len(i):
+        _, at = np.unique(j, return_index=True)
+        same = np.array(list(map(have_same_detail, large[i[at]], large[j[at]])), bool)
+        joined.join(i[at][same], j[at][same])
+        i, j = np.delete(i, at), np.delete(j, at)
+        apart = joined.of(i) != joined.of(j)
+        i, j = i[apart], j[apart]
+
+
+def have_same_detail(one: Image, other: Image) -> bool:
+    """Whether two large thumbnails (4096,) agree in what is smaller than light and shape of a
+    face, with the one a little shifted or zoomed."""
+    sought = _detail(other)[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+    edge = MARGIN_PX - SHIFT_PX
+    for zoom in ZOOMS:
+        seen = _detail(one, zoom)[edge:-edge, edge:-edge]
+        if cv2.matchTemplate(seen, sought, cv2.TM_CCOEFF_NORMED).max() > MIN_DETAIL:
+            return True
+    return False
+
+
+def _detail(large: Image, zoom: float = 1.0) -> Array:
+    """(4096,) uint8 -> (64, 64) float32, enlarged around its middle."""
+    picture: np.ndarray = large.reshape(DETAIL_PX, DETAIL_PX).astype(np.float32)
+    if zoom != 1:
+        aside = (1 - zoom) * (DETAIL_PX - 1) / 2
+        enlarge = np.array([[zoom, 0, aside], [0, zoom, aside]])
+        size_wh = (DETAIL_PX, DETAIL_PX)
+        picture = cv2.warpAffine(picture, enlarge, size_wh, borderMode=cv2.BORDER_REPLICATE)
+    fine, coarse = (cv2.GaussianBlur(picture, (0, 0), sigma) for sigma in DETAIL_SIGMAS_PX)
+    return fine - coarse
 
 
 def _projected(thumbnails: Image) -> Array:

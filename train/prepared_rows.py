@@ -36,13 +36,15 @@ class Rows:
     def __len__(self) -> int:
         return len(self.file)
 
-    def append(self, entry: Entry, digest: bytes, is_detected: bool, thumbnail: Image) -> None:
+    def append(
+        self, entry: Entry, digest: bytes, is_detected: bool, looks: tuple[Image, Image]
+    ) -> None:
         self.dataset.append(_utf8(entry.dataset))
         self.file.append(_utf8(entry.file))
         self.label.append(entry.label)
         self.detected.append(is_detected)
         self.digests += digest
-        self.thumbnails.append(thumbnail)
+        self.thumbnails.append(*looks)
 
     def split(
         self, test_names: set[str], dev_names: set[str], dev_share: float, seed: int
@@ -52,7 +54,7 @@ class Rows:
         first = self._first_of_content()
         is_copy = first != np.arange(len(self))
         same = np.stack([first[is_copy], np.nonzero(is_copy)[0]], axis=1)
-        alike = copies.near_copies(self.thumbnails.rows())
+        alike = copies.near_copies(*self.thumbnails.rows())
         group = copies.groups(len(self), np.concatenate([same, alike]))
         part = np.full(len(self), TRAIN, np.int8)
         is_test, is_dev = self._are_in(test_names), self._are_in(dev_names)
