@@ -38,6 +38,7 @@ def test_an_empty_recipe_has_the_defaults(tmp_path: Path) -> None:
         ("depths=[1, 2]", "depths", (1, 2)),
         ("datasets=utkface", "datasets", ("utkface",)),
         ("target = utk-8", "target", "utk-8"),
+        ("target=[0,6,10,16]", "target", (0, 6, 10, 16)),
         ("frozen=", "frozen", ""),
     ],
 )
@@ -84,6 +85,10 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ("dropout: much", "dropout: expected a number of at least 0 and below 1, got 'much'"),
         ("gray: 1", "gray: expected true or false, got 1"),
         ("target: utk-13", "target: expected one of years, marketing, "),
+        ("target: school", "or the first years of classes, such as [0, 6, 10, 16], got 'school'"),
+        ("target: [0]", "or the first years of classes, such as [0, 6, 10, 16], got [0]"),
+        ("target: [0, six]", "or the first years of classes, such as [0, 6, 10, 16], got [0, 'six"),
+        ("target: [6, 10]", "rising first years that begin with 0 and stay below 101, received [6"),
         ("depths: [1, a]", "depths: expected whole numbers above 0, got [1, 'a']"),
         ("early_share: 1", "early_share: expected a number of at least 0 and below 1, got 1"),
         ("dropout: 1", "dropout: expected a number of at least 0 and below 1, got 1"),

@@ -115,6 +115,18 @@ def test_a_report_has_all_sections_and_needs_nothing_else(
     assert "× that of clean ones" in capsys.readouterr().out
 
 
+def test_own_schemes_of_the_configuration_are_scored(
+    data: Path, tmp_path: Path, fake_model: None, no_drawings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "livecam.yaml").write_text("ages: {schemes: {school: [0, 6, 10, 16]}}")
+    monkeypatch.chdir(tmp_path)
+    argv = [str(data), "--report", "report.html", "--json", "scores.json", "--sample", "4"]
+    assert evaluate.main(argv) == 0
+    scores = json.loads(Path("scores.json").read_text())
+    assert scores["schemes"]["school"]["classes"][2]["label"] == "10-15"
+    assert "school: " in Path("report.html").read_text()
+
+
 @pytest.fixture
 def no_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     """For what does not hang on them: they are most of the time that a report takes."""

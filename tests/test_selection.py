@@ -28,6 +28,14 @@ def test_a_scheme_leaves_out_what_it_did_not_cover_and_says_so() -> None:
     assert notes == ["left out: 1 face outside of actors-3's ages, 13 to 120"]
 
 
+def test_own_classes_are_told_by_their_first_years() -> None:
+    chosen = select(face_set([5, 6, 12, 90]), Recipe(target=(0, 6, 16)), print)
+    assert chosen.classes.tolist() == [0, 1, 1, 2]
+    assert chosen.n_classes == 3
+    with pytest.raises(LivecamError, match=r"target: \[0, 6, 16\]: no face to train on in 6-15"):
+        select(face_set([5, 90]), Recipe(target=(0, 6, 16)), print)
+
+
 def test_an_interval_over_two_classes_has_none() -> None:
     notes: list[str] = []
     data = face_set([20, 25, 45, 60], [29, 40, 50, 70])

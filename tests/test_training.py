@@ -273,6 +273,25 @@ def test_a_network_of_classes_gives_a_model(
     np.testing.assert_allclose(answer.age_probs.sum(axis=1), 1, atol=1e-4)
 
 
+def test_own_classes_begin_with_a_model_of_years_and_are_scored(
+    run: Path, data: Path, tmp_path: Path, start: Started
+) -> None:
+    arguments = _arguments(data, tmp_path / "own")[:-1]  # with its report
+    code, _, err = start(
+        fit, *arguments, "--set", "target=[0, 50, 90]", "--set", f"begin={run}", "--epochs", 1
+    )
+    assert code == 0, err
+    assert "has 101 classes of ages, this recipe 3: the layer of the ages begins with random" in err
+    scores = json.loads((tmp_path / "own" / "scores.json").read_text())
+    classes = scores["schemes"]["[0, 50, 90]"]["classes"]
+    assert [row["label"] for row in classes] == ["0-49", "50-89", "90+"]
+    report = (tmp_path / "own" / "report.html").read_text()
+    assert "[0, 50, 90]: " in report
+    code, out, err = start(evaluate, data, "--model", tmp_path / "own" / "age_gender.keras")
+    assert code == 0, err
+    assert "| [0, 50, 90] | 6 |" in out
+
+
 def test_the_model_is_that_of_the_best_epoch(run: Path, data: Path) -> None:
     best = min(row["dev_mae"] for row in RunFolder(run).log())
     dev = load(data, "dev", ["utkface"])

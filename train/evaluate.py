@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from livecam import views
-from livecam.ages import CENTRAL_RANGE, SCHEMES, median_age
+from livecam.ages import CENTRAL_RANGE, AgeScheme, median_age
 from livecam.classifier import AgeGenderClassifier
+from livecam.config import load_config
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import UsageError
 from livecam.exit_codes import exit_code
@@ -33,7 +34,7 @@ from train import faces, metrics
 from train.degrade import DEGRADATIONS
 from train.labels import Labels, labels_of
 from train.picture_statistics import picture_statistics
-from train.recipe import Recipe
+from train.recipe import YEARS_TARGET, Recipe, scheme_of
 from train.run_folder import RunFolder
 from train.score_tables import as_json, table
 from train.scores import age_errors, score
@@ -86,14 +87,15 @@ def evaluate_run(data: Path, run: RunFolder) -> None:
     """A run's `scores.json` and `report.html`: what its model scores on the faces of the dev part
     by which its epoch was chosen."""
     recipe: Recipe = run.record()["recipe"]
-    done = _evaluation(run.model, data, "dev", recipe.datasets, views.COUNT, recipe.target)
+    done = _of_run(run.model, data, recipe)
     scores = _with_report(done, run.report, RUN_SAMPLE, has_gallery=False)
     write_text(run.scores, as_json(scores) + "\n")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
     _check(args)
-    done = _evaluation(args.model, args.data, args.split, args.dataset, args.views)
+    learnt = _learnt(args.model)
+    done = _evaluation(args.model, args.data, args.split, args.dataset, args.views, learnt)
     scores = done.scores
     if args.report is not None:
         scores = _with_report(done, args.report, args.sample, has_gallery=not args.no_gallery)
@@ -104,7 +106,24 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def score_model(model: Path, data: Path, recipe: Recipe) -> dict[str, Any]:
     """All scores of a recipe's `.onnx` or `.keras` file on the faces by which it was chosen."""
-    return _evaluation(model, data, "dev", recipe.datasets, views.COUNT, recipe.target).scores
+    return _of_run(model, data, recipe).scores
+
+
+def _of_run(model: Path, data: Path, recipe: Recipe) -> Evaluation:
+    learnt = recipe.scheme
+    target = learnt.name if learnt else YEARS_TARGET
+    return _evaluation(model, data, "dev", recipe.datasets, views.COUNT, learnt, target)
+
+
+def _learnt(model: str) -> AgeScheme | None:
+    """The classes that a model was trained on, if it is in the folder of a run or, exported, in one
+    of that folder's."""
+    folder = Path(model).absolute().parent
+    runs = [RunFolder(each) for each in (folder, folder.parent)] if model else []
+    for run in runs:
+        if run.record_file.is_file():
+            return scheme_of(run.record_values()["recipe"].get("target", YEARS_TARGET))
+    return None
 
 
 @dataclass(frozen=True)
@@ -117,6 +136,7 @@ class Evaluation:
     classifier: AgeGenderClassifier
     classify: Callable[[Image], AgeGender]
     answer: AgeGender
+    schemes: dict[str, AgeScheme]
     scores: dict[str, Any]
 
 
@@ -126,9 +146,12 @@ def _evaluation(
     split: str,
     datasets: Sequence[str],
     count: int,
+    learnt: AgeScheme | None,
     target: str | None = None,
 ) -> Evaluation:
-    """`target` is that of the run whose model this is, which comes first in its scores."""
+    """Scored in what was `learnt`, if it is a scheme, and then in all schemes of the configuration,
+    one's own too. `target` is that of the run whose model these faces have chosen."""
+    schemes = ({learnt.name: learnt} if learnt else {}) | load_config().schemes
     data = faces.load(path, split, datasets)  # first: Keras takes seconds to start
     train_ages = faces.ages(path, "train", datasets)
     classifier = AgeGenderClassifier(model)
@@ -143,11 +166,9 @@ def _evaluation(
         "range_is_calibrated": classifier.age_range is not CENTRAL_RANGE,
         "data_hash": data.data_hash,
         "target": target,
-        **score(labels, answer, classifier.age_range, train_ages, pictures),
+        **score(labels, answer, classifier.age_range, train_ages, pictures, schemes),
     }
-    if target in SCHEMES:
-        scores["schemes"] = {target: scores["schemes"][target]} | scores["schemes"]
-    return Evaluation(data, labels, classifier, classify, answer, scores)
+    return Evaluation(data, labels, classifier, classify, answer, schemes, scores)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -244,7 +265,7 @@ def _with_report(done: Evaluation, path: Path, wanted: int, *, has_gallery: bool
     gallery = None
     if has_gallery:
         gallery = score_page.gallery(data, labels, answer, done.classifier, WORST)
-    write_text(path, score_page.page(scores, labels, answer, gallery))
+    write_text(path, score_page.page(scores, labels, answer, done.schemes, gallery))
     print(f"written: {path}", file=sys.stderr)
     return scores
 

@@ -15,7 +15,7 @@ import h5py
 import keras
 import numpy as np
 
-from livecam.ages import SCHEMES, median_age
+from livecam.ages import median_age
 from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
@@ -105,13 +105,22 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
 
 
 def _begin_with(net: keras.Model, folder: Path) -> None:
-    """Put a finished run's weights into the same network."""
+    """Put a finished run's weights into the same network, which may have other classes of ages."""
     source = RunFolder(folder).model
     try:
-        architectures.copy_weights(keras.models.load_model(source, compile=False), net)
+        begun = keras.models.load_model(source, compile=False)
+        classes, known = (each.get_layer("age").units for each in (net, begun))
+        heads = architectures.HEADS if classes == known else ("gender",)
+        architectures.copy_weights(begun, net, heads)
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
+    if "age" not in heads:
+        print(
+            f"begin: {source}: has {known} classes of ages, this recipe {classes}: the layer of "
+            "the ages begins with random weights",
+            file=sys.stderr,
+        )
 
 
 def _taught(
@@ -285,8 +294,7 @@ class AfterEpoch(keras.callbacks.Callback):
         right = female == (labels.gender == 1)
         errors = age_errors(median_age(age_probs), labels)
         scores = {"dev_mae": round(metrics.mae(errors), 3)}
-        if self.recipe.target != YEARS_TARGET:
-            scheme = SCHEMES[self.recipe.target]
+        if (scheme := self.recipe.scheme) is not None:
             truth, has_one = bins_of(labels.low, labels.high, scheme)
             named = scheme.bin_probs(age_probs).argmax(axis=1)
             scores["dev_accuracy"] = round(float((named == truth)[has_one].mean()), 4)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livecam.ages import SCHEMES
 from livecam.errors import LivecamError
 from livecam.wording import counted
 from train import faces
 from train.faces import FaceSet
-from train.recipe import YEARS_TARGET, Recipe
+from train.recipe import Recipe
 from train.run_folder import RunFolder
 from train.scores import bins_of
 from train.selection import Selection, select
@@ -81,12 +80,13 @@ def _require_models(recipe: Recipe) -> None:
 
 def _require_judges(dev: FaceSet, recipe: Recipe) -> None:
     """Raises LivecamError if no face of the dev part can say which epoch is best."""
-    if recipe.target == YEARS_TARGET:
+    scheme = recipe.scheme
+    if scheme is None:
         return
-    _, has_one = bins_of(dev.age_low, dev.age_high, SCHEMES[recipe.target])
+    _, has_one = bins_of(dev.age_low, dev.age_high, scheme)
     if not has_one.any():
         raise LivecamError(
-            f"target: {recipe.target}: no face of the dev part has an age that lies in one class"
+            f"target: {scheme.name}: no face of the dev part has an age that lies in one class"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from livecam.ages import SCHEMES
+from livecam.ages import SCHEMES, AgeScheme
 from livecam.errors import LivecamError, UsageError
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "shipped.yaml"
@@ -63,7 +63,7 @@ class Recipe:
     l1: float = 0.0
     l2: float = 0.0
 
-    target: str = YEARS_TARGET
+    target: str | tuple[int, ...] = YEARS_TARGET
     label_sigma: float = 1.0
     label_sigma_growth: float = 0.0
     age_l1: float = 0.0
@@ -94,6 +94,19 @@ class Recipe:
     def learns_gender(self) -> bool:
         """Or has learnt it, in the run that it begins with."""
         return self.gender_weight > 0 or bool(self.begin)
+
+    @property
+    def scheme(self) -> AgeScheme | None:
+        """Whose classes are the target; None for years."""
+        return scheme_of(self.target)
+
+
+def scheme_of(target: str | Sequence[int]) -> AgeScheme | None:
+    """Of a recipe's target: a known one by its name, or one's own by the first years of its
+    classes, which are its name too. Raises UsageError if those make none."""
+    if isinstance(target, str):
+        return SCHEMES.get(target)
+    return AgeScheme(str(list(target)), tuple(target))
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
@@ -237,6 +250,8 @@ def idle(values: Mapping[str, Any]) -> dict[str, str]:
 def _value(key: str, value: Any, where: str) -> Any:
     """The value in the type of its field."""
     default = FIELDS[key].default
+    if key == "target" and isinstance(value, list | tuple):
+        return _first_years(value, where)
     problem = UsageError(f"{where}: {key}: expected {_expected(key)}, got {value!r}")
     if isinstance(default, tuple):
         wanted = type(default[0]) if default else str
@@ -265,8 +280,22 @@ def _value(key: str, value: Any, where: str) -> Any:
     return value
 
 
+def _first_years(value: Sequence[Any], where: str) -> tuple[int, ...]:
+    """Of the classes of one's own scheme, of which there are two at least."""
+    if len(value) < 2 or not all(type(year) is int for year in value):
+        raise UsageError(f"{where}: target: expected {_expected('target')}, got {value!r}")
+    try:
+        scheme_of(value)
+    except UsageError as error:
+        raise UsageError(f"{where}: target: {error}") from error
+    return tuple(value)
+
+
 def _expected(key: str) -> str:
     default = FIELDS[key].default
+    if key == "target":
+        names = ", ".join(CHOICES[key])
+        return f"one of {names}, or the first years of classes, such as [0, 6, 10, 16]"
     if key in CHOICES:
         return "one of " + ", ".join(CHOICES[key])
     if isinstance(default, bool):

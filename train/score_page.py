@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from livecam.ages import RANGE_SHARE, SCHEMES, median_age
+from livecam.ages import RANGE_SHARE, AgeScheme, median_age
 from livecam.classifier import AgeGenderClassifier
 from livecam.datatypes import AGES, AgeGender
 from livecam.document import table
@@ -35,8 +35,15 @@ PRIVATE = (
 )
 
 
-def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Section | None) -> str:
-    """The whole file. `scores` are those of these labels and answers, with `robustness`."""
+def page(
+    scores: dict[str, Any],
+    labels: Labels,
+    answer: AgeGender,
+    schemes: Mapping[str, AgeScheme],
+    gallery: Section | None,
+) -> str:
+    """The whole file. `scores` are those of these labels and answers in `schemes`, with
+    `robustness`."""
     title = f"{scores['model']}: {counted(scores['faces'], 'face')} of {part(scores)}"
     intro = [
         report.text(
@@ -51,7 +58,7 @@ def page(scores: dict[str, Any], labels: Labels, answer: AgeGender, gallery: Sec
         intro.append(report.note(interval_note(scores)))
     sections = [
         _summary(scores),
-        _calibration(scores, labels, answer),
+        _calibration(scores, labels, answer, schemes),
         _schemes(scores),
         _ages(scores, labels, answer),
         _groups(scores),
@@ -68,7 +75,9 @@ def _summary(scores: dict[str, Any]) -> Section:
     return Section("Measures and baselines", [table(*measures), table(*schemes)])
 
 
-def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
+def _calibration(
+    scores: dict[str, Any], labels: Labels, answer: AgeGender, schemes: Mapping[str, AgeScheme]
+) -> Section:
     central = scores["central_ranges"]
     figure = plots.range_calibration(
         [row["share"] for row in central],
@@ -76,8 +85,7 @@ def _calibration(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> S
         (RANGE_SHARE, scores["range_holds"]) if scores["range_is_calibrated"] else None,
     )
     drawings = [report.drawing(figure, "Age ranges: how many labels they hold.")]
-    for name in scores["schemes"]:
-        scheme = SCHEMES[name]
+    for name, scheme in schemes.items():
         truth, rows = bins_of(labels.low, labels.high, scheme)
         if rows.any():
             probs = scheme.bin_probs(answer.age_probs[rows])
@@ -138,7 +146,7 @@ def _schemes(scores: dict[str, Any]) -> Section:
             number(scheme["mean_auc"], ".3f"),
         )
         rows.append(("mean of the classes", str(scheme["faces"]), *means))
-        labels = SCHEMES[name].labels
+        labels = [c["label"] for c in scheme["classes"]]
         figure = plots.confusion(np.array(scheme["confusion"]), labels)
         summary = f"{name}: {percent(scheme['accuracy'])} right, {len(labels)} classes"
         both = report.row(report.drawing(figure), table(header, rows))

@@ -61,10 +61,12 @@ def score(
     age_range: AgeRange,
     train_ages: np.ndarray,
     pictures: Mapping[str, np.ndarray] | None = None,
+    schemes: Mapping[str, AgeScheme] = SCHEMES,
 ) -> dict[str, Any]:
     """All measures of one part; shares are from 0 to 1, ages in years, None where none is known.
 
-    `train_ages` give the constant answer; `pictures` are their statistics (n,) by name.
+    `train_ages` give the constant answer; `pictures` are their statistics (n,) by name, `schemes`
+    those in whose bins answers are counted.
     """
     judgement = judged(labels, answer, age_range)
     errors, is_right, known = judgement.errors, judgement.is_right, judgement.known
@@ -102,7 +104,7 @@ def score(
             "age_and_gender": _worst(groups["by_age_and_gender"], errors),
             "ethnicity": _worst(groups["by_ethnicity"], errors),
         },
-        "schemes": {name: scheme_scores(labels, answer, SCHEMES[name]) for name in SCHEMES},
+        "schemes": {name: scheme_scores(labels, answer, schemes[name]) for name in schemes},
         **groups,
     }
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from livecam.ages import SCHEMES, YEARS
+from livecam.ages import YEARS, AgeScheme
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from livecam.wording import counted
 from train.faces import FaceSet
-from train.recipe import YEARS_TARGET, Recipe
+from train.recipe import Recipe
 from train.scores import bins_of
 
 # The ages that a published scheme covered (inclusive); faces outside are left out of its training.
@@ -44,15 +44,16 @@ class Selection:
 def select(data: FaceSet, recipe: Recipe, note: Callable[[str], None]) -> Selection:
     """Raises LivecamError if a data set or a class has no face. Says what is left out."""
     rows = _of_datasets(data, recipe.datasets)
-    rows, classes = _classified(data, rows, recipe.target, note)
-    are_years = recipe.target == YEARS_TARGET
-    n = AGES if are_years else len(SCHEMES[recipe.target].starts)
-    if not are_years:
-        _require_all(classes, recipe.target)
+    scheme = recipe.scheme
+    rows, classes = _classified(data, rows, scheme, note)
+    are_years = scheme is None
+    n = AGES if scheme is None else len(scheme.starts)
+    if scheme is not None:
+        _require_all(classes, scheme)
     kept = _capped(classes // 10 if are_years else classes, recipe)
     rows, classes = rows[kept], classes[kept]
     weights = rarity_weights(classes, n, recipe.rarity_power, are_years)
-    years = None if are_years else _years(data.age[rows], classes, recipe.target)
+    years = None if scheme is None else _years(data.age[rows], scheme)
     return Selection(rows, classes, weights, years)
 
 
@@ -65,32 +66,31 @@ def _of_datasets(data: FaceSet, names: tuple[str, ...]) -> np.ndarray:
 
 
 def _classified(
-    data: FaceSet, rows: np.ndarray, target: str, note: Callable[[str], None]
+    data: FaceSet, rows: np.ndarray, scheme: AgeScheme | None, note: Callable[[str], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows with a class, and their classes. An interval that lies in two classes has none."""
-    if target == YEARS_TARGET:
+    if scheme is None:
         return rows, np.minimum(data.age[rows], AGES - 1).astype(int)
-    low, high = PUBLISHED_AGES.get(target, (0, 120))
+    low, high = PUBLISHED_AGES.get(scheme.name, (0, 120))
     is_open = data.age_high[rows] == AGES - 1  # such as 61+, which a scheme's last class holds
     up_to = np.where(is_open, data.age_low[rows], data.age_high[rows])
     inside = (data.age_low[rows] >= low) & (up_to <= high)
     if not inside.all():
         outside = counted((~inside).sum(), "face")
-        note(f"left out: {outside} outside of {target}'s ages, {low} to {high}")
+        note(f"left out: {outside} outside of {scheme.name}'s ages, {low} to {high}")
     rows = rows[inside]
-    classes, has_one = bins_of(data.age_low[rows], data.age_high[rows], SCHEMES[target])
+    classes, has_one = bins_of(data.age_low[rows], data.age_high[rows], scheme)
     if not has_one.all():
         note(f"left out: {counted((~has_one).sum(), 'face')} whose age may be in two classes")
     return rows[has_one], classes[has_one]
 
 
-def _require_all(classes: np.ndarray, target: str) -> None:
-    labels = SCHEMES[target].labels
-    empty = [label for i, label in enumerate(labels) if not (classes == i).any()]
+def _require_all(classes: np.ndarray, scheme: AgeScheme) -> None:
+    empty = [label for i, label in enumerate(scheme.labels) if not (classes == i).any()]
     if empty:
         raise LivecamError(
-            f"target: {target}: no face to train on in {', '.join(empty)}; give data that covers "
-            "the scheme, or another target"
+            f"target: {scheme.name}: no face to train on in {', '.join(empty)}; give data that "
+            "covers the scheme, or another target"
         )
 
 
@@ -120,9 +120,8 @@ def rarity_weights(classes: np.ndarray, n: int, power: float, are_years: bool) -
     return (weights / weights.mean()).astype(np.float32)
 
 
-def _years(ages: np.ndarray, classes: np.ndarray, target: str) -> np.ndarray:
+def _years(ages: np.ndarray, scheme: AgeScheme) -> np.ndarray:
     """(classes, 101): how the faces of each class spread over its years, each at least once."""
-    scheme = SCHEMES[target]
     counts = np.bincount(np.minimum(ages, AGES - 1).astype(int), minlength=AGES) + 1.0
     bins = scheme.bins_of(YEARS)
     spread = np.where(bins == np.arange(len(scheme.starts))[:, None], counts, 0)

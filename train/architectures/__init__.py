@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -154,12 +155,12 @@ def unrounded(master: keras.Model, recipe: Recipe) -> keras.Model:
     return _with_probabilities(net, weights[0] if weights else None)
 
 
-def copy_weights(source: keras.Model, target: keras.Model) -> None:
+def copy_weights(source: keras.Model, target: keras.Model, heads: Sequence[str] = HEADS) -> None:
     """From one network of a recipe into another, deployed or not. Raises ValueError if they are
-    not alike."""
+    not alike; heads that are not named may differ."""
     for layer, other in zip(_body(target), _body(source), strict=True):
         layer.set_weights(other.get_weights())
-    for head in HEADS:
+    for head in heads:
         target.get_layer(head).set_weights(source.get_layer(head).get_weights())
     applications.settle(all_layers(target))
 
