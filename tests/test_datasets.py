@@ -14,6 +14,7 @@ from livecam.errors import LivecamError, UsageError
 from train import datasets
 from train.archive import Unreadable, ZipFile
 from train.dropped import Dropped
+from train.faces import DEV, TEST, TRAIN
 from train.labels import FEMALE, MALE, Interval, Label, between, exact, interval_of, of_text
 
 UTKFACE = [
@@ -135,6 +136,28 @@ def test_megaage_asian_is_told_from_megaage_by_its_name(tmp_path: Path) -> None:
     files, expected, _ = layouts.megaage()
     found, _ = _read(layouts.pack(tmp_path / "a.zip", files, top="megaage_asian/"))
     assert found == [("megaage_asian", *rest) for _, *rest in expected]
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"),
+    [
+        (layouts.megaage, {"test/1.jpg": (TEST, ""), "train/1.jpg": (TRAIN, "")}),
+        (layouts.appa_real, {"valid/004113.jpg": (DEV, "")}),
+        (layouts.fairface, {"train/1.jpg": (TRAIN, ""), "val/1.jpg": (TEST, "")}),
+        (layouts.wiki, {"01/a_1980.jpg": (TRAIN, "imdb_wiki 01/a_1980.jpg")}),
+        (
+            layouts.adience,
+            {"aligned/30@N03/landmark_aligned_face.4.d_o.jpg": (TRAIN, "adience 30@N03")},
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_lists_tell_parts_and_people(tmp_path: Path, layout, expected) -> None:  # type: ignore[no-untyped-def]
+    path = layouts.write(tmp_path, layout()[0])
+    archive = datasets.open_data(path)
+    entries = datasets.entries(path, archive, Dropped(), datasets.Classes({}))
+    found = {entry.file: (entry.part, entry.person) for entry in entries}
+    assert found | expected == found
 
 
 def test_real_ages_of_appa_real(tmp_path: Path) -> None:

@@ -272,6 +272,80 @@ def test_a_list_tells_data_sets_apart(tmp_path, astronaut, capsys) -> None:  # t
         assert h5["dataset"].asstr()[()][tested].tolist() == ["one", "one", "two"]
 
 
+def test_data_sets_keep_their_own_test_and_validation_parts(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    names = {"train": range(1, 4), "valid": range(4, 6), "test": range(6, 8)}
+    files = {}
+    for part, seeds in names.items():
+        rows = "".join(f"{i}.jpg,9,{20 + i}.5,1,{20 + i}\n" for i in seeds)
+        header = "file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age\n"
+        files[f"gt_avg_{part}.csv"] = (header + rows).encode()
+        files |= {f"{part}/{i}.jpg_face.jpg": jpeg(head(astronaut, i)) for i in seeds}
+    folder = layouts.write(tmp_path / "appa", files)
+    output = tmp_path / "faces.h5"
+    assert prepare.main([str(folder), "-o", str(output), "--dev-share", "0.01"]) == 0
+    parts = {name: part for name, part in _parts(output).items() if part in (DEV, TEST)}
+    assert parts == {f"valid/{i}.jpg_face.jpg": DEV for i in (4, 5)} | {
+        f"test/{i}.jpg_face.jpg": TEST for i in (6, 7)
+    }
+    assert re.search(r"test +2 .* 2 of them by the data set's own list\n", capsys.readouterr().err)
+
+
+def test_no_person_is_on_two_sides(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    header = "user_id\toriginal_image\tface_id\tage\tgender\n"
+    files, rows = {}, []
+    for i in range(16):
+        user, image = f"{i // 4}@N01", f"{i}_o.jpg"
+        name = f"aligned/{user}/landmark_aligned_face.1.{image}"
+        files[name] = jpeg(head(astronaut, 26 + i))
+        rows.append(f"{user}\t{image}\t1\t({20 + i}, {25 + i})\tm\n")
+    files["fold_0_data.txt"] = (header + "".join(rows)).encode()
+    folder = layouts.write(tmp_path / "adience", files)
+    output = tmp_path / "faces.h5"
+    (tmp_path / "test.txt").write_text("landmark_aligned_face.1.15_o.jpg\n")  # as users write it
+    argv = [str(folder), "-o", str(output), "--test-list", str(tmp_path / "test.txt")]
+    assert prepare.main([*argv, "--dev-share", "0.4"]) == 0
+    part = np.array(list(_parts(output).values())).reshape(4, 4)  # in the order of the rows
+    assert all(len(set(parts)) == 1 for parts in part[:3].tolist())
+    assert {DEV, TRAIN} == set(part[:3].ravel())
+    assert sorted(part[3]) == [TEST, LEFT_OUT, LEFT_OUT, LEFT_OUT]
+    assert len(set(_column(output, "group"))) == 16  # their labels stay their own
+    err = capsys.readouterr().err
+    assert f"{'  left out: person of a listed picture':42}{3:>8}\n" in err
+    assert f"{'people of several pictures':42}{4:>8}   most 4\n" in err
+
+
+def test_a_name_without_its_folder_has_to_be_of_one_picture(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    places = ("train/1.jpg", "train/2.jpg", "test/1.jpg", "test/3.jpg")
+    files = {place: jpeg(head(astronaut, i)) for i, place in enumerate(places, 1)}
+    for part, numbers in (("train", (1, 2)), ("test", (1, 3))):
+        files[f"list/{part}_name.txt"] = "\n".join(f"{i}.jpg" for i in numbers).encode()
+        files[f"list/{part}_age.txt"] = b"20\n30"
+    folder = layouts.write(tmp_path / "megaage", files)
+    (tmp_path / "dev.txt").write_text("1.jpg\n2.jpg\n")
+    output = tmp_path / "faces.h5"
+    argv = [str(folder), "-o", str(output), "--dev-list", str(tmp_path / "dev.txt")]
+    assert prepare.main(argv) == 0
+    assert _parts(output) == dict(zip(places, (TRAIN, DEV, TEST, TEST), strict=True))
+    assert re.search(
+        r"dev list names not in the data +1   such as 1.jpg; "
+        r"in the data are names such as test/1.jpg",
+        capsys.readouterr().err,
+    )
+
+
+def test_a_limit_draws_from_all_names(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    names = sorted(write_utkface(tmp_path / "utk", astronaut, 24))
+    argv = [str(tmp_path / "utk"), "--limit", "8", "-o"]
+    assert prepare.main([*argv, str(tmp_path / "a.h5")]) == 0
+    drawn = _column(tmp_path / "a.h5", "file").tolist()
+    assert len(drawn) == 8
+    assert drawn == [name for name in names if name in drawn]  # in their order
+    assert drawn != names[:8]
+    (tmp_path / "utk" / names[-1]).unlink()
+    assert prepare.main([*argv, str(tmp_path / "b.h5")]) == 0
+    assert len(set(drawn) & set(_column(tmp_path / "b.h5", "file"))) >= 7
+
+
 def test_large_pictures_are_searched_a_few_at_a_time(tmp_path, astronaut, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     write_utkface(tmp_path / "utk", astronaut, 5)
     outputs = [tmp_path / "a.h5", tmp_path / "b.h5"]
@@ -495,11 +569,11 @@ def test_near_copies_of_a_face_that_is_drawn_are_drawn_with_it(tmp_path: Path) -
     with copies.Thumbnails(tmp_path) as thumbnails:
         rows = Rows(thumbnails)
         for i in range(20):
-            picture = rng.integers(20, 236, 576)
+            patterns = [rng.integers(20, 236, n) for n in (576, 4096)]
             for name in (f"{i}.jpg", f"{i} again.jpg"):
-                alike = (picture + rng.integers(-9, 10, 576)).astype(np.uint8)
+                alike = [(p + rng.integers(-9, 10, len(p))).astype(np.uint8) for p in patterns]
                 digest = hashlib.sha256(name.encode()).digest()
-                rows.append(Entry("d", name, name, exact(20)), digest, True, alike)
+                rows.append(Entry("d", name, name, exact(20)), digest, True, tuple(alike))
         part = rows.split(set(), set(), 0.5, 0).part.reshape(-1, 2)
     assert part[:, 0].tolist() == part[:, 1].tolist()
     assert set(part[:, 0]) == {TRAIN, DEV}

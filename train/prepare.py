@@ -10,7 +10,6 @@ import argparse
 import collections
 import contextlib
 import hashlib
-import itertools
 import os
 import sys
 import threading
@@ -67,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         "--test-list",
         type=Path,
         help="a text file of picture names, one per line (`file`, or `dataset/file`): they become "
-        "the test part, and their copies leave the training part",
+        "the test part, beside those that data sets publish for tests, and their copies leave the "
+        "training part",
     )
     parser.add_argument(
         "--dev-list",
@@ -97,7 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PX",
         help=f"side of the crops ({CANONICAL_PX}, as livecam cuts them)",
     )
-    parser.add_argument("--limit", type=int, help="use only the first N pictures of each data set")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="use only N pictures of each data set, drawn by their names",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     return parser
 
@@ -137,7 +142,7 @@ def _listed(
         stack.callback(archive.close)
         own = Dropped()
         entries = datasets.entries(path, archive, own, classes, args.real_age)
-        data.append(Listed(archive, list(itertools.islice(entries, args.limit))))
+        data.append(Listed(archive, _drawn(list(entries), args.limit)))
         if not data[-1].entries:
             why = [*(f"{reason}: {n}" for reason, n in own.items()), *own.lines()[:1]]
             raise LivecamError(
@@ -152,6 +157,15 @@ def _listed(
             f"{' or '.join(classes)}; give the names that they have, or leave it out"
         )
     return data
+
+
+def _drawn(entries: list[Entry], limit: int | None) -> list[Entry]:
+    """So many by chance, always the same ones, in their order: the first ones may be of one age."""
+    if limit is None:
+        return entries
+    numbers = [hashlib.sha256(os.fsencode(entry.file)).digest() for entry in entries]
+    drawn = sorted(range(len(entries)), key=numbers.__getitem__)[:limit]
+    return [entries[i] for i in sorted(drawn)]
 
 
 def _names(path: Path | None, part: str) -> set[str]:

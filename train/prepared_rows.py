@@ -29,6 +29,8 @@ class Rows:
     dataset: list[str] = field(default_factory=list)
     file: list[str] = field(default_factory=list)
     label: list[Label] = field(default_factory=list)
+    part: bytearray = field(default_factory=bytearray)
+    person: list[str] = field(default_factory=list)
     detected: bytearray = field(default_factory=bytearray)
     digests: bytearray = field(default_factory=bytearray)
     dropped: Dropped = field(default_factory=Dropped)
@@ -42,6 +44,8 @@ class Rows:
         self.dataset.append(_utf8(entry.dataset))
         self.file.append(_utf8(entry.file))
         self.label.append(entry.label)
+        self.part.append(entry.part)
+        self.person.append(entry.person)
         self.detected.append(is_detected)
         self.digests += digest
         self.thumbnails.append(*looks)
@@ -49,22 +53,26 @@ class Rows:
     def split(
         self, test_names: set[str], dev_names: set[str], dev_share: float, seed: int
     ) -> Split:
-        """Groups by copies; none has rows in two parts. The dev part is drawn, unless names are
-        given; what is a copy of a named row, and not named too, is left out."""
+        """Groups by copies; none has rows in two parts, and no person either. Parts are those of
+        the data sets' own lists and of the names; the dev part is drawn too, unless names are given
+        for it. What is a copy of a row in a list, or of its person, and in none, is left out."""
         first = self._first_of_content()
         is_copy = first != np.arange(len(self))
         same = np.stack([first[is_copy], np.nonzero(is_copy)[0]], axis=1)
         alike = copies.near_copies(*self.thumbnails.rows())
         group = copies.groups(len(self), np.concatenate([same, alike]))
+        side = self._with_people(group)
+        own_part = np.frombuffer(self.part, np.int8)
+        is_test = self._are_in(test_names) | (own_part == TEST)
+        is_named = self._are_in(dev_names)
+        is_dev = is_named | (own_part == DEV)
+        if not dev_names:
+            is_dev |= np.isin(side, side[self._drawn(side, dev_share, seed)])
         part = np.full(len(self), TRAIN, np.int8)
-        is_test, is_dev = self._are_in(test_names), self._are_in(dev_names)
-        is_named = bool(dev_names)
-        if not is_named:
-            is_dev = np.isin(group, group[self._drawn(group, dev_share, seed)])
-        part[np.isin(group, group[is_dev])] = LEFT_OUT
+        part[np.isin(side, side[is_dev])] = LEFT_OUT
         part[is_dev] = DEV
-        part[np.isin(group, group[is_test])] = LEFT_OUT
-        part[is_copy & ~(is_dev & is_named)] = LEFT_OUT
+        part[np.isin(side, side[is_test])] = LEFT_OUT
+        part[is_copy & ~is_named] = LEFT_OUT
         part[is_test] = TEST
         ages = Ages.of(self.label)
         merged = ages.merged(group)
@@ -74,21 +82,35 @@ class Rows:
         gender = np.where(stays, merged_genders(own, group), own)
         return Split(part, group, merged, gender, is_copy)
 
+    def _with_people(self, group: np.ndarray) -> np.ndarray:
+        """Larger groups (n,), which hold all pictures of a person too."""
+        known = np.flatnonzero(np.array(self.person, object) != "")
+        people = np.array(self.person, object)[known].astype(str)
+        _, first, which = np.unique(people, return_index=True, return_inverse=True)
+        copied = np.stack([group, np.arange(len(self))], axis=1)
+        same = np.stack([known[first[which]], known], axis=1)
+        return copies.groups(len(self), np.concatenate([copied, same]))
+
     def _genders(self) -> np.ndarray:
         return np.array([label.gender for label in self.label], np.int8)
 
     def _are_in(self, names: set[str]) -> np.ndarray:
-        """Which rows a list names, by `file` or, to tell data sets apart, by `dataset/file`."""
-        rows = zip(self.dataset, self.file, strict=True)
-        return np.array([file in names or f"{name}/{file}" in names for name, file in rows], bool)
-
-    def _sets_of(self, names: set[str]) -> dict[str, set[str]]:
-        """Which data sets have files of these names, of those that any has."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for dataset, file in zip(self.dataset, self.file, strict=True):
-            for name in names.intersection((file, f"{dataset}/{file}")):
-                found[name].add(dataset)
+        """Which rows a list names."""
+        found = np.zeros(len(self), bool)
+        for rows in self._rows_of(names).values():
+            found[rows] = True
         return found
+
+    def _rows_of(self, names: set[str]) -> dict[str, list[int]]:
+        """The rows of each name that is one: of `file`, of `dataset/file` to tell data sets apart,
+        or else of the only `file` that ends in it, as data sets' own lists leave out folders."""
+        found, ends = defaultdict(list), defaultdict(list)
+        for row, (dataset, file) in enumerate(zip(self.dataset, self.file, strict=True)):
+            for name in names.intersection((file, f"{dataset}/{file}")):
+                found[name].append(row)
+            if (end := file.rpartition("/")[2]) in names:
+                ends[end].append(row)
+        return {name: rows for name, rows in ends.items() if len(rows) == 1} | found
 
     def _drawn(self, group: np.ndarray, share: float, seed: int) -> np.ndarray:
         """Whether each row (n,) is the first of a group that is drawn. What decides is the bytes
@@ -143,7 +165,9 @@ class Rows:
         left_out = split.part == LEFT_OUT
         reasons = Counter(self.dropped)
         reasons["exact copy of another picture"] = int((left_out & split.is_copy).sum())
-        reasons["copy of a listed picture"] = int((left_out & ~split.is_copy).sum())
+        is_listed = np.isin(split.group, split.group[(split.part == DEV) | (split.part == TEST)])
+        reasons["copy of a listed picture"] = int((left_out & ~split.is_copy & is_listed).sum())
+        reasons["person of a listed picture"] = int((left_out & ~split.is_copy & ~is_listed).sum())
         for why, n in sorted(reasons.items()):
             if n:
                 yield _line(f"  left out: {why}", n)
@@ -154,20 +178,27 @@ class Rows:
         for part, name in ((TRAIN, "train"), (DEV, "dev"), (TEST, "test")):
             ages = split.ages.age[split.part == part]
             median = f"   median age {np.median(ages):.0f}" if len(ages) else ""
-            yield _line(name, len(ages)) + (median or ("   none!" if part == DEV else ""))
+            own = np.sum((split.part == part) & (np.frombuffer(self.part, np.int8) == part))
+            by_list = (
+                f"   {own} of them by the data set's own list" if part != TRAIN and own else ""
+            )
+            yield _line(name, len(ages)) + (median or ("   none!" if part == DEV else "")) + by_list
         sizes = np.bincount(split.group)
         yield _line("groups of copies", int((sizes > 1).sum())) + f"   largest {sizes.max()}"
+        if people := Counter(filter(None, self.person)):
+            several = sum(n > 1 for n in people.values())
+            yield _line("people of several pictures", several) + f"   most {max(people.values())}"
         relabelled = split.ages.differ(Ages.of(self.label)) & ~left_out
         relabelled |= split.gender != self._genders()
         yield _line("labels merged within groups", int(relabelled.sum()))
         yield _line("no face found, place assumed", len(self) - sum(self.detected))
         for which, names in lists.items():
-            found = self._sets_of(names)
+            found = self._rows_of(names)
             if missing := names - found.keys():
                 yield _line(f"{which} list names not in the data", len(missing)) + (
                     f"   such as {min(missing)}; in the data are names such as {self.file[0]}"
                 )
-            if several := sum(len(sets) > 1 for sets in found.values()):
+            if several := sum(len({self.dataset[i] for i in r}) > 1 for r in found.values()):
                 yield _line(f"{which} list names in several data sets", several)
         yield from self.dropped.lines()
 

@@ -22,8 +22,10 @@ from livecam.extras import require
 from train import labels
 from train.archive import Folder, ZipFile, is_picture, text
 from train.dropped import Dropped
+from train.faces import DEV, TEST, TRAIN
 from train.labels import ETHNICITIES, FEMALE, GENDER_WORDS, MALE, UNKNOWN, Label
 
+PARTS = {"train": TRAIN, "valid": DEV, "val": TEST, "test": TEST}  # FairFace's test is unpublished
 MIN_FACE_SCORE = 1.0  # of IMDB-WIKI's detector, as usual for this set
 MATLAB_DAYS = 366  # its day 1 is 1 January of the year 0, Python's that of the year 1
 
@@ -42,12 +44,15 @@ FAIRFACE_RACES = {
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One labelled picture: `member` is its name in the archive, `file` its name in the result:
-    without folders where it is unique, within the data set where it repeats."""
+    without folders where it is unique, within the data set where it repeats. `part` is that of
+    the data set's own lists; `person` is told apart where they tell who it is."""
 
     dataset: str
     file: str
     member: str
     label: Label
+    part: int = TRAIN
+    person: str = ""
 
 
 class Places:
@@ -57,14 +62,22 @@ class Places:
     def __init__(self, archive: Folder | ZipFile, dropped: Dropped) -> None:
         self.archive, self.dropped = archive, dropped
 
-    def entry(self, dataset: str, folder: str, file: str, label: Label) -> Iterator[Entry]:
+    def entry(
+        self,
+        dataset: str,
+        folder: str,
+        file: str,
+        label: Label,
+        part: int = TRAIN,
+        person: str = "",
+    ) -> Iterator[Entry]:
         """One entry, or none if there is no such picture. `folder` is the data set's own."""
         file = file.strip().replace("\\", "/").removeprefix("./")
         member = f"{folder}/{file}" if folder else file
         if not self.archive.has(member) and (elsewhere := self._by_end.get(_end(file))):
             member = elsewhere
         if self.archive.has(member):
-            yield Entry(dataset, file, member, label)
+            yield Entry(dataset, file, member, label, part, person)
         else:
             self.dropped.add("picture missing", f"{self.archive.path}: {member}")
 
@@ -103,7 +116,8 @@ def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> It
             if (label := labels.of_text(age)) is None:
                 dropped.add("age not understood", f"{list_name}: {name}: {age!r}")
             else:
-                yield from places.entry(dataset, root, f"{part}/{name}", label)
+                file = f"{part}/{name}"
+                yield from places.entry(dataset, root, file, label, PARTS[part])
 
 
 def imdb_wiki(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
@@ -116,7 +130,7 @@ def imdb_wiki(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> 
     for list_name in lists:
         dataset = list_name.rpartition("/")[2].removesuffix(".mat")
         columns = _mat_columns(archive, list_name, dataset)
-        for born, taken, path, gender, score, second in zip(*columns, strict=True):
+        for born, taken, path, gender, score, second, name in zip(*columns, strict=True):
             age = _age_on_1_july(born, taken)
             if not np.isfinite(score):
                 dropped["no face in its list"] += 1
@@ -128,15 +142,19 @@ def imdb_wiki(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> 
                 dropped["impossible age"] += 1
             else:
                 sex = {0.0: FEMALE, 1.0: MALE}.get(float(gender), UNKNOWN)
-                file = str(np.ravel(path)[0]) if np.size(path) else ""
-                yield from places.entry(dataset, parent(list_name), file, labels.exact(age, sex))
+                person = f"imdb_wiki {_cell(name)}" if _cell(name) else ""  # many are in both
+                label, folder = labels.exact(age, sex), parent(list_name)
+                yield from places.entry(dataset, folder, _cell(path), label, person=person)
 
 
 def _mat_columns(archive: Folder | ZipFile, name: str, variable: str) -> list[np.ndarray]:
     require("scipy", "train")
     from scipy.io import loadmat
 
-    fields = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
+    fields = (
+        *("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score"),
+        "name",
+    )
     try:
         table: Any = loadmat(io.BytesIO(archive.read(name)))[variable][0, 0]
         columns = [np.ravel(table[field]) for field in fields]
@@ -148,6 +166,11 @@ def _mat_columns(archive: Folder | ZipFile, name: str, variable: str) -> list[np
     if len({len(column) for column in columns}) != 1:
         raise LivecamError(f"{archive.path}: {name}: its fields are of different lengths")
     return columns
+
+
+def _cell(value: Any) -> str:
+    """The text of a cell of MATLAB; nothing for an empty one."""
+    return str(np.ravel(value)[0]) if np.size(value) else ""
 
 
 def _age_on_1_july(matlab_day: float, year: float) -> int | None:
@@ -182,9 +205,9 @@ def appa_real(
                     "age not understood", f"{list_name}: {row['file_name']}: {row[column]!r}"
                 )
                 continue
-            file = f"{part}/{row['file_name']}"
-            found = list(places.entry("appa_real", parent(list_name), f"{file}_face.jpg", label))
-            found = found or list(places.entry("appa_real", parent(list_name), file, label))
+            file, folder = f"{part}/{row['file_name']}", parent(list_name)
+            entry = functools.partial(places.entry, "appa_real", folder, part=PARTS[part])
+            found = list(entry(f"{file}_face.jpg", label)) or list(entry(file, label))
             if not found:
                 dropped.add("picture missing", f"{archive.path}: {file}")
             yield from found
@@ -195,6 +218,7 @@ def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> I
     Middle Eastern and Latino_Hispanic become Others."""
     places = Places(archive, dropped)
     for list_name in lists:
+        part = PARTS[list_name.rpartition("_")[2].removesuffix(".csv")]
         for row in rows(archive, list_name, ("file", "age", "gender", "race")):
             gender = GENDER_WORDS.get(row["gender"].lower(), UNKNOWN)
             race = FAIRFACE_RACES.get(row["race"])
@@ -203,7 +227,7 @@ def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> I
             if label is None:
                 dropped.add("age not understood", f"{list_name}: {row['file']}: {row['age']!r}")
             else:
-                yield from places.entry("fairface", parent(list_name), row["file"], label)
+                yield from places.entry("fairface", parent(list_name), row["file"], label, part)
 
 
 def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
@@ -224,8 +248,9 @@ def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> It
             end = f"{row['face_id']}.{row['original_image']}"
             aligned = f"aligned/{row['user_id']}/landmark_aligned_face.{end}"
             upright = f"faces/{row['user_id']}/coarse_tilt_aligned_face.{end}"
-            found = list(places.entry("adience", parent(list_name), aligned, label))
-            found = found or list(places.entry("adience", parent(list_name), upright, label))
+            person = f"adience {row['user_id']}"
+            entry = functools.partial(places.entry, "adience", parent(list_name), person=person)
+            found = list(entry(aligned, label)) or list(entry(upright, label))
             if not found:
                 dropped.add("picture missing", f"{archive.path}: {aligned}")
             yield from found
