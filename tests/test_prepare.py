@@ -579,6 +579,22 @@ def test_near_copies_of_a_face_that_is_drawn_are_drawn_with_it(tmp_path: Path) -
     assert set(part[:, 0]) == {TRAIN, DEV}
 
 
+def test_who_looks_like_a_held_face_on_a_thumbnail_is_not_trained_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with copies.Thumbnails(tmp_path) as thumbnails:
+        rows, lights = Rows(thumbnails), rng.integers(20, 236, (3, 576))
+        for name, light, age in (
+            ("test", 0, 30), ("alike", 0, 50), ("dev", 1, 30), ("its like", 1, 60), ("else", 2, 20),
+        ):  # fmt: skip
+            small = (lights[light] + rng.integers(-9, 10, 576)).astype(np.uint8)
+            large = rng.integers(20, 236, 4096).astype(np.uint8)
+            digest = hashlib.sha256(name.encode()).digest()
+            rows.append(Entry("d", name, name, exact(age)), digest, True, (small, large))
+        split = rows.split({"test"}, {"dev"}, 0.5, 0)
+    assert split.part.tolist() == [TEST, LEFT_OUT, DEV, LEFT_OUT, TRAIN]
+    assert split.ages.age.tolist() == [30, 50, 30, 60, 20]  # two people, each of an age
+
+
 def test_a_dev_list_is_the_dev_part_and_its_copies_are_left_out(  # type: ignore[no-untyped-def]
     tmp_path, astronaut, capsys
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -110,10 +111,10 @@ class Groups:
             self._above[np.maximum(some, others)] = np.minimum(some, others)
 
 
-def near_copies(thumbnails: Image, large: Image) -> np.ndarray:
+def near_copies(thumbnails: Image, large: Image) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (m, 2), first < second, of the first row and each other one of those groups that are
     connected by thumbnails (n, 576) that correlate by more than 0.95 and whose `large` ones
-    (n, 4096) have the same detail.
+    (n, 4096) have the same detail; and pairs (k, 2) that have not, and may yet be copies.
 
     Exact, though most pairs are never compared in full: with P an orthogonal projection and r
     what it loses, x·y = Px·Py + r(x)·r(y) <= Px·Py + |r(x)| |r(y)|, which is itself one product of
@@ -122,6 +123,7 @@ def near_copies(thumbnails: Image, large: Image) -> np.ndarray:
     """
     short = _projected(thumbnails)  # (n, 36)
     rows, joined = np.arange(len(short)), Groups(len(short))
+    doubtful = [np.zeros((0, 2), int)]
     for start in range(0, len(short), STRIP):
         for other in range(start, len(short), BLOCK):
             bound = short[start : start + STRIP] @ short[other : other + BLOCK].T
@@ -132,18 +134,19 @@ def near_copies(thumbnails: Image, large: Image) -> np.ndarray:
             i, j = i[apart], j[apart]
             if len(i):
                 alike = _correlations(thumbnails, i, j, MANY * bound.size) > MIN_CORRELATION
-                _join_same(joined, large, i[alike], j[alike])
+                doubtful += _join_same(joined, large, i[alike], j[alike])
     first = joined.of(rows)
-    return np.stack([first, rows], axis=1)[first < rows]
+    return np.stack([first, rows], axis=1)[first < rows], np.concatenate(doubtful)
 
 
-def _join_same(joined: Groups, large: Image, i: np.ndarray, j: np.ndarray) -> None:
+def _join_same(joined: Groups, large: Image, i: np.ndarray, j: np.ndarray) -> Iterator[np.ndarray]:
     """Join those of the pairs of rows `i` and `j` that show the same detail: one pair of each row
-    in `j` at a time, as most of the others are connected then."""
+    in `j` at a time, as most of the others are connected then. Pairs (k, 2) that do not."""
     while len(i):
         _, at = np.unique(j, return_index=True)
         same = np.array(list(map(have_same_detail, large[i[at]], large[j[at]])), bool)
         joined.join(i[at][same], j[at][same])
+        yield np.stack([i[at], j[at]], axis=1)[~same]
         i, j = np.delete(i, at), np.delete(j, at)
         apart = joined.of(i) != joined.of(j)
         i, j = i[apart], j[apart]

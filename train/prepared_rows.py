@@ -55,11 +55,12 @@ class Rows:
     ) -> Split:
         """Groups by copies; none has rows in two parts, and no person either. Parts are those of
         the data sets' own lists and of the names; the dev part is drawn too, unless names are given
-        for it. What is a copy of a row in a list, or of its person, and in none, is left out."""
+        for it. What is a copy of a row in a list, or of its person, and in none, is left out; so is
+        what may be a copy of a row that scores or choices are made on."""
         first = self._first_of_content()
         is_copy = first != np.arange(len(self))
         same = np.stack([first[is_copy], np.nonzero(is_copy)[0]], axis=1)
-        alike = copies.near_copies(*self.thumbnails.rows())
+        alike, doubtful = copies.near_copies(*self.thumbnails.rows())
         group = copies.groups(len(self), np.concatenate([same, alike]))
         side = self._with_people(group)
         own_part = np.frombuffer(self.part, np.int8)
@@ -74,13 +75,15 @@ class Rows:
         part[np.isin(side, side[is_test])] = LEFT_OUT
         part[is_copy & ~is_named] = LEFT_OUT
         part[is_test] = TEST
+        is_apart = _kept_apart(part, doubtful)
+        part[is_apart] = LEFT_OUT
         ages = Ages.of(self.label)
         merged = ages.merged(group)
         merged.set(is_test, ages)  # the labels of a published test part stay as they are
         own = self._genders()
         stays = (part == TRAIN) | (part == DEV)
         gender = np.where(stays, merged_genders(own, group), own)
-        return Split(part, group, merged, gender, is_copy)
+        return Split(part, group, merged, gender, is_copy, is_apart)
 
     def _with_people(self, group: np.ndarray) -> np.ndarray:
         """Larger groups (n,), which hold all pictures of a person too."""
@@ -166,8 +169,11 @@ class Rows:
         reasons = Counter(self.dropped)
         reasons["exact copy of another picture"] = int((left_out & split.is_copy).sum())
         is_listed = np.isin(split.group, split.group[(split.part == DEV) | (split.part == TEST)])
-        reasons["copy of a listed picture"] = int((left_out & ~split.is_copy & is_listed).sum())
-        reasons["person of a listed picture"] = int((left_out & ~split.is_copy & ~is_listed).sum())
+        listed = left_out & ~split.is_copy & is_listed & ~split.is_apart
+        reasons["copy of a listed picture"] = int(listed.sum())
+        reasons["looks like a listed picture"] = int(split.is_apart.sum())
+        others = left_out & ~split.is_copy & ~is_listed & ~split.is_apart
+        reasons["person of a listed picture"] = int(others.sum())
         for why, n in sorted(reasons.items()):
             if n:
                 yield _line(f"  left out: {why}", n)
@@ -263,6 +269,17 @@ class Ages:
         return (low + high) / 2, low, high
 
 
+def _kept_apart(part: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Which rows (n,) cannot be of their part, as they may be copies, in pairs (k, 2), of rows on
+    which scores are made, or choices."""
+    one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
+    tested = (part[one] == TEST) & np.isin(part[other], (TRAIN, DEV))
+    chosen_on = (part[one] == DEV) & (part[other] == TRAIN)
+    is_apart = np.zeros(len(part), bool)
+    is_apart[other[tested | chosen_on]] = True
+    return is_apart
+
+
 def merged_genders(gender: np.ndarray, group: np.ndarray) -> np.ndarray:
     """(n,) the gender that most rows of each group (n,) have, of those where it is known; -1 where
     as many have one as the other."""
@@ -275,10 +292,12 @@ def merged_genders(gender: np.ndarray, group: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Split:
     """Per row: `part`, `group` of copies, merged `ages`, `gender` (merged unless the row is left
-    out or of the test part), and whether it repeats another's bytes."""
+    out or of the test part), whether it repeats another's bytes, and whether it is left out because
+    it may be a copy."""
 
     part: np.ndarray
     group: np.ndarray
     ages: Ages
     gender: np.ndarray
     is_copy: np.ndarray
+    is_apart: np.ndarray
