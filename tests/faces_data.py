@@ -11,6 +11,7 @@ import numpy as np
 
 from livecam.ages import YEARS
 from train.faces import FaceSet
+from train.labels import Labels
 
 HEAD = slice(30, 230), slice(120, 320)  # of the 512 px portrait
 
@@ -75,11 +76,9 @@ def face_set(low: list[int] | np.ndarray, high: list[int] | np.ndarray | None = 
     n = len(lows)
     return FaceSet(
         crops=np.zeros((n, 2, 2, 3), np.uint8),
-        age=(lows + highs).astype(np.float32) / 2,
-        age_low=lows,
-        age_high=highs,
-        gender=np.full(n, -1),
-        ethnicity=np.full(n, -1),
+        labels=Labels(
+            (lows + highs).astype(np.float32) / 2, lows, highs, np.full(n, -1), np.full(n, -1)
+        ),
         dataset=np.array(["utkface" if i % 2 == 0 else "other" for i in range(n)]),
         file=np.array([str(i) for i in range(n)]),
         data_hash="0",

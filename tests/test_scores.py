@@ -10,7 +10,7 @@ from faces_data import face_set
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES, AgeRange
 from livecam.datatypes import AgeGender
-from train.labels import Labels, labels_of
+from train.labels import Labels
 from train.score_tables import as_json, table
 from train.scores import quarters, scheme_scores, score
 
@@ -195,7 +195,7 @@ def test_central_ranges_have_the_width_of_what_they_hold() -> None:
 
 
 def test_labels_are_those_of_the_set() -> None:
-    labels = labels_of(face_set([30, 3], [30, 5]))
+    labels = face_set([30, 3], [30, 5]).labels
     assert labels.low.tolist() == [30, 3]
     assert labels.high.tolist() == [30, 5]
     assert labels.is_interval.tolist() == [False, True]

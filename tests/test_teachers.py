@@ -63,9 +63,9 @@ def test_a_batch_asks_for_what_the_teachers_say_too(batches: Any, data: faces.Fa
     assert crops.shape == (8, 32, 32, 3)
     assert target["age"].shape == (8, 3 + 101)
     place = [int(np.abs(taught.age_probs - row[3:]).sum(axis=1).argmin()) for row in target["age"]]
-    ages = np.minimum(data.age[selection.rows[place]], 100)
+    ages = np.minimum(data.labels.age[selection.rows[place]], 100)
     np.testing.assert_array_equal(target["age"][:, 0], ages)  # the face that they speak of
-    gender = data.gender[selection.rows[place]]
+    gender = data.labels.gender[selection.rows[place]]
     np.testing.assert_allclose(target["gender"][:, 0], 0.75 * gender + 0.25 * 0.5)
 
 

@@ -296,7 +296,9 @@ def test_the_model_is_that_of_the_best_epoch(run: Path, data: Path) -> None:
     best = min(row["dev_mae"] for row in RunFolder(run).log())
     dev = load(data, "dev", ["utkface"])
     answer = AgeGenderClassifier(run / "age_gender.keras")(dev.crops[:])
-    assert np.abs(median_age(answer.age_probs) - dev.age).mean() == pytest.approx(best, abs=2e-3)
+    assert np.abs(median_age(answer.age_probs) - dev.labels.age).mean() == pytest.approx(
+        best, abs=2e-3
+    )
 
 
 def test_a_run_learns_from_teachers(run: Path, data: Path, tmp_path: Path, start: Started) -> None:

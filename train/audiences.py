@@ -23,7 +23,6 @@ from livecam.prevalence import Z_80, counts
 from livecam.wording import counted
 from train import faces
 from train.evaluate import answers
-from train.labels import labels_of
 
 SIZES = (30, 100, 500)  # people
 DRAWN = 100  # audiences of each size
@@ -47,19 +46,19 @@ def _audiences(args: argparse.Namespace) -> None:
     if prior is None:
         raise UsageError(f"{args.model}: no age_prior beside it; python -m train.export writes it")
     data = faces.load(args.data, args.split)
-    labels = labels_of(data)
-    rows = np.flatnonzero(~labels.is_interval)
+    rows = np.flatnonzero(~data.labels.is_interval)
     if len(rows) < max(SIZES):
         raise LivecamError(
             f"{args.data}: {counted(len(rows), 'face')} of an exact age in its {args.split} part; "
             f"expected at least {max(SIZES)}"
         )
+    ages = data.labels.age[rows]
     answer = answers(AgeGenderClassifier(args.model), data.crops)
     print("| scheme | people | likeliest bin | added up | livecam report | its ± holds |")
     print("|---|---|---|---|---|---|")
     for name, scheme in SCHEMES.items():
         for size in SIZES:
-            *wrong, held = _drawn(scheme, size, answer.age_probs[rows], data.age[rows], prior)
+            *wrong, held = _drawn(scheme, size, answer.age_probs[rows], ages, prior)
             cells = " | ".join(f"{each:.1f}" for each in wrong)
             print(f"| {name} | {size} | {cells} | {100 * held:.0f} % |", flush=True)
 

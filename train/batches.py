@@ -8,7 +8,6 @@ import numpy as np
 from livecam.datatypes import AGES, AgeGender
 from train.augment import augmented
 from train.faces import FaceSet
-from train.labels import labels_of
 from train.recipe import YEARS_TARGET, Recipe
 from train.selection import Selection
 
@@ -30,7 +29,7 @@ class Batches(keras.utils.PyDataset):
         self.data, self.selection = data, selection
         self.recipe, self.size_px = recipe, size_px
         self._target = _targets(data, selection, recipe)
-        self._gender = data.gender[selection.rows].astype(np.float32)
+        self._gender = data.labels.gender[selection.rows].astype(np.float32)
         if taught is not None:
             self._target = np.concatenate([self._target, taught.age_probs], axis=1)
             self._gender = _mixed(self._gender, taught.female_prob, recipe.teacher_weight)
@@ -86,5 +85,5 @@ def _targets(data: FaceSet, selection: Selection, recipe: Recipe) -> np.ndarray:
     if recipe.target != YEARS_TARGET:
         return np.stack([selection.classes, weights], axis=1).astype(np.float32)
     rows = selection.rows
-    ages = np.minimum(np.stack(labels_of(data)[rows].ends, axis=1), AGES - 1)
+    ages = np.minimum(np.stack(data.labels[rows].ends, axis=1), AGES - 1)
     return np.concatenate([ages, weights[:, None]], axis=1).astype(np.float32)

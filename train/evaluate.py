@@ -32,7 +32,7 @@ from livecam.files import check_output, write_text
 from livecam.progress import Progress
 from train import faces, metrics
 from train.degrade import DEGRADATIONS
-from train.labels import Labels, labels_of
+from train.labels import Labels
 from train.picture_statistics import picture_statistics
 from train.recipe import YEARS_TARGET, Recipe, scheme_of
 from train.run_folder import RunFolder
@@ -132,7 +132,6 @@ class Evaluation:
     many views of a face."""
 
     data: faces.FaceSet
-    labels: Labels
     classifier: AgeGenderClassifier
     classify: Callable[[Image], AgeGender]
     answer: AgeGender
@@ -156,7 +155,7 @@ def _evaluation(
     train_ages = faces.ages(path, "train", datasets)
     classifier = AgeGenderClassifier(model)
     classify = functools.partial(classifier, count=count)
-    labels, answer = labels_of(data), answers(classify, data.crops)
+    answer = answers(classify, data.crops)
     pictures = picture_statistics(data.crops)
     scores = {
         "model": classifier.path.name,
@@ -166,9 +165,9 @@ def _evaluation(
         "range_is_calibrated": classifier.age_range is not CENTRAL_RANGE,
         "data_hash": data.data_hash,
         "target": target,
-        **score(labels, answer, classifier.age_range, train_ages, pictures, schemes),
+        **score(data.labels, answer, classifier.age_range, train_ages, pictures, schemes),
     }
-    return Evaluation(data, labels, classifier, classify, answer, schemes, scores)
+    return Evaluation(data, classifier, classify, answer, schemes, scores)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -258,14 +257,14 @@ def _with_report(done: Evaluation, path: Path, wanted: int, *, has_gallery: bool
     """Writes the page. The scores, with the robustness of so many faces."""
     from train import score_page  # Matplotlib is imported here
 
-    data, labels, answer = done.data, done.labels, done.answer
+    data, answer = done.data, done.answer
     rows = sample(len(data), wanted)
-    curves = robustness(done.classify, data.crops, rows, labels, answer)
+    curves = robustness(done.classify, data.crops, rows, data.labels, answer)
     scores = done.scores | {"robustness": curves}
     gallery = None
     if has_gallery:
-        gallery = score_page.gallery(data, labels, answer, done.classifier, WORST)
-    write_text(path, score_page.page(scores, labels, answer, done.schemes, gallery))
+        gallery = score_page.gallery(data, answer, done.classifier, WORST)
+    write_text(path, score_page.page(scores, data.labels, answer, done.schemes, gallery))
     print(f"written: {path}", file=sys.stderr)
     return scores
 

@@ -34,7 +34,7 @@ from train import faces, metrics
 from train.calibrate import MIN_FACES, age_prior, range_bounds
 from train.card import card
 from train.evaluate import answers, score_model
-from train.labels import Labels, labels_of
+from train.labels import Labels
 from train.recipe import Recipe
 from train.run_folder import RunFolder
 from train.scores import age_errors, gender_judged
@@ -103,7 +103,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
     differences = _require_alike(
         answers(AgeGenderClassifier(kept), dev.crops),
         answers(classifier, dev.crops),
-        labels_of(dev),
+        dev.labels,
         recipe.eight_bits,
     )
     answer = answers(functools.partial(classifier, count=views.COUNT), dev.crops)
@@ -122,7 +122,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
 
 def _bounds(age_probs: Array, dev: faces.FaceSet) -> dict[int, list[float]] | None:
     """The calibration of the range, by the faces whose age is known to the year; None without."""
-    exact = ~labels_of(dev).is_interval
+    exact = ~dev.labels.is_interval
     if exact.sum() < MIN_FACES:
         print(
             f"the age range is not calibrated: expected at least {MIN_FACES} faces of the dev part "
@@ -130,7 +130,7 @@ def _bounds(age_probs: Array, dev: faces.FaceSet) -> dict[int, list[float]] | No
             file=sys.stderr,
         )
         return None
-    return range_bounds(age_probs[exact], dev.age[exact])
+    return range_bounds(age_probs[exact], dev.labels.age[exact])
 
 
 def _require_alike(

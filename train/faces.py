@@ -12,6 +12,7 @@ import numpy as np
 
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from train.labels import Labels
 
 TRAIN, DEV, TEST, LEFT_OUT = range(4)
 SPLITS = {"train": TRAIN, "dev": DEV, "test": TEST}
@@ -49,22 +50,17 @@ class Crops:
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Labelled crops: `crops` (n, px, px, 3) RGB, `age` (n,) years, within the whole years
-    `age_low` to `age_high` (n,), both inclusive; `gender` and `ethnicity` (n,) numbers of the data
-    set, -1 unknown; `dataset` and `file` (n,) say where each is from."""
+    """Labelled crops: `crops` (n, px, px, 3) RGB and their `labels`; `dataset` and `file` (n,) say
+    where each is from."""
 
     crops: Crops
-    age: np.ndarray
-    age_low: np.ndarray
-    age_high: np.ndarray
-    gender: np.ndarray
-    ethnicity: np.ndarray
+    labels: Labels
     dataset: np.ndarray
     file: np.ndarray
     data_hash: str
 
     def __len__(self) -> int:
-        return len(self.age)
+        return len(self.labels)
 
     @property
     def crop_px(self) -> int:
@@ -87,15 +83,15 @@ def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
                 f"{path}: no face in its {split} part{of_sets}{others}; parts are made by "
                 "python -m train.prepare, with --test-list, --dev-list or --dev-share"
             )
-        age = h5["age"][()][where].astype(np.float32)
-        low, high = age_intervals(h5)
+        labels = Labels(
+            h5["age"][()].astype(np.float32),
+            *age_intervals(h5),
+            h5["gender"][()],
+            h5["ethnicity"][()],
+        )
         return FaceSet(
             crops=_crops(path, h5["crops"], where),
-            age=age,
-            age_low=low[where],
-            age_high=high[where],
-            gender=h5["gender"][()][where],
-            ethnicity=h5["ethnicity"][()][where],
+            labels=labels[where],
             dataset=h5["dataset"].asstr()[()][where],
             file=h5["file"].asstr()[()][where],
             data_hash=str(h5.attrs["data_hash"]),

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecam.datatypes import AGES
-from train import faces
 
 MALE, FEMALE, UNKNOWN = 0, 1, -1
 ETHNICITIES = ("White", "Black", "Asian", "Indian", "Others")  # UTKFace's, by its numbers
@@ -75,8 +74,9 @@ def interval_of(text: str) -> Interval | None:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of n faces. An age is known to lie in the whole years `low`..`high`, which
-    are equal for an exact `age`; `gender` and `ethnicity` are numbers, -1 unknown."""
+    """What is known of n faces, (n,) each. An `age` in years is known to lie in the whole years
+    `low`..`high`, both inclusive, which are equal for an exact one; `gender` and `ethnicity` are
+    numbers, -1 unknown."""
 
     age: np.ndarray
     low: np.ndarray
@@ -108,7 +108,3 @@ class Labels:
             np.where(self.is_interval, self.low, self.age),
             np.where(self.is_interval, self.high, self.age),
         )
-
-
-def labels_of(data: faces.FaceSet) -> Labels:
-    return Labels(data.age, data.age_low, data.age_high, data.gender, data.ethnicity)

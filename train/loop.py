@@ -24,7 +24,6 @@ from livecam.interrupts import noted
 from livecam.progress import Progress
 from train import architectures, faces, losses, metrics, pretrained, teachers
 from train.batches import Batches, steps
-from train.labels import labels_of
 from train.material import Material
 from train.recipe import YEARS_TARGET, Recipe
 from train.run_folder import RunFolder
@@ -289,7 +288,7 @@ class AfterEpoch(keras.callbacks.Callback):
     def _dev_scores(self) -> dict[str, float]:
         """MAE in years, accuracy of the target's classes, accuracy of the gender."""
         age_probs, female = self._dev_answers()
-        labels = labels_of(self.dev)
+        labels = self.dev.labels
         known = (labels.gender >= 0) & self.recipe.learns_gender
         right = female == (labels.gender == 1)
         errors = age_errors(median_age(age_probs), labels)

@@ -83,7 +83,7 @@ def _require_judges(dev: FaceSet, recipe: Recipe) -> None:
     scheme = recipe.scheme
     if scheme is None:
         return
-    _, has_one = bins_of(dev.age_low, dev.age_high, scheme)
+    _, has_one = bins_of(dev.labels.low, dev.labels.high, scheme)
     if not has_one.any():
         raise LivecamError(
             f"target: {scheme.name}: no face of the dev part has an age that lies in one class"

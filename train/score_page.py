@@ -214,13 +214,12 @@ def _robustness(robustness: dict[str, Any]) -> Section:
 
 def gallery(
     data: faces.FaceSet,
-    labels: Labels,
     answer: AgeGender,
     classify: AgeGenderClassifier,
     count: int,
 ) -> Section:
     """The faces with the largest errors, and where on them the answer hangs."""
-    ages = median_age(answer.age_probs)
+    labels, ages = data.labels, median_age(answer.age_probs)
     errors = age_errors(ages, labels)
     ranges = classify.age_range(answer.age_probs)
     rows = np.argsort(-np.abs(errors), kind="stable")[:count]

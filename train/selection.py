@@ -53,7 +53,7 @@ def select(data: FaceSet, recipe: Recipe, note: Callable[[str], None]) -> Select
     kept = _capped(classes // 10 if are_years else classes, recipe)
     rows, classes = rows[kept], classes[kept]
     weights = rarity_weights(classes, n, recipe.rarity_power, are_years)
-    years = None if scheme is None else _years(data.age[rows], scheme)
+    years = None if scheme is None else _years(data.labels.age[rows], scheme)
     return Selection(rows, classes, weights, years)
 
 
@@ -69,17 +69,18 @@ def _classified(
     data: FaceSet, rows: np.ndarray, scheme: AgeScheme | None, note: Callable[[str], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows with a class, and their classes. An interval that lies in two classes has none."""
+    labels = data.labels[rows]
     if scheme is None:
-        return rows, np.minimum(data.age[rows], AGES - 1).astype(int)
+        return rows, np.minimum(labels.age, AGES - 1).astype(int)
     low, high = PUBLISHED_AGES.get(scheme.name, (0, 120))
-    is_open = data.age_high[rows] == AGES - 1  # such as 61+, which a scheme's last class holds
-    up_to = np.where(is_open, data.age_low[rows], data.age_high[rows])
-    inside = (data.age_low[rows] >= low) & (up_to <= high)
+    is_open = labels.high == AGES - 1  # such as 61+, which a scheme's last class holds
+    up_to = np.where(is_open, labels.low, labels.high)
+    inside = (labels.low >= low) & (up_to <= high)
     if not inside.all():
         outside = counted((~inside).sum(), "face")
         note(f"left out: {outside} outside of {scheme.name}'s ages, {low} to {high}")
-    rows = rows[inside]
-    classes, has_one = bins_of(data.age_low[rows], data.age_high[rows], scheme)
+    rows, labels = rows[inside], labels[inside]
+    classes, has_one = bins_of(labels.low, labels.high, scheme)
     if not has_one.all():
         note(f"left out: {counted((~has_one).sum(), 'face')} whose age may be in two classes")
     return rows[has_one], classes[has_one]
