@@ -64,7 +64,7 @@ def test_the_test_list_is_the_test_part_with_its_own_labels(prepared) -> None:  
     path, names = prepared
     test = load(path, "test")
     assert sorted(test.file) == sorted(names[:2])
-    assert sorted(test.age) == [20, 23]
+    assert sorted(test.labels.age) == [20, 23]
 
 
 def test_copies_of_test_pictures_leave_the_training_part(prepared) -> None:  # type: ignore[no-untyped-def]
