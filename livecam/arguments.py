@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from livecam import __version__
 from livecam.days import day_of, moment_of
+from livecam.urls import without_secrets
 from livecam.wording import suggestion
 
 SCHEMES_HELP = (  # without the import that lists them
@@ -44,29 +45,28 @@ class Parser(argparse.ArgumentParser):
 
     file_flag: str | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.given: set[str] = set()  # options, in what is being parsed
+        self.register("action", None, _Once)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """None is left for the parser above, which does not know the flags of this command."""
+        self.given.clear()
         found, left = super().parse_known_args(args, namespace)
-        if left:
-            self.error(self._unknown(left[0]))
-        self._refuse_twice(args or ())
-        return found, left
-
-    def _refuse_twice(self, args: Sequence[str]) -> None:
-        """Of an option that takes one value, argparse would drop all but the last."""
-        named = [arg.partition("=")[0] for arg in args]
-        for action in self._actions:
-            is_single = isinstance(action, argparse._StoreAction)
-            if is_single and sum(map(named.count, action.option_strings)) > 1:
-                self.error(f"{action.option_strings[-1]}: given twice; it takes one value")
+        if unknown := [argument for argument in left if argument != "--"]:
+            self.error(self._unknown(unknown[0]))
+        return found, []
 
     def _unknown(self, argument: str) -> str:
         if argument.startswith("-"):
             name = argument.partition("=")[0]
-            return f"unknown option {name}{suggestion(name, self._option_string_actions)}"
+            known = [option[2:] for option in self._option_string_actions if option[:2] == "--"]
+            return f"unknown option {name}{suggestion(name.lstrip('-'), known, '--')}"
+        shown = without_secrets(argument) if "://" in argument else argument
         if self.file_flag:
-            return f"{argument}: give it as {self.file_flag} {argument}"
-        return f"unexpected argument {argument!r}"
+            return f"{shown}: give it as {self.file_flag} {shown}"
+        return f"unexpected argument {shown!r}"
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         choices: Iterable[Any] | None = action.choices
@@ -78,6 +78,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _Once(argparse._StoreAction):
+    """One value: of an option that is given twice, argparse would drop the first."""
+
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        if option_string is not None:
+            if self.dest in parser.given:
+                raise argparse.ArgumentError(self, "given twice; it takes one value")
+            parser.given.add(self.dest)
+        super().__call__(parser, namespace, values, option_string)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -103,14 +116,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _common() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--config", metavar="FILE", help="a YAML file with your settings")
     return common
 
 
 def _wording() -> argparse.ArgumentParser:
     """Flags of every command that tells ages. A flag's dest is the setting it changes."""
-    flags = argparse.ArgumentParser(add_help=False)
+    flags = Parser(add_help=False)
     group = flags.add_argument_group("wording")
     group.add_argument("--scheme", dest=CHANGES["--scheme"], metavar="NAME", help=SCHEMES_HELP)
     group.add_argument(
@@ -122,7 +135,7 @@ def _wording() -> argparse.ArgumentParser:
 
 def _labelling() -> argparse.ArgumentParser:
     """Flags of every command that labels faces."""
-    flags = argparse.ArgumentParser(add_help=False)
+    flags = Parser(add_help=False)
     group = flags.add_argument_group("labelling")
     group.add_argument(
         "--min-face-px", dest=CHANGES["--min-face-px"], type=int, metavar="PX",
@@ -146,7 +159,7 @@ def _labelling() -> argparse.ArgumentParser:
 
 def _drawing() -> argparse.ArgumentParser:
     """Flags of every command that draws on pictures."""
-    flags = argparse.ArgumentParser(add_help=False)
+    flags = Parser(add_help=False)
     group = flags.add_argument_group("drawing")
     group.add_argument(
         "--age", dest=CHANGES["--age"], metavar="STYLE",

@@ -64,7 +64,7 @@ def _check_runtime(config: Config) -> None:
 
 
 def _say_uncalibrated(config: Config) -> None:
-    """Of a model that is there and loaded, or about to be: a failure is one line."""
+    """Of a model that is there, and is loaded or about to be."""
     from livecam.classifier import uncalibrated
 
     notice = uncalibrated(config.classifier.model)

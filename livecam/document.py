@@ -19,6 +19,7 @@ dt { color: var(--soft); font-size: .9rem; } dd { margin: 0; font-size: 1.9rem; 
 .wide svg { width: 100%; min-width: 620px; height: auto; }
 svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
+svg .edge { stroke: var(--soft); stroke-width: .7; }
 .wide { overflow-x: auto; }
 .wide:has(table) { position: relative; left: 50%; transform: translateX(-50%); min-width: 100%;
        width: max-content; max-width: calc(100vw - 2rem); }

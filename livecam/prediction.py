@@ -83,14 +83,14 @@ def predict(
 ) -> list[Face]: ...
 @overload
 def predict(
-    source: list[Any] | tuple[Any, ...],
+    source: list[Any] | tuple[Any, ...] | Iterator[Any],
     *,
     assume_face: bool = False,
     over: Sequence[int] = (),
     scheme: str | None = None,
 ) -> list[list[Face]]: ...
 def predict(
-    source: Source | list[Any] | tuple[Any, ...],
+    source: Source | Iterable[Any],
     *,
     assume_face: bool = False,
     over: Sequence[int] = (),
@@ -103,9 +103,11 @@ def predict(
     Raises TypeError for anything else, and LivecamError if a picture cannot be read.
     """
     options = PredictOptions(assume_face, True, tuple(map(operator.index, over)))
-    if not isinstance(source, (list, tuple)):
+    if isinstance(source, (str, os.PathLike, np.ndarray)):
         (faces,) = predict([source], assume_face=assume_face, over=over, scheme=scheme)
         return faces
+    if not isinstance(source, Iterable):
+        _required(source)
     sources = list(map(_required, source))
     models = _models(scheme)
     batches = _batches(map(_as_bgr, sources), lambda picture: picture.nbytes)
@@ -128,7 +130,7 @@ def _models(scheme: str | None) -> Models:
 def _as_bgr(source: Source) -> Image:
     if isinstance(source, np.ndarray):
         return _array_as_bgr(source)
-    with Opened(Input.typed(str(source)), FETCHED_BYTES) as opened:
+    with Opened(Input.typed(os.fsdecode(source)), FETCHED_BYTES) as opened:
         return _picture(opened)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import TextIO
 
@@ -82,20 +83,23 @@ class Progress:
         if self.total and self.done:
             left_s = max(self.total - self.done, 0) / rate
             parts.append(f"{clock_time(left_s)} left" if left_s else clock_time(elapsed_s))
-        rest = "  ".join(parts)
         if columns is None:
-            return self.what + rest
-        return (_shortened(self.what, columns - len(rest)) + rest)[:columns]
+            return self.what + "  ".join(parts)
+        name = _shortened(self.what, columns - len("  ".join(parts)))
+        while len(parts) > 1 and width_of(name + "  ".join(parts)) > columns:
+            parts.pop()
+        return (name + "  ".join(parts))[:columns]
 
     def _show(self, end: str) -> None:
         if self._is_terminal:
             columns = _columns(self._stream) - 1  # a sign in the last one may begin the next row
             line = self.line(columns)
-            self._write("\r" + line.ljust(min(self._width, columns)) + end)
+            before = " " * (min(self._width, columns) - width_of(line))
+            self._write(f"\r{line}{before}{end}")
         else:
             line = self.line()
             self._write(line + "\n")
-        self._width = len(line)
+        self._width = width_of(line)
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # work goes on where a terminal is closed
@@ -109,10 +113,25 @@ def _columns(stream: TextIO) -> int:
     return COLUMNS
 
 
-def _shortened(name: str, length: int) -> str:
-    """Its beginning and its end, in ASCII, which every terminal takes."""
-    length = max(length, LEAST_NAME)
-    if len(name) <= length:
+def width_of(text: str) -> int:
+    """In columns of a terminal: a Chinese sign takes two, a combining one none."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in text
+    )
+
+
+def _shortened(name: str, columns: int) -> str:
+    """Its beginning and its end, with signs between them that every terminal takes."""
+    columns = max(columns, LEAST_NAME)
+    if width_of(name) <= columns:
         return name
-    end = (length - 3) // 2
-    return f"{name[: length - 3 - end]}...{name[-end:]}"
+    begin = end = ""
+    for first, last in zip(name, reversed(name), strict=True):
+        if width_of(f"{begin}{first}...{end}") > columns:
+            break
+        begin += first
+        if width_of(f"{begin}...{last}{end}") > columns:
+            break
+        end = last + end
+    return f"{begin}...{end}"

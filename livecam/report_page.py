@@ -16,7 +16,9 @@ from livecam.wording import clock_time
 PX_W = 860  # of a chart
 LEGEND_COLUMNS = 8
 MOST_COLUMNS = 800
+MOST_EMPTY = {"hour": 1, "day": 31}  # columns of a time in which no camera looked
 LABEL_PX = 62  # of a name below a column
+LEAST_EDGED_PX = 4.0
 RAMP = (  # viridis, from the youngest: its lightness falls, so that all eyes tell the ages apart
     0xFDE725, 0xBDDF26, 0x7AD151, 0x44BF70, 0x22A884, 0x21918C, 0x2A788E, 0x355F8D, 0x414487,
     0x482475,
@@ -52,7 +54,7 @@ def page(found: Report, name: str, camera: str | None, top: str = "") -> str:
         ]  # fmt: skip
     head, *rows, sums, errors = as_rows(found)
     parts += ["<h2>Table</h2>", table(head, rows, (sums, errors))]
-    if len(found.periods) > 1:
+    if total.visits and len(found.periods) > 1:
         parts.append(f"<p>{ALL_TOGETHER}</p>")
     return document(title, parts, top)
 
@@ -88,6 +90,14 @@ def _bar(x: float, y: float, width: float, height: float, fill: str, title: str 
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" '
         f'fill="{fill}">{told}</rect>'
     )
+
+
+def _edge(x: float, y: float, width: float, height: float) -> str:
+    """Around what may be as dark as the page is to some."""
+    if width < LEAST_EDGED_PX:
+        return ""
+    size = f'width="{width:.1f}" height="{height:.1f}"'
+    return f'<rect x="{x:.1f}" y="{y:.1f}" {size} fill="none" class="edge"/>'
 
 
 def _ages(found: Report) -> Iterator[str]:
@@ -138,7 +148,8 @@ def _hours(found: Report) -> Iterator[str]:
     for i, label in enumerate(found.labels):
         line, column = divmod(i, LEGEND_COLUMNS)
         x, y = left + column * (PX_W - left) / LEGEND_COLUMNS, 4.0 + 22 * line
-        drawn += [_bar(x, y, 14, 14, _colour(i, found)), _text(x + 20, y + 12, label)]
+        drawn += [_bar(x, y, 14, 14, _colour(i, found)), _edge(x, y, 14, 14)]
+        drawn.append(_text(x + 20, y + 12, label))
     for part in (0.0, 0.5, 1.0):
         y = bottom - part * height
         drawn.append(f'<path d="M{left} {y:.1f}H{PX_W}" class="line"/>')
@@ -152,6 +163,7 @@ def _hours(found: Report) -> Iterator[str]:
             drawn.append(
                 _bar(x, y, 0.8 * width, tall, _colour(b, found), f"{found.labels[b]}: {share:.1f}")
             )
+        drawn.append(_edge(x, y, 0.8 * width, bottom - y))
         part = min(period.watched_s / (period.end - period.begin), 1.0)
         drawn.append(_bar(x, bottom + 4, 0.8 * width * part, 4, "var(--soft)"))
         if i in names:
@@ -161,12 +173,12 @@ def _hours(found: Report) -> Iterator[str]:
 
 
 def _places(found: Report) -> list[int]:
-    """The column of each period. Days in which no camera looked have one too; of hours without,
-    between two days, there is one for all."""
+    """The column of each period. Days in which no camera looked have one too, up to a month; of
+    hours without, between two days, there is one for all."""
     places = [0]
     for before, after in itertools.pairwise(found.periods):
         empty = round((after.begin - before.end) / STEPS[found.by])
-        places.append(places[-1] + 1 + (empty if found.by == "day" else min(empty, 1)))
+        places.append(places[-1] + 1 + min(empty, MOST_EMPTY[found.by]))
     return places
 
 

@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Iterable
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """What may have been meant, to go on with after the problem; nothing if no name is close."""
+def suggestion(name: str, known: Iterable[str], mark: str = "") -> str:
+    """What may have been meant, to go on with after the problem; nothing if no name is close.
+    `mark`: what stands before all names, and makes none alike."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {mark + close[0]!r}?" if close else ""
 
 
 def counted(n: int, thing: str) -> str:

@@ -425,9 +425,12 @@ def test_usage_mistakes(livecam: clips.Command, arguments: list[str]) -> None:
         ("config x", "livecam config: unexpected argument 'x' (see "),
         (
             "run --camera 0 --camera=1",
-            "livecam run: --camera: given twice; it takes one value (see",
+            "livecam run: argument --camera: given twice; it takes one value (see",
         ),
-        ("annotate a -o x --output y", "livecam annotate: --output: given twice; it takes one"),
+        ("annotate a -ox --output=y", "livecam annotate: argument -o/--output: given twice; it"),
+        ("run -- video.mp4", "livecam run: video.mp4: give it as --camera video.mp4 (see "),
+        ("run rtsp://me:secret@h/x", "livecam run: rtsp://h/x: give it as --camera rtsp://h/x "),
+        ("report a.db --json", "livecam report: unknown option --json (see "),
     ],
 )
 def test_a_mistyped_command_line_is_one_line_with_what_was_meant(
@@ -442,6 +445,11 @@ def test_a_mistyped_command_line_is_one_line_with_what_was_meant(
 def test_what_may_be_repeated_is_no_mistake(livecam: clips.Command) -> None:
     line = livecam("predict", "none.jpg", "--over", "18", "--over", "21", "--json").failure(1)
     assert "none.jpg: no such file" in line
+
+
+def test_an_input_may_be_named_as_an_option_is(livecam: clips.Command) -> None:
+    line = livecam("predict", "--csv", "a.csv", "--", "--csv").failure(1)
+    assert "--csv: no such file" in line
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["annotate", "--help"], ["x"]])

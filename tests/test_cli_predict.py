@@ -1132,6 +1132,17 @@ def test_what_is_no_source_is_no_name_of_a_file(source) -> None:  # type: ignore
         library.predict(source)
 
 
+def test_whatever_gives_sources_is_a_list_of_them(album: Path) -> None:
+    class Named:
+        def __fspath__(self) -> str:
+            return str(album / "one.png")
+
+    one = library.predict(Named())
+    assert len(one) == 1
+    assert library.predict(each for each in [Named()]) == [one]
+    assert library.predict({album / "one.png"}) == [one]  # type: ignore[call-overload]
+
+
 def test_ages_are_whole_and_asked_about_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="float"):
         library.predict(tmp_path / "missing.png", over=[17.5])  # type: ignore[list-item]

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from livecam.progress import LOG_EVERY_S, Progress
+from livecam.progress import LOG_EVERY_S, Progress, width_of
 
 
 class Clock:
@@ -106,6 +106,10 @@ def test_a_terminal_gets_one_line_that_is_rewritten_and_ended(clock: Clock) -> N
          "holiday on ...island.mp4: 1/4  25 %  1.0 frames/s  0:03 left"),
         ("holiday on the island.mp4", 50, "holida...d.mp4: 1/4  25 %  1.0 frames/s  0:03 left"),
         ("holiday on the island.mp4", 20, "hol...mp4: 1/4  25 %"),
+        ("holiday on the island.mp4", 18, "hol...mp4: 1/4"),
+        ("\u5bb6\u65cf\u306e\u4f11\u65e5.mp4", 50,
+         "\u5bb6\u65cf\u306e\u4f11\u65e5.mp4: 1/4  25 %  1.0 frames/s  0:03 left"),
+        ("\u5bb6\u65cf\u306e\u4f11\u65e5.mp4", 20, "\u5bb6\u65cf...p4: 1/4  25 %"),
     ],
 )  # fmt: skip
 def test_a_line_fits_into_the_terminal(
@@ -117,7 +121,7 @@ def test_a_line_fits_into_the_terminal(
     clock.now_s += 1
     progress.step()
     assert stream.getvalue() == f"\r{line}"
-    assert len(line) <= columns
+    assert width_of(line) <= columns
 
 
 def test_steps_in_quick_succession_are_not_all_shown(clock: Clock) -> None:

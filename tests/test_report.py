@@ -213,7 +213,9 @@ def test_time_that_nobody_watched_is_a_gap_in_the_chart(tmp_path: Path) -> None:
     for begin in ("2026-05-01 09:00", "2026-05-02 23:00", "2026-05-05 09:00"):
         made(path, (begin, 10, 30), hours=2)
     assert report_page._places(report.report(everything(path), MARKETING, "day")) == [0, 1, 2, 4]
-    by_hour = report.report(everything(path), MARKETING, "hour")
+    made(path, ("2029-05-05 09:00", 10, 30), hours=2)  # by a wrong clock
+    assert report_page._places(report.report(everything(path), MARKETING, "day"))[-1] == 36
+    by_hour = report.report(read(path, 0, at("2029-01-01 00:00")), MARKETING, "hour")
     assert report_page._places(by_hour) == [0, 1, 3, 4, 6, 7]  # one for each night
 
 

@@ -47,9 +47,11 @@ class Response:
     may_change: bool = False
 
     @classmethod
-    def refusal(cls, status: HTTPStatus, why: str, may_change: bool = False) -> Response:
+    def refusal(
+        cls, status: HTTPStatus, why: str, may_change: bool = False, back: str = "/"
+    ) -> Response:
         """A page with the reason, and the way back."""
-        parts = (f"<p>{html.escape(why)}</p>", '<p><a href="/">back</a></p>')
+        parts = (f"<p>{html.escape(why)}</p>", f'<p><a href="{html.escape(back)}">back</a></p>')
         return cls(status, "text/html", document("livecam", parts), may_change)
 
 
@@ -142,7 +144,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return None
         how = "by a page of another site" if name in NAMES else f"as {name!r}"
         why = f"asked for {how}; on this computer open {self.server.url}"
-        return Response.refusal(HTTPStatus.FORBIDDEN, why)
+        return Response.refusal(HTTPStatus.FORBIDDEN, why, back=self.server.url)
 
     def _send(self, response: Response, took_s: float = 0.0) -> None:
         body = response.text.encode(errors="backslashreplace")
@@ -169,7 +171,7 @@ def uploads(kind: str, body: bytes) -> list[Upload]:
     form = email.message.Message()
     form["Content-Type"] = kind
     boundary = form.get_boundary()
-    if not boundary:
+    if not boundary or form.get_content_type() != "multipart/form-data":
         return []
     heads = email.parser.BytesHeaderParser(policy=email.policy.HTTP)
     files = []
