@@ -18,7 +18,7 @@ from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError, reason
 from livecam.pyav import assumed_colorspace, av
 from livecam.threads import ahead
-from livecam.timestamps import TimestampUnwrapper, packets_of
+from livecam.timestamps import TimestampUnwrapper
 from livecam.wording import counted
 
 Trc, Primaries = av.video.reformatter.ColorTrc, av.video.reformatter.ColorPrimaries
@@ -175,8 +175,7 @@ class Clip:
             self.frames_read += 1
         self._require_whole(end_s)
         if self._damaged:
-            lost = counted(self._damaged, "damaged packet")
-            raise StoppedError(f"{self.name}: {lost} left out, {self.frames_read} frames read")
+            raise self._stopped(f"{counted(self._damaged, 'damaged packet')} left out")
 
     def _from_start(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """(media time, frame) from the last key frame before the start, or a little earlier."""
@@ -223,11 +222,12 @@ class Clip:
         """A damaged packet is passed over: the next key frame makes it good."""
         self._damaged = row = 0
         try:
-            for packet in packets_of(self._container, self.stream):
+            for packet in self._container.demux(self.stream):
                 try:
                     if packet.size or packet.dts is None:  # without: the picture before stands on
-                        yield from packet.decode()
-                    row, self._damage = 0, None
+                        for decoded in packet.decode():
+                            row, self._damage = 0, None
+                            yield decoded
                 except av.error.InvalidDataError as error:
                     self._damaged, row = self._damaged + 1, row + 1
                     self._damage = reason(error)

