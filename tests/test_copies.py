@@ -95,6 +95,16 @@ def test_people_in_the_same_light_are_no_copies() -> None:
     assert [0, 1] in doubtful
 
 
+def test_a_light_that_all_share_is_soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "STRIP", 4)
+    monkeypatch.setattr(copies, "MOST_DOUBTS", 8)
+    small = np.tile(_smooth(1, np.random.default_rng(0)), (80, 1))
+    large = np.random.default_rng(1).integers(0, 256, (80, 4096)).astype(np.uint8)
+    found, doubtful = copies.near_copies(small, large)
+    assert not len(found)
+    assert 80 < len(doubtful) < 80 * 12  # of 3,160 pairs
+
+
 @pytest.mark.parametrize("zoom", [0.96, 1, 1.04])
 @pytest.mark.parametrize("shift", [(0, 0), (4, -4)])
 def test_a_copy_may_lie_a_little_elsewhere(zoom: float, shift: tuple[int, int]) -> None:

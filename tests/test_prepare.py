@@ -579,6 +579,21 @@ def test_near_copies_of_a_face_that_is_drawn_are_drawn_with_it(tmp_path: Path) -
     assert set(part[:, 0]) == {TRAIN, DEV}
 
 
+def test_a_copy_of_a_published_dev_picture_is_left_out_and_not_that_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with copies.Thumbnails(tmp_path) as thumbnails:
+        rows = Rows(thumbnails)
+        for name, part, content in (
+            ("train/1", TRAIN, "a"), ("valid/1", DEV, "a"), ("train/2", TRAIN, "b"),
+        ):  # fmt: skip
+            looks = tuple(rng.integers(0, 256, n).astype(np.uint8) for n in (576, 4096))
+            digest = hashlib.sha256(content.encode()).digest()
+            rows.append(Entry("d", name, name, exact(20), part), digest, True, looks)
+        split = rows.split(set(), set(), 0.0, 0)
+    assert split.part.tolist() == [LEFT_OUT, DEV, TRAIN]
+    assert "copy of a listed picture" in rows.summary(split)
+
+
 def test_who_looks_like_a_held_face_on_a_thumbnail_is_not_trained_on(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     with copies.Thumbnails(tmp_path) as thumbnails:

@@ -15,6 +15,18 @@ RECIPES = sorted((SHIPPED.parent).rglob("*.yaml"))
 README = (SHIPPED.parent / "README.md").read_text()
 
 
+def test_keys_of_the_file_give_way_to_a_target_that_is_set(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("age_l1: 0.1\nlabel_sigma: 2.0\n")
+    recipe = read_recipe(path, ["target=[0,18,40]"])
+    assert (recipe.target, recipe.age_l1, recipe.label_sigma) == ((0, 18, 40), 0.0, 1.0)
+    with pytest.raises(UsageError, match="age_l1 for decades has no effect"):
+        read_recipe(path, ["target=decades", "age_l1=0.2"])
+    path.write_text("target: decades\nage_l1: 0.1\n")
+    with pytest.raises(UsageError, match="age_l1 for decades has no effect"):
+        read_recipe(path)
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_is_one(path: Path) -> None:
     recipe = read_recipe(path)

@@ -22,7 +22,7 @@ from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import PartialFile, check_output, write_text
 from livecam.wording import clock_time, counted
-from train.recipe import YEARS_TARGET, idle
+from train.recipe import YEARS_TARGET, Recipe, as_record, idle
 from train.run_folder import RunFolder, read_json
 from train.score_tables import number, part, percent
 
@@ -187,9 +187,9 @@ def comparison(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
 
 
 def _effective(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Without the keys that change nothing beside its others."""
-    without_effect = idle(recipe)
-    return {key: value for key, value in recipe.items() if key not in without_effect}
+    """With the values that keys have which it does not name, or that change nothing in it."""
+    plain = as_record(Recipe())
+    return {**plain, **recipe, **{key: plain[key] for key in idle(recipe)}}
 
 
 def differing(recipes: Sequence[dict[str, Any]]) -> list[str]:

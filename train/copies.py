@@ -26,6 +26,7 @@ DETAIL_SIGMAS_PX = (0.5, 2.5)  # coarser is light and shape of a face, finer wha
 SHIFT_PX = 3  # by which the detector may place a copy elsewhere
 ZOOMS = (1.0, 0.96, 1.04)
 MARGIN_PX = 8  # of a larger thumbnail, beyond which crops of copies differ; holds the shift
+MOST_DOUBTS = 100  # of a row: a thumbnail that is like so many others' says nothing any more
 BLOCK = 4096
 STRIP = 256  # rows of a block that are looked at together: if all are alike, a million pairs
 FREQUENCIES = 6  # of each direction, for the first look at a pair
@@ -123,18 +124,21 @@ def near_copies(thumbnails: Image, large: Image) -> tuple[np.ndarray, np.ndarray
     """
     short = _projected(thumbnails)  # (n, 36)
     rows, joined = np.arange(len(short)), Groups(len(short))
-    doubtful = [np.zeros((0, 2), int)]
+    doubtful, doubts = [np.zeros((0, 2), int)], np.zeros(len(short), int)
     for start in range(0, len(short), STRIP):
         for other in range(start, len(short), BLOCK):
             bound = short[start : start + STRIP] @ short[other : other + BLOCK].T
             i, j = np.divmod(np.flatnonzero(bound > MIN_CORRELATION - ROUNDING), bound.shape[1])
             i, j = i + start, j + other
             i, j = i[i < j], j[i < j]
-            apart = joined.of(i) != joined.of(j)
-            i, j = i[apart], j[apart]
+            looked_at = joined.of(i) != joined.of(j)
+            looked_at &= (doubts[i] < MOST_DOUBTS) & (doubts[j] < MOST_DOUBTS)
+            i, j = i[looked_at], j[looked_at]
             if len(i):
                 alike = _correlations(thumbnails, i, j, MANY * bound.size) > MIN_CORRELATION
-                doubtful += _join_same(joined, large, i[alike], j[alike])
+                for pairs in _join_same(joined, large, i[alike], j[alike]):
+                    doubtful.append(pairs)
+                    np.add.at(doubts, pairs.ravel(), 1)
     first = joined.of(rows)
     return np.stack([first, rows], axis=1)[first < rows], np.concatenate(doubtful)
 

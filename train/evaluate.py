@@ -34,7 +34,7 @@ from train import faces, metrics
 from train.degrade import DEGRADATIONS
 from train.labels import Labels
 from train.picture_statistics import picture_statistics
-from train.recipe import YEARS_TARGET, Recipe, scheme_of
+from train.recipe import YEARS_TARGET, Recipe
 from train.run_folder import RunFolder
 from train.score_tables import as_json, table
 from train.scores import age_errors, score
@@ -120,10 +120,7 @@ def _learnt(model: str) -> AgeScheme | None:
     of that folder's."""
     folder = Path(model).absolute().parent
     runs = [RunFolder(each) for each in (folder, folder.parent)] if model else []
-    for run in runs:
-        if run.record_file.is_file():
-            return scheme_of(run.record_values()["recipe"].get("target", YEARS_TARGET))
-    return None
+    return next((run.scheme() for run in runs if run.record_file.is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,8 @@ def _evaluation(
 ) -> Evaluation:
     """Scored in what was `learnt`, if it is a scheme, and then in all schemes of the configuration,
     one's own too. `target` is that of the run whose model these faces have chosen."""
-    schemes = ({learnt.name: learnt} if learnt else {}) | load_config().schemes
+    first = {learnt.name: learnt} if learnt else {}
+    schemes = first | load_config().schemes | first  # whoever has another of its name sees this one
     data = faces.load(path, split, datasets)  # first: Keras takes seconds to start
     train_ages = faces.ages(path, "train", datasets)
     classifier = AgeGenderClassifier(model)

@@ -25,6 +25,7 @@ from onnx import numpy_helper
 from livecam import views
 from livecam.ages import median_age
 from livecam.classifier import AgeGenderClassifier
+from livecam.config import load_config
 from livecam.datatypes import AgeGender, Array
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
@@ -64,6 +65,7 @@ def _export(args: argparse.Namespace) -> None:
     if is_taken and not args.overwrite:
         raise UsageError(f"{out}: holds a model; choose another --out or give --overwrite")
     check_folder("--out", out)
+    load_config()  # read again for the card, when it is late for mistakes
     for module in ("tensorflow", "tf2onnx"):
         require(module, "train")
     trained = RunFolder(args.run)

@@ -61,9 +61,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fit(args: argparse.Namespace) -> None:
-    data = args.data
+    data, configured = args.data, load_config().train.data  # the report reads it again
     if data is None:
-        configured = load_config().train.data
         if not configured:
             raise UsageError(HOW_TO_PREPARE)
         data = Path(configured)

@@ -92,7 +92,7 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
     if first.pretrained and recipe.architecture == "mobilenet":
         pretrained.load_face_weights(net)
     if first.begin:
-        _begin_with(net, Path(first.begin))
+        _begin_with(net, recipe)
     net.compile(
         optimizer=_optimizer(recipe, steps(selection, recipe)),
         loss={"age": losses.age_loss(recipe), "gender": losses.gender_loss},
@@ -103,21 +103,23 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
     return net
 
 
-def _begin_with(net: keras.Model, folder: Path) -> None:
+def _begin_with(net: keras.Model, recipe: Recipe) -> None:
     """Put a finished run's weights into the same network, which may have other classes of ages."""
-    source = RunFolder(folder).model
+    run = RunFolder(Path(recipe.begin))
+    source = run.model
     try:
         begun = keras.models.load_model(source, compile=False)
         classes, known = (each.get_layer("age").units for each in (net, begun))
-        heads = architectures.HEADS if classes == known else ("gender",)
+        is_same = classes == known and run.scheme() in (recipe.scheme, None)
+        heads = architectures.HEADS if is_same else ("gender",)
         architectures.copy_weights(begun, net, heads)
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
     if "age" not in heads:
         print(
-            f"begin: {source}: has {known} classes of ages, this recipe {classes}: the layer of "
-            "the ages begins with random weights",
+            f"begin: {source}: has {known} classes of ages, this recipe {classes}, or others: the "
+            "layer of the ages begins with random weights",
             file=sys.stderr,
         )
 

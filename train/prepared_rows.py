@@ -73,7 +73,7 @@ class Rows:
         part[np.isin(side, side[is_dev])] = LEFT_OUT
         part[is_dev] = DEV
         part[np.isin(side, side[is_test])] = LEFT_OUT
-        part[is_copy & ~is_named] = LEFT_OUT
+        part[is_copy & ~(is_named | (own_part == DEV))] = LEFT_OUT
         part[is_test] = TEST
         is_apart = _kept_apart(part, doubtful)
         part[is_apart] = LEFT_OUT
@@ -168,12 +168,12 @@ class Rows:
         left_out = split.part == LEFT_OUT
         reasons = Counter(self.dropped)
         reasons["exact copy of another picture"] = int((left_out & split.is_copy).sum())
+        others = left_out & ~split.is_copy & ~split.is_apart
         is_listed = np.isin(split.group, split.group[(split.part == DEV) | (split.part == TEST)])
-        listed = left_out & ~split.is_copy & is_listed & ~split.is_apart
-        reasons["copy of a listed picture"] = int(listed.sum())
+        by_person = others & ~is_listed & (np.array(self.person, object) != "")
+        reasons["copy of a listed picture"] = int((others & ~by_person).sum())
+        reasons["person of a listed picture"] = int(by_person.sum())
         reasons["looks like a listed picture"] = int(split.is_apart.sum())
-        others = left_out & ~split.is_copy & ~is_listed & ~split.is_apart
-        reasons["person of a listed picture"] = int(others.sum())
         for why, n in sorted(reasons.items()):
             if n:
                 yield _line(f"  left out: {why}", n)

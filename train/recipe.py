@@ -139,7 +139,12 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         except yaml.YAMLError as error:
             raise UsageError(f"--set {setting}: not a value of YAML") from error
         given[key.strip()] = parsed
+    idle_before = idle(as_record(recipe))
     recipe = _changed(recipe, given, "--set")
+    # keys of the file that have no effect beside what was set
+    left = idle(as_record(recipe)).keys() - idle_before.keys() - given.keys()
+    plain = as_record(Recipe())
+    recipe = _changed(recipe, {key: plain[key] for key in left}, "--set")
     where = f"{path} with --set" if settings else str(path)
     _check_beginning(recipe, where)
     _check_effect(recipe, where)

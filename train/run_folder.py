@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 
+from livecam.ages import AgeScheme
 from livecam.errors import LivecamError
 from livecam.files import write_text
 from train.faces import FaceSet
-from train.recipe import Recipe, as_record, from_record
+from train.recipe import YEARS_TARGET, Recipe, as_record, from_record, scheme_of
 
 MODEL = "age_gender.keras"
 
@@ -71,6 +72,12 @@ class RunFolder:
         if not isinstance(record.get("recipe"), dict):
             raise LivecamError(f"{self.record_file}: not a run's recipe (no key 'recipe')")
         return record
+
+    def scheme(self) -> AgeScheme | None:
+        """Whose classes the model was trained on; None for years, and where nothing says so."""
+        if not self.record_file.is_file():
+            return None
+        return scheme_of(self.record_values()["recipe"].get("target", YEARS_TARGET))
 
     def data_hash(self) -> str | None:
         """Of the faces that the model has learnt from; None where nothing says so. The folder may

@@ -40,7 +40,7 @@ def table(scores: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {' | '.join(header)} |"
         yield "|---" * len(header) + "|"
         for row in rows:
-            yield f"| {' | '.join(row)} |"
+            yield f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
 
 
 def choice_note(scores: Mapping[str, Any]) -> str:
