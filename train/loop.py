@@ -118,8 +118,8 @@ def _begin_with(net: keras.Model, recipe: Recipe) -> None:
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
     if "age" not in heads:
         print(
-            f"begin: {source}: has {known} classes of ages, this recipe {classes}, or others: the "
-            "layer of the ages begins with random weights",
+            f"begin: {source}: has other classes of ages ({known}) than this recipe ({classes}): "
+            "the layer of the ages begins with random weights",
             file=sys.stderr,
         )
 
