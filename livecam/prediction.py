@@ -107,18 +107,19 @@ def predict(
         (faces,) = predict([source], assume_face=assume_face, over=over, scheme=scheme)
         return faces
     if not isinstance(source, Iterable):
-        _required(source)
-    sources = list(map(_required, source))
+        raise _no_source(source)
+    sources = list(source)
+    for one in sources:
+        if not isinstance(one, (str, os.PathLike, np.ndarray)):
+            raise _no_source(one)
     models = _models(scheme)
     batches = _batches(map(_as_bgr, sources), lambda picture: picture.nbytes)
     return [faces for batch in batches for faces in faces_of(batch, models, options)]
 
 
-def _required(source: object) -> Source:
-    if isinstance(source, (str, os.PathLike, np.ndarray)):
-        return source
-    kind = type(source).__qualname__
-    raise TypeError(f"expected a path, a URL, an array or a list of these, received {kind}")
+def _no_source(given: object) -> TypeError:
+    kind = type(given).__qualname__
+    return TypeError(f"expected a path, a URL, an array or a list of these, received {kind}")
 
 
 @cache

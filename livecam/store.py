@@ -245,14 +245,20 @@ def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
         db.commit()
     except BaseException as error:
         db.close()
-        if is_new and not _is_busy(error):  # on a full disk there is nothing in it
-            with contextlib.suppress(OSError):
-                path.unlink()
+        if is_new and isinstance(error, sqlite3.Error) and not _is_busy(error):
+            _remove_empty(path)
         raise
     return db
 
 
-def _is_busy(error: BaseException) -> bool:
+def _remove_empty(path: Path) -> None:
+    """What a full disk has left; not what another program has made meanwhile."""
+    with contextlib.suppress(OSError):
+        if not path.stat().st_size:
+            path.unlink()
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
     """Another program holds the file. What Python finds wrong in one has no code."""
     code = getattr(error, "sqlite_errorcode", None)
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

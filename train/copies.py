@@ -117,10 +117,11 @@ def near_copies(thumbnails: Image, large: Image) -> tuple[np.ndarray, np.ndarray
     connected by thumbnails (n, 576) that correlate by more than 0.95 and whose `large` ones
     (n, 4096) have the same detail; and pairs (k, 2) that have not, and may yet be copies.
 
-    Exact, though most pairs are never compared in full: with P an orthogonal projection and r
-    what it loses, x·y = Px·Py + r(x)·r(y) <= Px·Py + |r(x)| |r(y)|, which is itself one product of
-    short vectors. Only pairs for which that is high enough, and which are not connected already,
-    are looked at: of a person's thousand frames all pairs are alike, and would not fit in memory.
+    Exact, but for rows of many doubtful pairs, though most pairs are never compared in full: with
+    P an orthogonal projection and r what it loses, x·y = Px·Py + r(x)·r(y), which is no more than
+    Px·Py + |r(x)| |r(y)|, itself one product of short vectors. Only pairs for which that is high
+    enough, and which are not connected already, are looked at: of a person's thousand frames all
+    pairs are alike, and would not fit in memory.
     """
     short = _projected(thumbnails)  # (n, 36)
     rows, joined = np.arange(len(short)), Groups(len(short))

@@ -79,11 +79,11 @@ class PicturesPage:
         scheme, has_gender = self.models.config.scheme, self.models.config.overlay.gender
         head = ("face", "age", *(("gender",) if has_gender else ()), *scheme.labels)
         rows = []
-        for face in faces:
+        probs = scheme.bin_probs(np.stack([face.age_probs for face in faces])).tolist()
+        for face, shares in zip(faces, probs, strict=True):
             years = f"{face.age:.0f} ({face.age_low}\N{EN DASH}{face.age_high})"
             gender = (overlay.gender(face) or "-",) if has_gender else ()
-            (probs,) = scheme.bin_probs(face.age_probs[None]).tolist()
-            rows.append((f"{face.track_id}", years, *gender, *probs))
+            rows.append((f"{face.track_id}", years, *gender, *shares))
         return table(head, rows)
 
 
