@@ -9,7 +9,8 @@ import pytest
 from faces_data import bells, write_h5
 
 from livecam.ages import SCHEMES
-from train import audiences
+from livecam.datatypes import AgeGender
+from train import audiences, faces
 
 MARKETING = SCHEMES["marketing"]
 
@@ -31,6 +32,22 @@ def test_how_many_are_counted_in_a_wrong_bin(
         assert counted < likeliest
         assert counted < added
         assert 0.6 < held <= 1
+
+
+def test_every_scheme_has_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(audiences, "DRAWN", 2)
+    monkeypatch.setattr(audiences, "SIZES", (10,))
+    monkeypatch.setenv("LIVECAM_AGES__SCHEMES", "{mine: [0, 18]}")
+    data = write_h5(tmp_path / "faces.h5")
+    ages = faces.load(data, "test").labels.age
+    known = AgeGender(bells(ages, 0.1), np.full(len(ages), 0.5, np.float32))
+    monkeypatch.setattr(audiences, "answers", lambda *_: known)
+    assert audiences.main([str(data)]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split()[1] for row in rows] == [*SCHEMES, "mine"]
+    assert rows[-1].startswith("| mine | 10 | 0.0 | 0.0 |")
 
 
 def test_too_few_faces_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

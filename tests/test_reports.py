@@ -394,13 +394,14 @@ def test_explore_writes_a_folder(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("LIVECAM_AGES__SCHEMES", "{my/own: [0, 18]}")
     out = tmp_path / "pictures"
     assert explore.main([str(data), "-o", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
     assert {"ages-utkface.png", "gender-by-age.png", "ethnicity-by-age.png"} <= names
-    assert {f"classes-{name}.png" for name in SCHEMES} <= names
+    assert {f"classes-{name}.png" for name in (*SCHEMES, "my_own")} <= names
     assert "faces-20-29.png" in names
-    monkeypatch.setattr(explore, "drawings", lambda columns: {})  # they are the same
+    monkeypatch.setattr(explore, "drawings", lambda *_: {})  # they are the same
     bare = tmp_path / "bare"
     assert explore.main([str(data), "-o", str(bare), "--no-gallery"]) == 0
     assert not list(bare.glob("faces-*"))
@@ -419,7 +420,7 @@ def test_explore_shows_intervals_in_no_class_as_training_does(
     monkeypatch.setattr(
         plots, "stacked_bars", lambda table, bars, *rest: drawn.update({rest[1]: (table, bars)})
     )
-    explore.drawings(columns)
+    explore.drawings(columns, SCHEMES)
     table, bars = drawn["classes of decades"]
     used = columns.is_used
     assert bars[-1] == "in several"

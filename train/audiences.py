@@ -1,9 +1,9 @@
 """How well `livecam report` counts: on audiences that are drawn from faces whose ages are known.
 
-Each face is asked about once, as in one frame of a film. Printed for each age scheme and size of
-the audience: how many of a hundred people are counted in a wrong bin where everybody counts in the
-likeliest one, where probabilities are added up, and as `livecam report` counts; and how often its ±
-holds the true number, which is meant to be four times in five.
+Each face is asked about once, as in one frame of a film. Printed for each age scheme (your own
+ones too) and size of the audience: how many of a hundred people are counted in a wrong bin where
+everybody counts in the likeliest one, where probabilities are added up, and as `livecam report`
+counts; and how often its ± holds the true number, which is meant to be four times in five.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from livecam.ages import SCHEMES, AgeScheme
+from livecam.ages import AgeScheme
 from livecam.classifier import AgeGenderClassifier, age_prior
+from livecam.config import load_config
 from livecam.datatypes import Array
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _audiences(args: argparse.Namespace) -> None:
+    schemes = load_config().schemes
     prior = age_prior(args.model)
     if prior is None:
         raise UsageError(f"{args.model}: no age_prior beside it; python -m train.export writes it")
@@ -56,7 +58,7 @@ def _audiences(args: argparse.Namespace) -> None:
     answer = answers(AgeGenderClassifier(args.model), data.crops)
     print("| scheme | people | likeliest bin | added up | livecam report | its ± holds |")
     print("|---|---|---|---|---|---|")
-    for name, scheme in SCHEMES.items():
+    for name, scheme in schemes.items():
         for size in SIZES:
             *wrong, held = _drawn(scheme, size, answer.age_probs[rows], ages, prior)
             cells = " | ".join(f"{each:.1f}" for each in wrong)

@@ -1,4 +1,5 @@
-"""Pictures of a file of faces: ages, classes, gender, ethnicity, copies, and some of its faces.
+"""Pictures of a file of faces: ages, classes (your own ones too), gender, ethnicity, copies, and
+some of its faces.
 
 `-o` takes a name that ends in .html, for one page, or a folder, for PNG files. The crops are not
 loaded, but for those that are shown.
@@ -7,8 +8,9 @@ loaded, but for those that are shown.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from livecam.ages import SCHEMES
+from livecam.ages import AgeScheme
+from livecam.config import load_config
 from livecam.datatypes import Image
 from livecam.document import table
 from livecam.errors import LivecamError, UsageError
@@ -79,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _explore(args: argparse.Namespace) -> None:
     require("matplotlib", "train")
+    schemes = load_config().schemes
     is_page = bool(args.output.suffix) and not args.output.is_dir()
     if is_page:
         check_output("--output", args.output, [".html"], [args.data], may_replace=True)
@@ -95,9 +99,9 @@ def _explore(args: argparse.Namespace) -> None:
             raise LivecamError(f"{args.data}: holds no face; see python -m train.prepare -h")
         shown = {} if args.no_gallery else sample_faces(h5, columns)
     if is_page:
-        write_text(args.output, page(args.data.name, columns, shown))
+        write_text(args.output, page(args.data.name, columns, schemes, shown))
     else:
-        _write_folder(args.output, columns, shown)
+        _write_folder(args.output, columns, schemes, shown)
     print(args.output)
 
 
@@ -151,8 +155,8 @@ def merged_labels(columns: Columns) -> np.ndarray:
     return change[change > 0]
 
 
-def drawings(columns: Columns) -> dict[str, Figure]:
-    """Every picture but the faces, by a name that may be a file's."""
+def drawings(columns: Columns, schemes: Mapping[str, AgeScheme]) -> dict[str, Figure]:
+    """Every picture but the faces, by name."""
     from train import plots
 
     figures = {}
@@ -169,7 +173,7 @@ def drawings(columns: Columns) -> dict[str, Figure]:
         figures[f"ages-{dataset}"] = plots.age_histogram(ages, f"ages of {dataset}{middles}")
     used = columns.is_used
     split, low, high = columns.split[used], columns.age_low[used], columns.age_high[used]
-    for name, scheme in SCHEMES.items():
+    for name, scheme in schemes.items():
         place, bars = with_several(*bins_of(low, high, scheme), scheme.labels)
         counts = metrics.cross_table(place, split, (len(bars), len(faces.SPLITS)))
         figures[f"classes-{name}"] = plots.stacked_bars(
@@ -188,11 +192,13 @@ def drawings(columns: Columns) -> dict[str, Figure]:
     return figures
 
 
-def page(name: str, columns: Columns, shown: dict[str, Image]) -> str:
+def page(
+    name: str, columns: Columns, schemes: Mapping[str, AgeScheme], shown: dict[str, Image]
+) -> str:
     """The whole file."""
     from train import report
 
-    figures = {key: report.drawing(figure) for key, figure in drawings(columns).items()}
+    figures = {key: report.drawing(figure) for key, figure in drawings(columns, schemes).items()}
 
     def drawn(*starts: str) -> str:
         return report.row(*(html for key, html in figures.items() if key.startswith(starts)))
@@ -254,12 +260,18 @@ def _merged(columns: Columns) -> str:
     )
 
 
-def _write_folder(folder: Path, columns: Columns, shown: dict[str, Image]) -> None:
+def _write_folder(
+    folder: Path,
+    columns: Columns,
+    schemes: Mapping[str, AgeScheme],
+    shown: dict[str, Image],
+) -> None:
     import cv2
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in drawings(columns).items():
-        with PartialFile(folder / f"{name}.png") as partial:
+    for name, figure in drawings(columns, schemes).items():
+        safe = re.sub(r"[^\w-]", "_", name)  # a scheme of one's own may be called anything
+        with PartialFile(folder / f"{safe}.png") as partial:
             figure.savefig(partial)
     for band, crops in shown.items():
         row = cv2.cvtColor(np.concatenate(list(crops), axis=1), cv2.COLOR_RGB2BGR)
