@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks import agreement, clips, flicker, latency, memory, speed, starts
 from benchmarks.bench import Bench, Measurement
 from benchmarks.table import Row, as_dicts, markdown
+from livecam.arguments import count_of
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code, say
 from livecam.files import check_output, write_text
@@ -55,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--only", metavar="ROW,…", help=f"some of the rows: {', '.join(MEASUREMENTS)}")
     add("--frames", type=_several, default=1000, metavar="N",
         help="clips are looped or cut to so many frames to measure rates (1000)")  # fmt: skip
-    add("--rounds", type=_count, default=3, metavar="N", help="how often each contender runs (3)")
-    add("--naive-frames", type=_count, default=20, metavar="N",
+    add("--rounds", type=count_of, default=3, metavar="N", help="how often each contender runs (3)")
+    add("--naive-frames", type=count_of, default=20, metavar="N",
         help="frames of each clip for the naive loop (20)")  # fmt: skip
     add("--yunet", type=Path, metavar="FILE.onnx", help="YuNet, for the row beside it")
     add("--pictures", type=Path, metavar="FOLDER", help="photographs of groups, for agreement")
@@ -71,12 +72,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"growth of memory over {memory.LONG_FRAMES} frames too: minutes")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
 
 
 def _several(text: str) -> int:

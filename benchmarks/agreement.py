@@ -10,11 +10,11 @@ import numpy as np
 
 from benchmarks import clips
 from benchmarks.bench import Bench, config
-from benchmarks.boxes import partner_ious
 from benchmarks.table import Row
 from livecam.datatypes import Array, Image
 from livecam.errors import LivecamError
 from livecam.exit_codes import say
+from livecam.geometry import iou_matrix
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pipeline import Models
 from livecam.wording import counted
@@ -112,3 +112,17 @@ def measured_boxes(path: Path, models: Models, most: int) -> list[Array]:
         seen = [face.xyxy for face in line(frame) if not face.coasting_s]
         boxes.append(np.array(seen, np.float32).reshape(-1, 4))
     return boxes
+
+
+def partner_ious(wanted: Array, found: Array) -> Array:
+    """The IoU of each wanted box with its partner in `found`, 0 for one without: (n, 4), (m, 4) ->
+    (n,). Pairs are formed best first, and no box is in two of them."""
+    ious = np.zeros(len(wanted), np.float32)
+    if not len(wanted) or not len(found):
+        return ious
+    overlap = iou_matrix(wanted.astype(np.float32), found.astype(np.float32))
+    for _ in range(min(overlap.shape)):
+        row, column = np.unravel_index(np.argmax(overlap), overlap.shape)
+        ious[row] = max(overlap[row, column], 0.0)
+        overlap[row], overlap[:, column] = -1.0, -1.0
+    return ious

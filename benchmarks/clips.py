@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import cv2
 
-from livecam.clip import Clip, reason
+from livecam.clip import Clip
 from livecam.datatypes import Frame, Image
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, reason
 
 
 def name_of(path: Path) -> str:

@@ -19,10 +19,10 @@ from benchmarks.bench import Bench
 from benchmarks.commands import livecam
 from benchmarks.table import Row
 from livecam.datatypes import Image
+from livecam.demo import portrait
 from livecam.display import problem
 from livecam.errors import LivecamError
 from livecam.exit_codes import say
-from livecam.extras import require
 
 SIZE_WH = (1280, 720)
 FPS = 30
@@ -71,11 +71,7 @@ def latency(bench: Bench) -> Iterator[Row]:
 
 def scene() -> list[Image]:
     """(720, 1280, 3) BGR: four heads, from scikit-image's portrait, that sway."""
-    require("skimage", "demo")
-    from skimage import data
-
-    portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
-    head = portrait[10:200, 120:330]
+    head = portrait()[10:200, 120:330]
     pictures = []
     for i in range(PICTURES):
         canvas = np.full((SIZE_WH[1], SIZE_WH[0], 3), 70, np.uint8)

@@ -17,9 +17,9 @@ from benchmarks.commands import livecam, python
 from benchmarks.rounds import in_turns, ms_each
 from benchmarks.table import Row, compared
 from livecam.datatypes import Image
+from livecam.demo import portrait
 from livecam.errors import LivecamError
 from livecam.exit_codes import say
-from livecam.extras import require
 from livecam.pictures import PICTURE_SUFFIXES
 from livecam.wording import counted
 
@@ -96,17 +96,14 @@ def _rate(seconds: Callable[[Path], float], one: Path, many: Path, n: int) -> fl
 def made_faces(n: int) -> Iterator[Image]:
     """(200, 200, 3) BGR: the face of scikit-image's portrait, shifted, scaled, turned and lit at
     random."""
-    require("skimage", "demo")
-    from skimage import data
-
-    portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+    bgr = portrait()
     random = np.random.default_rng(0)
     for _ in range(n):
         zoom = SIDE_PX / random.uniform(150, 200)
         matrix = cv2.getRotationMatrix2D(FACE_XY, random.uniform(-10, 10), zoom)
         shift = SIDE_PX / 2 - np.array(FACE_XY) + random.uniform(-8, 8, 2)  # px
         matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + shift])
-        face = cv2.warpAffine(portrait, matrix, (SIDE_PX, SIDE_PX))
+        face = cv2.warpAffine(bgr, matrix, (SIDE_PX, SIDE_PX))
         yield cv2.convertScaleAbs(face, alpha=random.uniform(0.7, 1.2))
 
 

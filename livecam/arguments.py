@@ -214,9 +214,7 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--headless", action="store_true", help="no window; label every frame of a file"
     )
-    run.add_argument(
-        "--max-frames", type=_count_of, metavar="N", help="stop after this many frames"
-    )
+    run.add_argument("--max-frames", type=count_of, metavar="N", help="stop after this many frames")
     run.add_argument(
         "--duration",
         type=_seconds,
@@ -377,7 +375,7 @@ def _moment(text: str) -> float:
     return moment
 
 
-def _count_of(text: str) -> int:
+def count_of(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
     return int(text)

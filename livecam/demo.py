@@ -60,14 +60,14 @@ def run(config: Config, folder: Path, window: Window | None) -> list[Path]:
 
 def frames() -> Iterator[Frame]:
     """The moving clip, the same every time."""
-    portrait = _portrait()
+    bgr = portrait()
     for index in range(FPS * SECONDS):
         time_s = index / FPS
-        yield Frame(index, time_s, _scene(portrait, time_s))
+        yield Frame(index, time_s, _scene(bgr, time_s))
 
 
-def _portrait() -> Image:
-    """(512, 512, 3) BGR."""
+def portrait() -> Image:
+    """(512, 512, 3) BGR. Raises LivecamError without scikit-image."""
     require("skimage", "demo")
     from skimage import data
 

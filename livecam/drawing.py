@@ -82,19 +82,19 @@ def _darker(opacity: float) -> Image:
     return levels.round().astype(np.uint8)
 
 
-def _fixed(value: float) -> int:
-    return round(value * (1 << SUPERSAMPLE))
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """Pixels as OpenCV takes them, in whole parts."""
+    return np.round(points * (1 << SUPERSAMPLE)).astype(np.int32)
 
 
 def draw_lines(canvas: Image, points: np.ndarray, colour: Colour, weight: int) -> None:
     """Open lines through points, in one call: (lines, points, 2) px."""
-    fixed = np.round(points * (1 << SUPERSAMPLE)).astype(np.int32)
-    cv2.polylines(canvas, list(fixed), False, colour, weight, cv2.LINE_AA, SUPERSAMPLE)
+    cv2.polylines(canvas, list(_fixed(points)), False, colour, weight, cv2.LINE_AA, SUPERSAMPLE)
 
 
-def draw_disc(canvas: Image, centre: tuple[float, float], radius: float, colour: Colour) -> None:
-    place = (_fixed(centre[0]), _fixed(centre[1]))
-    cv2.circle(canvas, place, _fixed(radius), colour, -1, cv2.LINE_AA, SUPERSAMPLE)
+def draw_dots(canvas: Image, points: np.ndarray, colour: Colour, diameter: int) -> None:
+    """Lines of no length, whose ends are round: (dots, 2) px."""
+    draw_lines(canvas, np.stack([points, points], axis=1), colour, diameter)
 
 
 def draw_curve(
@@ -114,9 +114,8 @@ def draw_curve(
         years = slice(first, last + 1)
         line_xy = np.stack([xs[years], ys[years]], axis=1)
         corners = np.array([[xs[last], y1], [xs[first], y1]])
-        outline = np.concatenate([line_xy, corners]) * (1 << SUPERSAMPLE)
-        points = [np.round(outline).astype(np.int32)]
-        cv2.fillPoly(canvas, points, shown, cv2.LINE_AA, SUPERSAMPLE)
+        outline = _fixed(np.concatenate([line_xy, corners]))
+        cv2.fillPoly(canvas, [outline], shown, cv2.LINE_AA, SUPERSAMPLE)
     tick = max(2.0, 0.12 * (y1 - y0))
     draw_lines(canvas, np.array([[(x, y1), (x, y1 + tick)] for x in xs[::20]]), GREY, 1)
 

@@ -49,7 +49,8 @@ def exit_code(
             _leave(sys.stdout)
             return 1
         except ImportError as error:
-            say(f"{parser.prog}: {_import_advice(error)}")
+            missing = f"a package is missing or broken ({error}); install livecam again"
+            say(f"{parser.prog}: {system_advice(error) or missing}")
             return 1
 
 
@@ -75,11 +76,6 @@ def _leave(stream: TextIO) -> None:
     """Python writes what is left to a stream when it ends, and must not fail at it again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _import_advice(error: ImportError) -> str:
-    advice = system_advice(error)
-    return advice or f"a package is missing or broken ({error}); install livecam again"
 
 
 def system_advice(error: Exception) -> str | None:

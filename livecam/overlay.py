@@ -12,9 +12,9 @@ from livecam.config import OverlayConfig
 from livecam.datatypes import Array, Image, TrackedFace
 from livecam.drawing import (
     DARK,
-    Colour,
     colour_of,
     draw_curve,
+    draw_dots,
     draw_lines,
     part,
     put_text,
@@ -222,13 +222,8 @@ def _draw_box(canvas: Image, box: Array, face: TrackedFace, px: int) -> None:
         draw_lines(canvas, sides, colour, max(1, round(px / 14)))
         return
     for a, b in sides:
-        _draw_dots(canvas, a, b, colour, px)
-
-
-def _draw_dots(canvas: Image, a: Array, b: Array, colour: Colour, px: int) -> None:
-    steps = max(2, round(float(np.abs(b - a).sum()) / (0.5 * px)))
-    dots = np.linspace(a, b, steps + 1)[1:-1]
-    draw_lines(canvas, np.stack([dots, dots], axis=1), colour, max(2, round(px / 8)))
+        steps = max(2, round(float(np.abs(b - a).sum()) / (0.5 * px)))
+        draw_dots(canvas, np.linspace(a, b, steps + 1)[1:-1], colour, max(2, round(px / 8)))
 
 
 def _blur(canvas: Image, boxes: Array) -> None:

@@ -302,9 +302,7 @@ def _said(
             i += 1
 
 
-KEYS = (
-    "face", "xyxy", "confidence", "age", "age_low", "age_high", "age_bin", "bins", "female_prob",
-)  # fmt: skip
+KEYS = tuple(key for key in Face.__annotations__ if key != "over")  # that every row has
 
 
 def _no_face(name: str, options: PredictOptions) -> Row:

@@ -62,6 +62,7 @@ def write_h5(path: Path, n: int = 30, gender: int | None = None) -> Path:
         h5["dataset"] = np.array(["utkface"] * n, dtype=text)
         h5["file"] = np.array([f"<b>{i}</b>.jpg" for i in range(n)], dtype=text)
         h5["label_age"], h5["age"], h5["split"] = label_age, age, split
+        h5["age_low"] = h5["age_high"] = np.floor(age).astype(np.int16)
         h5["gender"] = np.arange(n, dtype=np.int8) % 2 if gender is None else np.int8([gender] * n)
         h5["ethnicity"] = np.arange(n, dtype=np.int8) % 5
         h5["detected"] = np.ones(n, bool)

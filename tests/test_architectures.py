@@ -156,7 +156,7 @@ def test_a_dense_head_is_no_part_of_what_is_frozen(architectures: Any) -> None:
 
 
 def test_keras_must_have_a_network_of_that_name(architectures: Any) -> None:
-    with pytest.raises(UsageError, match=r"no 'VGG166'; did you mean keras:VGG16\?"):
+    with pytest.raises(UsageError, match=r"no 'VGG166'; did you mean 'keras:VGG16'\?"):
         architectures.check(Recipe(architecture="keras:VGG166"))
 
 

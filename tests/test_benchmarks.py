@@ -17,8 +17,8 @@ from conftest import unavailable
 from benchmarks import __main__ as program
 from benchmarks import clips as bench_clips
 from benchmarks import flicker, latency, memory, speed, starts
+from benchmarks.agreement import partner_ious
 from benchmarks.bench import config
-from benchmarks.boxes import partner_ious
 from benchmarks.commands import annotate_fps, python
 from benchmarks.flicker import Shown
 from benchmarks.naive import NaiveLoop, Package

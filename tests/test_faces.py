@@ -90,17 +90,10 @@ def test_crops_are_read_by_several_threads(file: Path, expected: np.ndarray) -> 
     assert not wrong
 
 
-def test_intervals_and_what_an_older_file_has_in_their_place(file: Path, tmp_path: Path) -> None:
+def test_labels_may_be_intervals(file: Path) -> None:
     dev = faces.load(file, "dev")
     assert dev.labels.low.tolist() == list(range(1, N, 2))
     assert dev.labels.high.tolist() == list(range(2, N + 1, 2))
-    old = tmp_path / "old.h5"
-    old.write_bytes(file.read_bytes())
-    with h5py.File(old, "a") as h5:
-        del h5["age_low"], h5["age_high"]
-    dev = faces.load(old, "dev")
-    assert dev.labels.low.tolist() == dev.labels.high.tolist() == list(range(1, N, 2))
-    assert dev.labels.low.dtype == np.int16
 
 
 def test_one_data_set_of_a_part(file: Path) -> None:

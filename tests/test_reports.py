@@ -336,7 +336,7 @@ def test_names_that_begin_with_a_dash_are_no_options(
 
 
 def test_the_report_of_a_run_of_classes_begins_with_them(
-    data: Path, tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str]
+    data: Path, tmp_path: Path, fake_model: None, no_drawings: None
 ) -> None:
     with h5py.File(data, "a") as h5:
         h5["split"][:9] = faces.DEV
@@ -414,7 +414,7 @@ def test_explore_shows_intervals_in_no_class_as_training_does(
 ) -> None:
     with h5py.File(data, "a") as h5:
         age = h5["age"][()]
-        h5["age_low"], h5["age_high"] = np.floor(age), np.floor(age) + np.where(age < 10, 30, 0)
+        h5["age_high"][:] = np.floor(age) + np.where(age < 10, 30, 0)
         columns = explore.read_columns(h5)
     drawn = {}
     monkeypatch.setattr(
@@ -435,8 +435,8 @@ def test_explore_shows_intervals_in_no_class_as_training_does(
 def test_a_report_of_intervals_says_what_they_count_in(tmp_path: Path, fake_model: None) -> None:
     data, out = write_h5(tmp_path / "faces.h5"), tmp_path / "report.html"
     with h5py.File(data, "a") as h5:
-        h5["age_low"] = np.where(h5["age"][()] > 50, 51, 0)
-        h5["age_high"] = np.where(h5["age"][()] > 50, 100, 30)
+        h5["age_low"][:] = np.where(h5["age"][()] > 50, 51, 0)
+        h5["age_high"][:] = np.where(h5["age"][()] > 50, 100, 30)
     assert evaluate.main([str(data), "--report", str(out), "--no-gallery", "--sample", "1"]) == 0
     text = out.read_text()
     assert "in no one band of ages: 28" in text

@@ -1,4 +1,5 @@
-"""Training of the age and gender network: prepare, explore, fit, compare, export, evaluate."""
+"""Training of the age and gender network: prepare, explore, fit, compare, export, evaluate,
+audiences."""
 
 import os
 import sys

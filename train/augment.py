@@ -11,6 +11,7 @@ import numpy as np
 
 from livecam.crops import resized
 from livecam.datatypes import Image
+from train.degrade import compressed, small
 
 
 def augmented(crop: Image, size_px: int, rng: np.random.Generator, level: float = 1.0) -> Image:
@@ -20,11 +21,11 @@ def augmented(crop: Image, size_px: int, rng: np.random.Generator, level: float 
     """
     x = _moved(crop, size_px, rng, level)
     if rng.random() < 0.25 * level:
-        x = _coarser(x, rng)
+        x = small(x, max(8, x.shape[0] * rng.uniform(0.22, 0.7)))
     if rng.random() < 0.15 * level:
         x = cv2.GaussianBlur(x, (0, 0), size_px * rng.uniform(0.006, 0.025))
     if rng.random() < 0.2 * level:
-        x = _jpeg(x, rng)
+        x = compressed(x, int(rng.integers(25, 81)))
     if level:
         x = _relit(x, rng, level)
     if rng.random() < 0.35 * level:
@@ -49,21 +50,6 @@ def _moved(crop: Image, size_px: int, rng: np.random.Generator, level: float) ->
         crop, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return cv2.flip(moved, 1) if rng.random() < 0.5 else moved
-
-
-def _coarser(x: Image, rng: np.random.Generator) -> Image:
-    """As if the face had been 0.22 to 0.7 of its size."""
-    side = x.shape[0]
-    small = max(8, round(side * rng.uniform(0.22, 0.7)))
-    x = cv2.resize(x, (small, small), interpolation=cv2.INTER_AREA)
-    return cv2.resize(x, (side, side), interpolation=cv2.INTER_LINEAR)
-
-
-def _jpeg(x: Image, rng: np.random.Generator) -> Image:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 81))]
-    decoded = cv2.imdecode(cv2.imencode(".jpg", x, quality)[1], cv2.IMREAD_COLOR)
-    assert decoded is not None  # it was encoded a line above
-    return decoded
 
 
 def _relit(x: Image, rng: np.random.Generator, level: float) -> Image:

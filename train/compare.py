@@ -24,7 +24,7 @@ from livecam.files import PartialFile, check_output, write_text
 from livecam.wording import clock_time, counted
 from train.recipe import YEARS_TARGET, Recipe, as_record, idle
 from train.run_folder import RunFolder, read_json
-from train.score_tables import number, part, percent
+from train.score_tables import markdown, number, part, percent
 
 PANELS = {
     "loss": "loss{of_target}, on changed pictures",
@@ -88,19 +88,10 @@ def _compare(args: argparse.Namespace) -> None:
         raise UsageError(f"expected different runs, got {', '.join(names)}")
     for what, more in warnings(runs):
         print(f"warning: {what}{more}", file=sys.stderr)
-    header, rows = comparison(runs)
-    print(_line(header))
-    print("|---" * len(header) + "|")
-    for row in rows:
-        print(_line(row))
+    print("\n".join(markdown(*comparison(runs))))
     if args.output is not None:
         _draw(args.output, runs)
         print(f"written: {args.output}", file=sys.stderr)
-
-
-def _line(cells: Sequence[str]) -> str:
-    """Of a Markdown table."""
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _scored(scores: Mapping[str, Any]) -> str:

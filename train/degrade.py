@@ -36,7 +36,7 @@ class Degradation:
         return np.stack(changed) if changed else crops.copy()
 
 
-def small(crop: Image, face_px: float, row: int) -> Image:
+def small(crop: Image, face_px: float, row: int = 0) -> Image:
     """As if the face had been `face_px` wide in its picture."""
     side = crop.shape[0]
     size = (round(face_px), round(face_px))
@@ -50,7 +50,7 @@ def blurred(crop: Image, sigma_px: float, row: int) -> Image:
     return cv2.GaussianBlur(crop, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
-def compressed(crop: Image, quality: float, row: int) -> Image:
+def compressed(crop: Image, quality: float, row: int = 0) -> Image:
     """Through a JPEG of that quality, 1..100."""
     encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)

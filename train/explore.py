@@ -8,6 +8,7 @@ loaded, but for those that are shown.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -106,10 +107,8 @@ def _explore(args: argparse.Namespace) -> None:
 
 
 def read_columns(h5: h5py.File) -> Columns:
-    text = {"dataset": h5["dataset"].asstr()[()]}
-    names = ("split", "age", "label_age", "gender", "ethnicity", "group", "detected")
-    low, high = faces.age_intervals(h5)
-    return Columns(**text, **{name: h5[name][()] for name in names}, age_low=low, age_high=high)
+    names = [field.name for field in dataclasses.fields(Columns) if field.name != "dataset"]
+    return Columns(h5["dataset"].asstr()[()], **{name: h5[name][()] for name in names})
 
 
 def sample_faces(h5: h5py.File, columns: Columns) -> dict[str, Image]:

@@ -85,7 +85,8 @@ def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
             )
         labels = Labels(
             h5["age"][()].astype(np.float32),
-            *age_intervals(h5),
+            h5["age_low"][()],
+            h5["age_high"][()],
             h5["gender"][()],
             h5["ethnicity"][()],
         )
@@ -102,14 +103,6 @@ def ages(path: Path, split: str, datasets: Collection[str] = ()) -> np.ndarray:
     """The ages (n,) of one part, which may be empty, without reading a picture."""
     with opened(path) as h5:
         return h5["age"][()][_rows(h5, split, datasets)].astype(np.float32)
-
-
-def age_intervals(h5: h5py.File) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the last whole year of the age of every row, (n,) each."""
-    if "age_low" in h5:
-        return h5["age_low"][()], h5["age_high"][()]
-    whole = np.floor(h5["age"][()]).astype(np.int16)  # files of the first version have no intervals
-    return whole, whole
 
 
 def _crops(path: Path, dataset: h5py.Dataset, where: np.ndarray) -> Crops:

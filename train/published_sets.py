@@ -152,9 +152,8 @@ def _mat_columns(archive: Folder | ZipFile, name: str, variable: str) -> list[np
     from scipy.io import loadmat
 
     fields = (
-        *("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score"),
-        "name",
-    )
+        "dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score", "name",
+    )  # fmt: skip
     try:
         table: Any = loadmat(io.BytesIO(archive.read(name)))[variable][0, 0]
         columns = [np.ravel(table[field]) for field in fields]

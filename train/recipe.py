@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ import yaml
 
 from livecam.ages import SCHEMES, AgeScheme
 from livecam.errors import LivecamError, UsageError
+from livecam.wording import suggestion
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "shipped.yaml"
 YEARS_TARGET = "years"
 NETWORKS = (
-    *("resnet", "mobilenet", "base-cnn", "lenet", "alexnet", "4c2f", "dense"),
-    "al-resnet",
-)
+    "resnet", "mobilenet", "base-cnn", "lenet", "alexnet", "4c2f", "dense", "al-resnet",
+)  # fmt: skip
 KERAS = "keras:"  # and the name of a network of keras.applications
 OF_ANY_SIZE = ("resnet", "mobilenet")  # the others end in layers that know their size
 CHOICES = {
@@ -166,8 +165,7 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
     checked = {}
     for key, value in values.items():
         if key not in FIELDS:
-            near = difflib.get_close_matches(str(key), FIELDS, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; the keys are {', '.join(FIELDS)}"
+            hint = suggestion(str(key), FIELDS) or f"; the keys are {', '.join(FIELDS)}"
             raise UsageError(f"{where}: unknown key {key!r}{hint}")
         checked[key] = _value(key, value, where)
     recipe = dataclasses.replace(recipe, **checked)
@@ -191,11 +189,9 @@ def _check_network(recipe: Recipe, where: str) -> None:
     knows."""
     name = recipe.architecture
     if name not in NETWORKS and not name.startswith(KERAS):
-        near = difflib.get_close_matches(name, NETWORKS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(
-            f"{where}: architecture: unknown network {name!r}{hint}; known: {', '.join(NETWORKS)}, "
-            f"{KERAS}NAME"
+            f"{where}: architecture: unknown network {name!r}{suggestion(name, NETWORKS)}; "
+            f"known: {', '.join(NETWORKS)}, {KERAS}NAME"
         )
     if recipe.early_share and name not in OF_ANY_SIZE:
         raise UsageError(f"{where}: early_share: {name} takes pictures of one size; leave it at 0")

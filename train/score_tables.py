@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from livecam.wording import counted
@@ -37,10 +37,18 @@ def table(scores: Mapping[str, Any]) -> Iterator[str]:
         yield interval_note(scores)
     for header, rows in tables(scores):
         yield ""
-        yield f"| {' | '.join(header)} |"
-        yield "|---" * len(header) + "|"
-        for row in rows:
-            yield f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
+        yield from markdown(header, rows)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table as lines of Markdown."""
+    yield _line(header)
+    yield "|---" * len(header) + "|"
+    yield from map(_line, rows)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def choice_note(scores: Mapping[str, Any]) -> str:

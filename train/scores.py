@@ -78,14 +78,14 @@ def score(
         "faces": len(labels),
         "interval_labels": int(labels.is_interval.sum()),
         "in_several_bands": int((~_in_a_band(labels)).sum()),
-        "mae": _measured(errors, metrics.mae),
-        "expected_age_mae": _measured(expected_errors, metrics.mae),
-        "mae_13_19": _measured(errors[within(labels.low, labels.high, 13, 19)], metrics.mae),
-        "mae_40_69": _measured(errors[within(labels.low, labels.high, 40, 69)], metrics.mae),
-        "cs5": _measured(errors, metrics.cs5),
-        "expected_age_cs5": _measured(expected_errors, metrics.cs5),
+        "mae": _measured(np.abs(errors)),
+        "expected_age_mae": _measured(np.abs(expected_errors)),
+        "mae_13_19": _measured(np.abs(errors[within(labels.low, labels.high, 13, 19)])),
+        "mae_40_69": _measured(np.abs(errors[within(labels.low, labels.high, 40, 69)])),
+        "cs5": _measured(np.abs(errors) <= 5),
+        "expected_age_cs5": _measured(np.abs(expected_errors) <= 5),
         "cs_curve": _numbers(metrics.cs_curve(errors)),
-        "gender": _measured(is_right[known].astype(float), _share),
+        "gender": _measured(is_right[known]),
         "gender_13_and_over": _mean(is_right[known & (labels.low >= 13)]),
         "gender_auc": _number(
             metrics.roc_auc(labels.gender[known] == 1, answer.female_prob[known])
@@ -181,7 +181,7 @@ def scheme_scores(labels: Labels, answer: AgeGender, scheme: AgeScheme) -> dict[
     probs = scheme.bin_probs(answer.age_probs[rows])
     guess = probs.argmax(axis=1)
     classes = len(scheme.labels)
-    accuracy = _measured((truth == guess).astype(float), _share)
+    accuracy = _measured(truth == guess)
     confusion = metrics.cross_table(truth, guess, (classes, classes))
     by_class = metrics.class_scores(confusion)
     aucs = np.array([metrics.roc_auc(truth == i, probs[:, i]) for i in range(classes)])
@@ -260,15 +260,12 @@ def _worst(groups: Mapping[str, Mapping[str, Any]], errors: np.ndarray) -> dict[
     }
 
 
-def _measured(values: np.ndarray, statistic: metrics.Statistic) -> dict[str, float] | None:
+def _measured(values: np.ndarray) -> dict[str, float] | None:
+    """Their mean, with its interval."""
     if not len(values):
         return None
-    low, high = metrics.bootstrap_interval(values, statistic)
-    return {"value": statistic(values), "low": low, "high": high}
-
-
-def _share(is_right: np.ndarray) -> float:
-    return float(is_right.mean())
+    low, high = metrics.bootstrap_interval(values)
+    return {"value": float(values.mean()), "low": low, "high": high}
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -16,7 +16,7 @@ from livecam.drawing import (
     RED,
     colour_of,
     draw_curve,
-    draw_disc,
+    draw_dots,
     draw_lines,
     part,
     put_text,
@@ -91,7 +91,7 @@ def draw_figures(canvas: Image, words: Sequence[str], recording: str, scale: flo
     shade(canvas, (0, 0, x + dot + text_width(text, px) + px, y1), 0.6)
     baseline = 1.1 * px
     if recording:
-        draw_disc(canvas, (x + 0.4 * px, y1 / 2), 0.36 * px, RED)
+        draw_dots(canvas, np.array([[x + 0.4 * px, y1 / 2]]), RED, round(0.72 * px))
         put_text(canvas, recording, x + 1.2 * px, baseline, px)
         x += dot
     put_text(canvas, text, x, baseline, px, LIGHT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 from collections.abc import Callable, Iterable
@@ -13,6 +12,7 @@ import numpy as np
 from keras import layers
 
 from livecam.errors import LivecamError, UsageError
+from livecam.wording import suggestion
 from train.architectures.pictures import recoloured
 
 
@@ -28,8 +28,7 @@ def names() -> list[str]:
 def find(name: str) -> Callable[..., keras.Model]:
     """Raises UsageError if keras.applications has no such network."""
     if name not in names():
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f"; did you mean keras:{near[0]}?" if near else f"; it has {', '.join(names())}"
+        hint = suggestion(name, names(), "keras:") or f"; it has {', '.join(names())}"
         raise UsageError(f"architecture: keras.applications has no {name!r}{hint}")
     return vars(keras.applications)[name]
 

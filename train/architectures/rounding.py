@@ -9,7 +9,6 @@ cannot overflow. Gradients pass as if nothing were rounded.
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 STEP = 6 / 255
@@ -28,31 +27,37 @@ def rounded_relu6(x: keras.KerasTensor) -> keras.KerasTensor:
 class RoundedConv2D(layers.Conv2D):
     """A convolution whose kernel is rounded, output channel by output channel."""
 
+    kernel_axes = (0, 1, 2)  # of the kernel, those of one output channel
+
     def convolution_op(
         self, inputs: keras.KerasTensor, kernel: keras.KerasTensor
     ) -> keras.KerasTensor:
-        return super().convolution_op(inputs, _rounded(kernel, (0, 1, 2)))
+        return super().convolution_op(inputs, _rounded(kernel, self.kernel_axes))
 
 
 class RoundedDepthwiseConv2D(layers.DepthwiseConv2D):
     """The same, for kernels (rows, columns, channels, 1)."""
 
+    kernel_axes = (0, 1, 3)
+
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        kernel = _rounded(self.kernel, (0, 1, 3))
+        kernel = _rounded(self.kernel, self.kernel_axes)
         x = ops.depthwise_conv(inputs, kernel, self.strides, self.padding)
         return x + self.bias
 
 
-def _rounded(kernel: keras.KerasTensor, axes: tuple[int, ...]) -> keras.KerasTensor:
+def _nearest(kernel: keras.KerasTensor, axes: tuple[int, ...]) -> keras.KerasTensor:
     step = ops.maximum(ops.max(ops.abs(kernel), axis=axes, keepdims=True), 1e-9) / LEVELS
-    return kernel + ops.stop_gradient(ops.round(kernel / step) * step - kernel)
+    return ops.round(kernel / step) * step
+
+
+def _rounded(kernel: keras.KerasTensor, axes: tuple[int, ...]) -> keras.KerasTensor:
+    return kernel + ops.stop_gradient(_nearest(kernel, axes) - kernel)
 
 
 def round_kernels(net: keras.Model, rounded: keras.Model) -> None:
     """Round the kernels in `net` of all layers that are rounded ones in the network it is from."""
     for layer in rounded.layers:
         if isinstance(layer, RoundedConv2D | RoundedDepthwiseConv2D):
-            axes = (0, 1, 2) if isinstance(layer, RoundedConv2D) else (0, 1, 3)
             kernel, bias = layer.get_weights()
-            step = np.maximum(np.abs(kernel).max(axis=axes, keepdims=True), 1e-9) / LEVELS
-            net.get_layer(layer.name).set_weights([np.round(kernel / step) * step, bias])
+            net.get_layer(layer.name).set_weights([_nearest(kernel, layer.kernel_axes), bias])

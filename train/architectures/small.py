@@ -43,10 +43,9 @@ def _conv_norm(
 
 # (width, strides) of the depthwise separable convolutions of MobileNet (Howard et al. 2017)
 MOBILENET_BLOCKS = (
-    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
-    *[(512, 1)] * 5,
-    *((1024, 2), (1024, 1)),
-)
+    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5,
+    (1024, 2), (1024, 1),
+)  # fmt: skip
 RGB_MEANS = (123.68, 116.779, 103.939)  # that the weights of `pretrained` were trained with
 
 
