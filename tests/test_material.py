@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 import pytest
-from faces_data import write_h5
+from faces_data import PROVENANCE, write_h5
 
 from livecam.errors import LivecamError
 from train import fit
@@ -97,20 +97,19 @@ def test_pictures_that_are_enlarged_are_said(
 @pytest.mark.parametrize(
     ("known", "message"),
     [
-        ({"crop_px": 128}, ""),
-        ({}, ""),  # a run of an older version
+        ({}, ""),
         (
             {"crop_px": 64},
             "in crops of another size, 128 px; expected a file made with --crop-px 64",
         ),
-        ({"crop_px": 128, "data_hash": "other"}, "not the faces of this run: their hash is 0000"),
+        ({"data_hash": "other"}, "not the faces of this run: their hash is 0000"),
     ],
 )
 def test_a_run_goes_on_with_the_pictures_it_began_with(
     data: Path, tmp_path: Path, known: dict[str, Any], message: str
 ) -> None:
     run, recipe = RunFolder(tmp_path / "run"), Recipe(batch=4)
-    run.begin(recipe, **{"data_hash": "0" * 16, **known})
+    run.begin(recipe, **{**PROVENANCE, **known})
     with pytest.raises(LivecamError, match=message) if message else contextlib.nullcontext():
         gathered(recipe, data, run, resume=True)
 
@@ -137,7 +136,7 @@ def test_a_run_that_begins_with_one_of_other_faces_says_so(
         before.path.mkdir()
         (before.path / "age_gender.yaml").write_text(f"data_hash: {known}\n")
     elif known is not None:
-        before.begin(Recipe(), data_hash=known)
+        before.begin(Recipe(), **{**PROVENANCE, "data_hash": known})
     recipe = Recipe(**{key: value(before.path)})
     _warn_of_other_faces(recipe, "same")
     said = capsys.readouterr().err

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from faces_data import bells, write_h5
+from faces_data import PROVENANCE, bells, write_h5
 from matplotlib.text import Text
 
 from livecam.ages import CENTRAL_RANGE, SCHEMES
@@ -327,7 +327,7 @@ def test_names_that_begin_with_a_dash_are_no_options(
         h5["dataset"][:9], h5["split"][:9] = "-mine", faces.DEV
     monkeypatch.chdir(data.parent)
     run = RunFolder(Path("-run"))
-    run.begin(Recipe(datasets=("-mine",)), data_hash="0" * 16)
+    run.begin(Recipe(datasets=("-mine",)), **PROVENANCE)
     evaluate.evaluate_run(data, run)
     scores = json.loads(run.scores.read_text())
     assert (scores["model"], scores["datasets"]) == ("age_gender.keras", ["-mine"])
@@ -343,7 +343,7 @@ def test_the_report_of_a_run_of_classes_begins_with_them(
     run = RunFolder(tmp_path / "run")
     chosen = "Its epoch was chosen by these faces"
     for target in ("years", "actors-3"):
-        run.begin(Recipe(target=target), data_hash="0" * 16)
+        run.begin(Recipe(target=target), **PROVENANCE)
         evaluate.evaluate_run(data, run)
         page = run.report.read_text()
         assert (f"trained for {target}. {chosen}" in page) == (target == "years")
@@ -513,14 +513,12 @@ def _run(
     folder: Path,
     data_hash: str = "a",
     seconds: tuple[int, ...] = (10, 20),
-    dev_faces: dict[str, int] | None = None,
+    dev_faces: dict[str, int] = PROVENANCE["dev_faces"],
     **recipe: object,
 ) -> str:
     folder.mkdir()
-    record: dict[str, object] = {"recipe": {"epochs": 2, "batch": 8, **recipe}}
-    record["data_hash"] = data_hash
-    if dev_faces is not None:
-        record["dev_faces"] = dev_faces
+    record = {"recipe": {"epochs": 2, "batch": 8, **recipe}, **PROVENANCE}
+    record |= {"data_hash": data_hash, "dev_faces": dev_faces}
     (folder / "recipe.json").write_text(json.dumps(record))
     lines = ["epoch,loss,dev_mae,dev_gender_accuracy,seconds,more"]
     lines += [f"{i + 1},5.{i},{6 - i}.5,0.9{i},{s},1" for i, s in enumerate(seconds)]
@@ -598,15 +596,12 @@ MINE, BOTH = {"mine": 9}, {"mine": 9, "utkface": 5}
 @pytest.mark.parametrize(
     ("first", "second", "row"),
     [
-        ({"datasets": ["mine"]}, {}, "| mine | all data sets |"),
-        ({"datasets": ["mine"]}, {"dev_faces": BOTH}, "| mine | all data sets |"),
         (
             {"datasets": ["mine"], "dev_faces": MINE},
             {"dev_faces": BOTH},
             "| 9 of mine | 9 of mine, 5 of utkface |",
         ),
         ({"datasets": ["mine"], "dev_faces": MINE}, {"dev_faces": MINE}, ""),  # there are no others
-        ({}, {}, ""),
     ],
 )
 def test_compare_warns_of_different_judges(
@@ -684,7 +679,7 @@ def test_compare_shows_no_number_as_a_dash(
         (["young"], 1, "young: no epoch has ended"),
         (["odd"], 1, "lacks the column dev_mae"),
         (["torn"], 1, "log.csv: not a run's log: float() "),
-        (["bare"], 1, "recipe.json: not a run's recipe (no key 'recipe')"),
+        (["bare"], 1, "recipe.json: not the record of a run (no 'recipe')"),
         (["good", "good"], 2, "expected different runs"),
         (["good", "-o", "x.pdf"], 2, "ends in .html or .png"),
         (["none", "-o", "none/x.html"], 1, "there is no folder none"),

@@ -40,7 +40,7 @@ COLUMNS = ("epoch", *PANELS, "seconds")
 @dataclass(frozen=True)
 class Run:
     """What a run's folder says: `log` is column -> (epochs,); `dev_faces`, data set -> faces by
-    which the run was judged, and `scores` may be empty."""
+    which the run was judged; `scores` may be empty."""
 
     name: str
     recipe: dict[str, Any]
@@ -117,8 +117,8 @@ def read_run(folder: Path) -> Run:
     return Run(
         str(folder),
         record["recipe"],
-        str(record.get("data_hash", "unknown")),
-        record.get("dev_faces", {}),  # older runs did not keep it
+        record["data_hash"],
+        record["dev_faces"],
         _columns(files),
         read_json(files.scores) if files.scores.exists() else {},
     )
@@ -152,15 +152,9 @@ def warnings(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
 
 
 def _judges(runs: Sequence[Run]) -> list[str]:
-    """The dev faces of each run: how many of which data sets; of which ones, where a run is of an
-    older version and does not know how many."""
-    if all(entry.dev_faces for entry in runs):
-        return [
-            ", ".join(f"{n} of {name}" for name, n in sorted(entry.dev_faces.items()))
-            for entry in runs
-        ]
+    """The dev faces of each run: how many of which data sets."""
     return [
-        ", ".join(sorted(entry.recipe.get("datasets", ()))) or "all data sets" for entry in runs
+        ", ".join(f"{n} of {name}" for name, n in sorted(entry.dev_faces.items())) for entry in runs
     ]
 
 

@@ -396,10 +396,8 @@ def _resume(net: keras.Model, run: RunFolder) -> int:
         net.load_weights(run.last)
         with h5py.File(run.last) as h5:
             epochs = int(h5.attrs["epochs"])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         why = " ".join(str(error).split())[:200]
         raise LivecamError(f"{run.last}: not a checkpoint of this recipe ({why})") from error
-    except KeyError as error:
-        raise LivecamError(f"{run.last}: of an older livecam; start the run anew") from error
     run.keep(epochs)
     return epochs

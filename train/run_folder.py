@@ -19,6 +19,7 @@ from train.faces import FaceSet
 from train.recipe import YEARS_TARGET, Recipe, as_record, from_record, scheme_of
 
 MODEL = "age_gender.keras"
+RECORD = {"recipe": dict, "data_hash": str, "crop_px": int, "dev_faces": dict}  # what it must have
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,14 @@ class RunFolder:
     def record(self) -> dict[str, Any]:
         """What `begin` wrote. Raises LivecamError if the folder is no run."""
         record = self.record_values()
-        if "data_hash" not in record:
-            raise LivecamError(f"{self.record_file}: not a run's recipe (no key 'data_hash')")
-        recipe = from_record(record["recipe"], str(self.record_file))
-        return {**record, "recipe": recipe, "data_hash": str(record["data_hash"])}
+        return {**record, "recipe": from_record(record["recipe"], str(self.record_file))}
 
     def record_values(self) -> dict[str, Any]:
         """The same, with the recipe as plain values, which may be those of another version."""
         record = read_json(self.record_file)
-        if not isinstance(record.get("recipe"), dict):
-            raise LivecamError(f"{self.record_file}: not a run's recipe (no key 'recipe')")
+        for key, kind in RECORD.items():
+            if not isinstance(record.get(key), kind):
+                raise LivecamError(f"{self.record_file}: not the record of a run (no {key!r})")
         return record
 
     def scheme(self) -> AgeScheme | None:
@@ -108,11 +107,10 @@ class RunFolder:
                 f"{known}"
             )
         # the hash is of the pictures that crops are made of, not of the crops
-        known_px = record.get("crop_px", faces.crop_px)  # older runs did not keep it
-        if known_px != faces.crop_px:
+        if record["crop_px"] != faces.crop_px:
             raise LivecamError(
                 f"{data}: the faces of this run in crops of another size, {faces.crop_px} px; "
-                f"expected a file made with --crop-px {known_px}"
+                f"expected a file made with --crop-px {record['crop_px']}"
             )
 
     def log(self) -> list[dict[str, float]]:

@@ -88,7 +88,7 @@ GROUPINGS = (("age", "by_age"), ("gender", "by_gender"), ("ethnicity", "by_ethni
 
 
 def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    target = scores.get("target", "")  # scores of older versions have none
+    target = scores.get("target", "")  # of a run
     if target in scores["schemes"]:
         yield _target_row(target, scores["schemes"][target])
     constant = scores["constant"]
