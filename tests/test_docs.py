@@ -54,6 +54,13 @@ def test_every_file_that_the_documents_name_is_there() -> None:
             assert ((ROOT / name).parent / target).exists(), f"{name} names {target}"
 
 
+def test_readme_says_where_every_module_is() -> None:
+    files = [*(ROOT / "livecam").rglob("[a-z]*.py")]
+    assert files
+    for file in files:
+        assert f"`{file.stem}`" in README, file
+
+
 def test_readme_names_every_command_and_only_flags_that_exist() -> None:
     known = _help() + "".join(_help(command) for command in COMMANDS)
     for command in COMMANDS:

@@ -19,6 +19,7 @@ from typing import IO, cast
 import keras
 import numpy as np
 
+from livecam.config import home
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from livecam.files import PartialFile
@@ -84,7 +85,7 @@ def read_tfjs(manifest: Path, numbers: Path) -> dict[str, np.ndarray]:
 
 def weights_folder() -> Path:
     """Where the files are: in the user's cache, fetched if they are not there yet."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache")
     folder = cache / "livecam" / "faceres-deep"
     if not all((folder / name).is_file() for name in MEMBERS):
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,10 +24,11 @@ from livecam.errors import LivecamError, UsageError
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 # OpenCV reads these when it opens its first camera. V4L2 would wait 10 s for a picture that does
-# not come, and nobody could close it meanwhile; FFmpeg counts the cameras in an order of its own
+# not come, and nobody could close it meanwhile
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
 # on macOS OpenCV asks for permission in the main thread only; the system itself asks in any
 os.environ.setdefault("OPENCV_AVFOUNDATION_SKIP_AUTH", "1")
+# FFmpeg counts the cameras in an order of its own
 os.environ.setdefault("OPENCV_VIDEOIO_PRIORITY_FFMPEG", "0")
 
 DEV = Path("/dev")
