@@ -30,6 +30,7 @@ class Audience:
         self.config = config
         self.counted = 0
         self._going_on: list[_GoingOn] = []
+        self._newest_id = 0  # of the tracks so far: ids are given in order
         self._numbers = itertools.count(1)
 
     def __call__(self, time_s: float, faces: Sequence[TrackedFace]) -> list[Visit]:
@@ -40,9 +41,12 @@ class Audience:
         for face in seen:
             visit = by_track.get(face.track_id) or self._rejoin(time_s, face, out_of_sight)
             if visit is None:
-                visit = _GoingOn(time_s, time_s, face, face)
+                # a new track was there before it was confirmed
+                is_new = face.track_id > self._newest_id
+                visit = _GoingOn(time_s - face.known_s * is_new, time_s, face, face)
                 self._going_on.append(visit)
             visit.see(time_s, face)
+        self._newest_id = max(self._newest_id, *ids, 0)
         tracked = {face.track_id for face in faces}  # hidden for a moment, or not: still there
         over = [
             each

@@ -102,7 +102,8 @@ class TrackedFace:
     `age` is the median of `age_probs`, `age_low`..`age_high` its 80 % range: whole years, both
     inclusive.
     `coasting_s` is 0 when the box was measured in this frame, else how long it is predicted.
-    `samples` counts the classifications behind the age fields.
+    `samples` counts the classifications behind the age fields. `known_s` is the time since its
+    first box, when it was not confirmed yet.
     """
 
     track_id: int
@@ -117,6 +118,7 @@ class TrackedFace:
     female_prob: float
     samples: int
     coasting_s: float = 0.0
+    known_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

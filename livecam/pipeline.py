@@ -21,16 +21,19 @@ from livecam.tracker import Tracker
 
 SAME_IOU = 0.9  # of a face and the track that has just been measured by it
 CALM_AFTER_S = 1.0  # without a face that comes or is lost
+HAIR = 1e-3  # of a frame: what differences of times may lack
+FULL_RATE = 25.0  # frames a second: each of a slower source counts for those missing before it
 
 
 class Pipeline:
     """Callable: a frame -> the confirmed tracks in it. One source, frames in order of time.
 
-    Full detections come every `detect_every` frames, and at least `calm_every_s` apart while no
-    face comes or is lost. Between them the detector only refines the boxes that the tracker
-    predicts. While it `searches_all`, every frame has one. `min_face_px`: of the smallest face
-    looked for, where that is not the detector's. What a frame gets depends on frames alone, never
-    on a clock: the same clip gives the same tracks.
+    Full detections come every `detect_every` frames (of a slow source as often in time as of one
+    with 25 frames a second), and at least `calm_every_s` apart while no face comes or is lost.
+    Between them the detector only refines the boxes that the tracker predicts. While it
+    `searches_all`, every frame has one. `min_face_px`: of the smallest face looked for, where that
+    is not the detector's. What a frame gets depends on frames alone, never on a clock: the same
+    clip gives the same tracks.
     """
 
     def __init__(
@@ -49,7 +52,8 @@ class Pipeline:
         self.min_face_px: float | None = None
         self._watch = watch or Stopwatch()
         self.is_searched = False  # whether all of the last frame was
-        self._since_full = self._since_cut = 0  # frames
+        self._since_full, self._since_cut = 0.0, 0  # frames
+        self._before = (0, 0.0)  # index and time of the last frame
         self._searched_s = -math.inf
         self._scenes = Scenes()
         self._is_elsewhere = False  # since a cut, until a face there is sure
@@ -94,7 +98,7 @@ class Pipeline:
         in it are confirmed; else only where faces should be, and around those that are not there.
         A known face may be less sure than a new one: it is followed while it turns away."""
         least = min(self.tracker.birth_confidence, self.tracker.config.keep_confidence)
-        self._since_full += 1
+        self._since_full += self._counts_for(frame)
         self._since_cut = 0 if is_cut else self._since_cut + 1
         is_new = self._since_cut < self.tracker.config.confirm_after
         if not is_new and not self._is_due(frame.time_s):
@@ -109,15 +113,22 @@ class Pipeline:
                 with self._watch("search near"):
                     faces = self.detector.search_near(frame.bgr, missed, faces, least)
             return faces
-        self.is_searched, self._since_full, self._searched_s = True, 0, frame.time_s
+        self.is_searched, self._since_full, self._searched_s = True, 0.0, frame.time_s
         with self._watch("detect"):
             return self.detector.find(frame.bgr, least, self.min_face_px)
+
+    def _counts_for(self, frame: Frame) -> float:
+        """For how many frames: whoever walks past a slow source is in few of its frames. Frames
+        that were dropped do not make a source slow."""
+        (index, time_s), self._before = self._before, (frame.index, frame.time_s)
+        return max(1.0, FULL_RATE * (frame.time_s - time_s) / max(frame.index - index, 1))
 
     def _is_due(self, time_s: float) -> bool:
         """Whether all of the frame is to be searched, though nothing in it asks for that."""
         is_calm = self.detect_every > 1 and time_s - self.tracker.changed_s > CALM_AFTER_S
         is_soon = is_calm and 0 < time_s - self._searched_s < self.calm_every_s
-        return self.searches_all or (self._since_full >= self.detect_every and not is_soon)
+        is_due = self._since_full >= self.detect_every - HAIR
+        return self.searches_all or (is_due and not is_soon)
 
 
 class Models:

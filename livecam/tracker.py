@@ -161,6 +161,7 @@ class Tracker:
                 if len(track.strange) < STRANGERS_AFTER:
                     continue
                 track.track_id, track.views, track.bin = next(self._ids), _Views(), _StickyBin()
+                track.first_s = track.strange[0].time_s
                 believed = track.strange
             track.strange = []
             for each in believed:
@@ -191,6 +192,7 @@ class Tracker:
                     female_prob=track.views.female_prob,
                     samples=track.views.samples,
                     coasting_s=time_s - track.seen_s if track.misses else 0.0,
+                    known_s=time_s - track.first_s,
                 )
             )
         return sorted(faces, key=lambda face: face.track_id)
@@ -302,6 +304,7 @@ class _Track:
     xyxy: Array
     landmarks: Array
     confidence: float
+    first_s: float
     seen_s: float
     velocity: Array = field(default_factory=lambda: np.zeros(2, np.float32))  # px/s
     hits: int = 1
@@ -313,7 +316,8 @@ class _Track:
 
     @classmethod
     def born(cls, time_s: float, faces: Faces, row: int) -> _Track:
-        return cls(faces.xyxy[row], faces.landmarks[row], float(faces.confidence[row]), time_s)
+        confidence = float(faces.confidence[row])
+        return cls(faces.xyxy[row], faces.landmarks[row], confidence, time_s, time_s)
 
     def predicted(self, time_s: float) -> Array:
         """The box moved on at its velocity, which fades: whoever is hidden for a second has not

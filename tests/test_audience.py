@@ -45,6 +45,22 @@ def test_a_visit_goes_from_entry_to_exit() -> None:
     assert np.array_equal(visit.age_probs, aged(30))
 
 
+def test_a_visit_begins_before_its_track_is_confirmed() -> None:
+    audience = Audience(CONFIG)
+    for time_s, known_s in ((0.5, 0.4), (1.2, 1.1)):
+        found = audience(time_s, [person(1, known_s=known_s)])
+    assert [(visit.begin_s, visit.end_s) for visit in found] == [(pytest.approx(0.1), 1.2)]
+
+
+def test_a_visit_does_not_begin_before_the_one_of_its_track_that_has_ended() -> None:
+    audience = Audience(CONFIG)
+    audience(2.0, [person(1, known_s=0.4)])
+    assert [visit.begin_s for visit in (*audience(4.0, [person(1, known_s=2.4)]),)] == [1.6]
+    audience.leave()
+    audience(5.0, [person(1, known_s=3.4)])
+    assert [visit.begin_s for visit in audience(7.0, [person(1, known_s=5.4)])] == [5.0]
+
+
 def test_who_is_seen_for_a_moment_does_not_count() -> None:
     assert visits((1, 1.9, person(1))) == {}
 

@@ -410,6 +410,12 @@ def lost_after(*pictures: np.ndarray) -> Iterator[np.ndarray]:
 # Cameras that repeat their picture, or give none
 
 
+def is_frozen(capture: Capture) -> bool:
+    """The newest picture."""
+    shot = capture.take_newest(1.0)
+    return shot is not None and shot.is_frozen
+
+
 def test_a_frozen_camera_is_opened_again_once_until_its_picture_changes(
     readers: Readers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -426,10 +432,12 @@ def test_a_frozen_camera_is_opened_again_once_until_its_picture_changes(
     with capturing(readers, *fakes) as capture:
         until(lambda: note(capture, reasons) or len(readers.opened) == 2, "opened again")
         until(lambda: capture.frozen_s(time.perf_counter()) > 0.2, "frozen again")
+        until(lambda: is_frozen(capture), "a frozen picture")
         assert len(readers.opened) == 2
         assert capture.state.phase == "live"
         is_still.clear()
         until(lambda: capture.same_since_s is None, "a new picture")
+        until(lambda: not is_frozen(capture), "a new picture")
         assert capture.frozen_s(time.perf_counter() + 100) == 0
         is_still.set()
         until(lambda: note(capture, reasons) or len(readers.opened) == 3, "opened once more")
@@ -827,6 +835,7 @@ def test_a_rate_is_of_the_source(readers: Readers) -> None:
 def test_what_is_said_of_a_source() -> None:
     said: list[str] = []
     capture = SimpleNamespace(source=CAMERA, detail="", state=State("opening", 0.0))
+    capture.frozen_s = lambda now_s: 0.0
     tell = Teller(capture, said.append)  # type: ignore[arg-type]
     lost = "camera 0: lost: it is gone; opening it again until it is back"
     for state, detail, source, news in [
@@ -843,6 +852,12 @@ def test_what_is_said_of_a_source() -> None:
         capture.state, capture.detail, capture.source = state, detail, LiveSource.camera(source)
         said.clear()
         tell()
+        tell()
+        assert said == news
+    still = "camera 2: the same picture for 0:05: is the camera still connected?"
+    for frozen_s, news in [(5.0, [still]), (6.0, []), (0.0, []), (5.0, [still])]:
+        capture.frozen_s = lambda now_s, for_s=frozen_s: for_s
+        said.clear()
         tell()
         assert said == news
 

@@ -72,6 +72,24 @@ def test_full_detections_come_at_first_and_every_so_many_frames(
     assert [i for i, what in enumerate(detector.asked) if what == "find"] == finds
 
 
+@pytest.mark.parametrize(
+    ("fps", "step", "finds"),
+    [
+        (60, 1, [0, 1, 2, 7, 12]),
+        (25, 1, [0, 1, 2, 7, 12]),
+        (10, 1, [0, 1, 2, 4, 6, 8, 10, 12]),
+        (5, 1, [*range(13)]),
+        (30, 6, [0, 1, 2, 7, 12]),  # the labels are slow, not the source
+    ],
+)
+def test_a_slow_source_is_searched_as_often_in_time(fps: int, step: int, finds: list[int]) -> None:
+    detector = Calls()
+    line = _line(detector, 5)
+    for i in range(13):
+        line(Frame(i * step, i * step / fps, np.full((120, 160, 3), 90, np.uint8)))
+    assert [i for i, what in enumerate(detector.asked) if what == "find"] == finds
+
+
 def _searched(line: Pipeline, n: int) -> list[int]:
     """The frames of a still scene that are searched."""
     searched = []

@@ -105,6 +105,18 @@ def test_any_content_is_a_usable_state(
     assert state.is_greeted in (True, False)
 
 
+def test_where_the_system_knows_no_folder_of_the_user_none_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", unknown)
+    SavedState(is_greeted=True).save(state_file({}))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_in_the_way_is_a_first_start(tmp_path: Path) -> None:
     (tmp_path / "state.json").mkdir()
     SavedState((1, 2), True).save(tmp_path / "state.json")

@@ -452,6 +452,8 @@ def test_who_takes_the_place_of_another_gets_a_new_id_and_another_age() -> None:
     assert (after.track_id, after.age_bin) == (2, "0-12")
     wrong = [faces for faces in shown[75:] if faces[0].track_id == 1]
     assert 12 < len(wrong) <= 25  # three answers, at four a second
+    assert before.known_s == pytest.approx(74 / 25)  # since its first box, not its confirmation
+    assert after.known_s == pytest.approx(149 / 25 - 3, abs=0.25)  # since the first strange answer
     assert {face.age_bin for (face,) in wrong} == {"65+"}
     assert after.age == pytest.approx(12, abs=0.1)
 

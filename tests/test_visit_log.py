@@ -33,10 +33,17 @@ def log(tmp_path: Path) -> Iterator[VisitLog]:
         yield log
 
 
-def see(log: VisitLog, *times_s: float, track: int = 1, source: LiveSource = CAMERA) -> None:
+def see(
+    log: VisitLog,
+    *times_s: float,
+    track: int = 1,
+    source: LiveSource = CAMERA,
+    is_frozen: bool = False,
+) -> None:
     bgr = np.zeros((120, 160, 3), np.uint8)
     for time_s in times_s:
-        shot = Shot(Frame(round(30 * time_s), time_s, bgr), time.perf_counter(), source)
+        frame = Frame(round(30 * time_s), time_s, bgr)
+        shot = Shot(frame, time.perf_counter(), source, is_frozen)
         seen = [face((10, 10, 60, 70), track)] if track else []
         log(Labels(shot, seen, NOBODY, is_searched=True))
 
@@ -80,6 +87,15 @@ def test_a_visit_is_in_the_file_while_it_goes_on(log: VisitLog) -> None:
     see(log, 0.0, 0.5, 1.0, 1.5)
     ((begin_s, end_s),) = kept(log)
     assert begin_s == 0.0 and 1.0 <= end_s <= 1.5
+
+
+def test_a_picture_that_stands_still_is_no_visitor_and_is_watched(log: VisitLog) -> None:
+    see(log, 0.0, 1.0, 2.0)
+    see(log, *range(3, 40), is_frozen=True)
+    assert kept(log) == [(0.0, 2.0)]
+    assert store.last_watched(log.path)["camera 0"] - BEGAN >= 30
+    see(log, 40.0, 42.0)
+    assert kept(log) == [(0.0, 2.0), (40.0, 42.0)]
 
 
 def test_the_file_is_told_now_and_then_that_somebody_looks(log: VisitLog) -> None:

@@ -19,6 +19,7 @@ from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError
 from livecam.live.cameras import next_after
 from livecam.live.readers import LiveSource, Reader, open_reader
+from livecam.wording import clock_time
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 10.0  # the wait doubles with every attempt
 RATE_OVER_S = 2.0
@@ -33,11 +34,12 @@ Phase = Literal["opening", "live", "lost", "failed", "ended"]
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
     """A frame with the moment it was taken (`time.perf_counter`: the other clocks of Windows move
-    in steps of half a frame) and where it comes from."""
+    in steps of half a frame), where it comes from, and whether that repeats one picture."""
 
     frame: Frame
     taken_s: float
     source: LiveSource
+    is_frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,8 @@ class Capture:
         with self._news:
             if self._shot is not None and not self.is_paused:
                 self.dropped += 1
-            self._shot = Shot(Frame(self.captured, time_s, bgr), now_s, self.source)
+            frame, is_frozen = Frame(self.captured, time_s, bgr), self.frozen_s(now_s) > 0
+            self._shot = Shot(frame, now_s, self.source, is_frozen)
             self.captured += 1
             self._news.notify_all()
         self.rate.count(now_s)
@@ -327,8 +330,10 @@ class Teller:
     def __init__(self, capture: Capture, say: Callable[[str], None]) -> None:
         self._capture, self._say = capture, say
         self._told = ("opening", capture.source.name)
+        self._told_frozen = False
 
     def __call__(self) -> None:
+        self._tell_frozen()
         state, name = self._capture.state, self._capture.source.name
         if state.phase == "opening" or (state.phase, name) == self._told:
             return
@@ -337,3 +342,14 @@ class Teller:
             self._say(f"{name}: {self._capture.detail}")
         elif state.phase == "lost":
             self._say(f"{name}: lost: {state.why}; opening it again until it is back")
+
+    def _tell_frozen(self) -> None:
+        frozen_s = self._capture.frozen_s(time.perf_counter())
+        if frozen_s and not self._told_frozen:
+            self._say(f"{self._capture.source.name}: {frozen(frozen_s)}")
+        self._told_frozen = frozen_s > 0
+
+
+def frozen(for_s: float) -> str:
+    """What is said of a camera that repeats one picture."""
+    return f"the same picture for {clock_time(for_s)}: is the camera still connected?"

@@ -34,7 +34,9 @@ class SavedState:
             return cls()
 
     def save(self, path: Path) -> None:
-        """As well as it can: nothing depends on it."""
+        """As well as it can: nothing depends on it. Not where the system knows no user's folder."""
+        if not path.is_absolute():
+            return
         tree = {"window_wh": self.window_wh, "is_greeted": self.is_greeted}
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)

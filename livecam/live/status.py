@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from livecam.datatypes import TrackedFace
-from livecam.live.capture import Capture
+from livecam.live.capture import Capture, frozen
 from livecam.live.labeller import Labeller, Line
 from livecam.live.outputs import LATENCY, Outputs
 from livecam.stopwatch import Stopwatch
@@ -81,7 +81,7 @@ class Status:
             return "paused \N{EN DASH} space resumes"
         frozen_s = self.capture.frozen_s(now_s)
         if frozen_s:
-            return f"the same picture for {clock_time(frozen_s)}: is the camera still connected?"
+            return frozen(frozen_s)
         return ""
 
     def _advice(self) -> str:

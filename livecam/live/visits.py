@@ -68,7 +68,9 @@ class VisitLog:
         if self._epoch is None or not self._is_dated:
             self._set_clock(labels.shot)
         self._time_s = labels.shot.frame.time_s
-        self._keep(self._audience(self._time_s, labels.faces))
+        # a picture that stands still for long shows nobody who is there now
+        faces = [] if labels.shot.is_frozen else labels.faces
+        self._keep(self._audience(self._time_s, faces))
         is_due = self._time_s - self._told_s >= WATCHED_EVERY_S
         may_try = self._time_s - self._failed_s >= AGAIN_S
         if (is_due or self._unsaved) and may_try:
