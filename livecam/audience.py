@@ -15,7 +15,7 @@ from livecam.geometry import distance_matrix
 
 SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
 REACH = 3.0  # face sizes that somebody may have moved while out of sight
-LEAST_LIKENESS = 0.5  # of the two answers about age and gender, 0 to 1
+LEAST_LIKENESS = 0.75  # of the two answers about age and gender, 0 to 1
 
 
 class Audience:

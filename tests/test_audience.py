@@ -92,6 +92,7 @@ def test_a_track_is_one_visitor_however_short_the_time_out_of_sight() -> None:
         (person(2), 6.5),  # later
         (person(2, left=500), 5),  # somewhere else
         (person(2, age=60), 5),  # older
+        (person(2, age=39), 5),  # a little older
         (person(2, female_prob=0.02), 5),  # of another gender
         (face((0, 0, 400, 400), 2, age_probs=aged(30)), 5),  # much nearer
     ],
@@ -102,7 +103,7 @@ def test_somebody_else_is_another_visitor(second: TrackedFace, begin_s: float) -
 
 @pytest.mark.parametrize(
     ("before", "after", "visitors"),
-    [(0.5, 0.5, 1), (0.03, 0.03, 1), (0.9, 0.1, 1), (0.03, 0.97, 2), (0.97, 0.03, 2)],
+    [(0.5, 0.5, 1), (0.03, 0.03, 1), (0.8, 0.2, 1), (0.1, 0.9, 2), (0.97, 0.03, 2)],
 )
 def test_an_unclear_gender_is_no_reason_to_count_twice(
     before: float, after: float, visitors: int
