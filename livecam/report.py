@@ -48,11 +48,11 @@ class Report:
 def report(visits: Visits, scheme: AgeScheme, by: str | None = None, gender: bool = True) -> Report:
     """`by`: hour, day, or None for what fits. Hours and days are those of this computer's clock.
     Without `gender` none is told, whether it was kept or not."""
-    spans = [*visits.watched.tolist(), *zip(visits.begin[:1], visits.begin[-1:], strict=True)]
-    begin, end = min((a for a, _ in spans), default=0.0), max((b for _, b in spans), default=0.0)
+    begins, ends = _busy(visits)
+    begin, end = (begins[0], ends[-1]) if len(begins) else (0.0, 0.0)
     if by is None:
         # where nothing is, no day is asked for: Windows does not know when that of 1970 began
-        days = {_start(moment, "day") for moment in (begin, max(begin, end - 1e-3)) if spans}
+        days = {_start(moment, "day") for moment in (begin, max(begin, end - 1e-3)) if len(begins)}
         by = "hour" if len(days) <= 1 else "day"
     prior = scheme.bin_probs(visits.age_prior)[visits.prior_of]
     shares, errors = counts(scheme.bin_probs(visits.age_probs), prior)
@@ -78,7 +78,7 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None, gender: boo
             dwell_s=float(np.median(dwell_s)) if len(dwell_s) else np.nan,
         )
 
-    periods = [period(a, b) for a, b in _stretches(begin, end, by)] if spans else []
+    periods = [period(a, b) for a, b in _stretches(begins, ends, by)]
     periods = [each for each in periods if each.watched_s or each.visits]
     if periods:
         begin, end = periods[0].begin, periods[-1].end
@@ -98,14 +98,27 @@ def _start(moment: float, by: str) -> float:
     return (local.replace(hour=0) if by == "day" else local).timestamp()
 
 
-def _stretches(begin: float, end: float, by: str) -> Iterator[tuple[float, float]]:
-    """All hours or days from `begin` to `end`, that one included."""
-    here = _start(begin, by)
-    while here <= end:
+def _busy(visits: Visits) -> tuple[np.ndarray, np.ndarray]:
+    """Of all times in which a camera looked or somebody came: their beginnings in order, and until
+    when those up to each of them last."""
+    begins = np.append(visits.watched[:, 0], visits.begin)
+    ends = np.append(visits.watched[:, 1], visits.begin)
+    order = np.argsort(begins, kind="stable")
+    return begins[order], np.maximum.accumulate(ends[order])
+
+
+def _stretches(begins: np.ndarray, ends: np.ndarray, by: str) -> Iterator[tuple[float, float]]:
+    """The hours or days in which something is, of `_busy`."""
+    here = _start(begins[0], by) if len(begins) else np.inf
+    while here < np.inf:
         # a day may have 23 or 25 hours
         after = _start(here + 1.5 * STEPS[by], by)
         yield here, after
-        here = after
+        known = int(np.searchsorted(begins, after))
+        if ends[known - 1] >= after:
+            here = after
+        else:
+            here = _start(begins[known], by) if known < len(begins) else np.inf
 
 
 def _watched_until(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -128,6 +128,38 @@ def test_hours_in_which_nobody_looked_are_left_out(tmp_path: Path) -> None:
     assert [each.begin for each in periods] == [at("2026-05-31 09:00"), at("2026-05-31 15:00")]
 
 
+def test_a_clock_that_was_not_set_once_costs_no_time(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.db", ("1970-01-01 01:00", 10, 30), hours=2.5)
+    made(path, ("2026-05-31 09:10", 10, 30), hours=1.5)
+    with mock.patch.object(report, "_start", wraps=report._start) as start:
+        periods = report.report(everything(path), MARKETING, "hour").periods
+    assert start.call_count < 20
+    assert [each.begin for each in periods] == [
+        *(3600 * i for i in range(3)), at("2026-05-31 09:00"), at("2026-05-31 10:00"),
+    ]  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 30)), max_size=5),
+    st.lists(st.integers(0, 300), max_size=5),
+)
+def test_every_hour_in_which_something_is_has_a_row(
+    spans: list[tuple[int, int]], visits: list[int]
+) -> None:
+    begin = at("2026-10-24 00:00")  # clocks are put back in the night after
+    watched = np.array(sorted((a, a + n) for a, n in spans), float).reshape(-1, 2)
+    begins = begin + 600 * np.array(sorted(visits), float)
+    one = np.full((len(begins), 101), 1 / 101, np.float32)
+    kept = Visits(
+        begin=begins, end=begins + 5, age_probs=one, age_prior=one, prior_of=np.arange(len(one)),
+        female_prob=np.full(len(one), 0.5), watched=begin + 600 * watched,
+    )  # fmt: skip
+    busy = {t // 6 for a, n in spans for t in range(a, a + n)} | {t // 6 for t in visits}
+    periods = report.report(kept, MARKETING, "hour").periods
+    assert [(each.begin - begin) // 3600 for each in periods] == sorted(busy)
+    assert sum(each.visits for each in periods) == len(visits)
+
+
 def test_two_cameras_at_once_watch_no_longer_than_one(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     made(path, ("2026-05-31 09:00", 10, 30), hours=1)
