@@ -2,8 +2,8 @@
 
 Table `watched`, a row for each stretch of time that a source was looked at without a gap: `id`,
 `source`, `begin`, `end`, `age_prior` (101 little-endian float32, or NULL: what the model answers on
-average). Table `visits`: `run` (the id of the first stretch of its source in that run of the
-program, which names the source), `number` (from 1), `begin`, `end`,
+average). Table `visits`: `run` (the id of a stretch of its source in that run of the program, the
+first one as long as nobody deletes it), `number` (from 1), `begin`, `end`,
 `age`, `age_low`, `age_high`, `female_prob` (NULL without gender), `samples`, `age_probs` (as
 `age_prior`). Times are Unix seconds.
 """
@@ -15,7 +15,7 @@ import contextlib
 import os.path
 import sqlite3
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,13 @@ CREATE INDEX visits_begin ON visits (begin);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
+# not an id that visits refer to whose row somebody has deleted
+ADD = """
+INSERT INTO watched VALUES (
+    1 + (SELECT max(ifnull((SELECT max(id) FROM watched), 0),
+                    ifnull((SELECT max(run) FROM visits), 0))), ?, ?, ?, ?)
+"""
+EXTEND = "UPDATE watched SET end = ? WHERE id = ? AND source = ? AND begin = ?"
 # a visit keeps its beginning, and is as long as the frames' clock says: the computer's may have
 # been set since
 PUT = """
@@ -67,23 +74,19 @@ class BusyError(LivecamError):
 class VisitStore:
     """Adds the visits of one run to a file. A context manager.
 
-    Where there is none, it is made when something was watched: a run without a picture leaves
-    nothing. Everything is in the file as soon as it was put, whatever stops the program then.
-    Raises LivecamError if the file cannot be written, BusyError if another program holds it for
-    longer than `wait` says, UsageError if it is another program's.
+    What is seen is in the file as soon as it was saved, whatever stops the program then. Where
+    there is no file, it is made when something was seen: a run without a picture leaves nothing.
+    Raises LivecamError if the file cannot be written, BusyError if another program holds it:
+    nothing is lost, and can be saved later; UsageError if it is another program's.
     """
 
     def __init__(self, path: Path, age_prior: Array | None, gender: bool) -> None:
         self.path, self.age_prior, self.gender = path, age_prior, gender
-        self._source = ""  # what is looked at
-        self._run: int | None = None  # id of the first stretch of that source…
-        self._watched: int | None = None  # …and of that which goes on
-        self._seen = 0.0  # Unix time up to which that is so
+        self._stays: list[_Stay] = []  # the last one goes on, those before it are not saved yet
         self._db: sqlite3.Connection | None = None
-        self._wait_s = WAIT_S
         if os.path.exists(path):  # what is wrong with it is said at once
             with self._errors():
-                self._opened()
+                self._db = _connect(path, WAIT_S)
 
     def close(self) -> None:
         if self._db is not None:
@@ -96,50 +99,84 @@ class VisitStore:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def wait(self, seconds: float) -> None:
-        """For so long from now on, where another program holds the file."""
-        self._wait_s = seconds
-        if self._db is not None:
-            self._db.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+    @property
+    def has_visits(self) -> bool:
+        """To be saved."""
+        return any(stay.visits for stay in self._stays)
 
-    def watch(self, source: str, now: float) -> None:
-        """The source of this name was looked at, at this Unix time."""
+    def see(self, source: str, epoch: float, time_s: float, visits: Iterable[Visit] = ()) -> None:
+        """The source of this name was looked at, at `time_s` of the frames' clock, whose 0 s is the
+        Unix time `epoch`. These visits are new, or went on."""
         source = source.encode(errors="backslashreplace").decode()  # a file's may be no text
-        is_same = source == self._source and self._run is not None
-        is_on = is_same and 0 <= now - self._seen <= GAP_S
-        with self._errors(), self._opened() as db:
-            if is_on:
-                db.execute("UPDATE watched SET end = ? WHERE id = ?", (now, self._watched))
-            else:
-                row = db.execute(
-                    "INSERT INTO watched (source, begin, end, age_prior) VALUES (?, ?, ?, ?)",
-                    (source, now, now, _blob(self.age_prior)),
-                )
-                self._watched = row.lastrowid
-                self._run = self._run if is_same else self._watched
-        self._source, self._seen = source, now
-
-    def put(self, visits: Sequence[Visit], epoch: float) -> None:
-        """Add these, or what is new of them. `epoch`: Unix time at 0 s of the frames' clock."""
-        assert self._run is not None, "nothing was watched"
-        rows = [
-            (
-                self._run, visit.number, epoch + visit.begin_s, epoch + visit.end_s,
+        now = epoch + time_s
+        if not self._stays or self._stays[-1].source != source:
+            self._stays.append(_Stay(source, _Stretch(now)))
+        stay = self._stays[-1]
+        if 0 <= now - stay.stretches[-1].end <= GAP_S:
+            stay.stretches[-1].end = now
+        else:
+            stay.stretches.append(_Stretch(now))
+        for visit in visits:
+            stay.visits[visit.number] = (
+                visit.number, epoch + visit.begin_s, epoch + visit.end_s,
                 visit.age, visit.age_low, visit.age_high,
                 visit.female_prob if self.gender else None, visit.samples, _blob(visit.age_probs),
-            )
-            for visit in visits
-        ]  # fmt: skip
-        with self._errors(), self._opened() as db:
-            db.executemany(PUT, rows)
+            )  # fmt: skip
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._db is None:
-            self._db = _connect(self.path, self._wait_s)
-        return self._db
+    def save(self, wait_s: float = WAIT_S) -> None:
+        """`wait_s`: for another program that holds the file."""
+        if not self._stays:
+            return
+        with self._errors():
+            if self._db is None:
+                self._db = _connect(self.path, wait_s)
+            self._db.execute(f"PRAGMA busy_timeout = {round(1000 * wait_s)}")
+            with self._db as db:  # one transaction: each costs several waits for the disk
+                for stay in self._stays:
+                    stay.put(db, _blob(self.age_prior))
+        self._stays = self._stays[-1:]
+        self._stays[0].mark_saved()
 
     def _errors(self) -> contextlib.AbstractContextManager[None]:
         return _told(self.path, "cannot be written", _not_to_write)
+
+
+class _Stretch:
+    """Of time in which a source was looked at without a gap; Unix times. `id`: in the file."""
+
+    def __init__(self, now: float) -> None:
+        self.begin = self.end = self.saved = now
+        self.id = 0  # none yet
+
+
+class _Stay:
+    """At one source, until another is looked at. What is not in the file yet: `stretches`, of which
+    the last one goes on, and `visits` by number. `run`: the stretch that visits refer to."""
+
+    def __init__(self, source: str, first: _Stretch) -> None:
+        self.source, self.run, self.stretches = source, first, [first]
+        self.visits: dict[int, tuple[object, ...]] = {}
+
+    def put(self, db: sqlite3.Connection, age_prior: bytes | None) -> None:
+        """Somebody may have deleted any row meanwhile, and others may have got its id."""
+        for stretch in self.stretches:
+            if not self._extend(db, stretch):
+                stretch.begin = stretch.saved  # what was before stays deleted
+                row = (self.source, stretch.begin, stretch.end, age_prior)
+                stretch.id = db.execute(ADD, row).lastrowid or 0
+        if not self._extend(db, self.run):
+            self.run = self.stretches[-1]
+        db.executemany(PUT, ((self.run.id, *visit) for visit in self.visits.values()))
+
+    def _extend(self, db: sqlite3.Connection, stretch: _Stretch) -> bool:
+        """Whether its row is there."""
+        row = (stretch.end, stretch.id, self.source, stretch.begin)
+        return bool(db.execute(EXTEND, row).rowcount)
+
+    def mark_saved(self) -> None:
+        self.visits.clear()
+        self.stretches = self.stretches[-1:]
+        self.stretches[0].saved = self.stretches[0].end
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -164,6 +201,7 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
     """The visits that began between two Unix times, of all sources or of one. Raises
     LivecamError."""
     with _to_read(path) as db:
+        db.execute("BEGIN")  # all as of one moment: runs add to it, and somebody may delete
         watched = db.execute(
             "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
             "AND ifnull(?, source) = source ORDER BY begin",
@@ -181,7 +219,6 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
         for *four, blob in rows:
             numbers.extend(np.nan if number is None else number for number in four)
             probs += _distribution(path, blob)
-        # behind the visits: a run that begins meanwhile may have some of them
         runs = db.execute("SELECT id, age_prior FROM watched ORDER BY id").fetchall()
     run, begins, ends, female = np.frombuffer(numbers).reshape(-1, 4).T
     priors = b"".join(_distribution(path, blob) for _, blob in runs)

@@ -53,12 +53,13 @@ def made(
         VisitStore(path, None, gender) as kept,
     ):
         begin = at(visits[0][0])
-        for moment in (begin, begin + 3600 * hours):
-            kept.watch(camera, moment)
+        kept.see(camera, begin, 0.0)
         for number, (when, dwell_s, age) in enumerate(visits, 1):
             begin_s = at(when) - begin
             female = 0.75 if number % 2 else 0.25
-            kept.put([visit(number, begin_s, begin_s + dwell_s, age, female)], begin)
+            seen = visit(number, begin_s, begin_s + dwell_s, age, female)
+            kept.see(camera, begin, 3600 * hours, [seen])
+        kept.save()
     return path
 
 

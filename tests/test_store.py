@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import clips
@@ -19,7 +20,7 @@ from people import visit
 from livecam import store
 from livecam.datatypes import AGES, Visit
 from livecam.errors import LivecamError, UsageError
-from livecam.store import GAP_S, Visits, VisitStore
+from livecam.store import GAP_S, BusyError, Visits, VisitStore
 
 NOW = 1_795_000_000.0
 PRIOR = np.full(AGES, 1 / AGES, np.float32)
@@ -29,8 +30,8 @@ def added(
     path: Path, *visits: Visit, prior: np.ndarray | None = PRIOR, gender: bool = True
 ) -> None:
     with VisitStore(path, prior, gender) as kept:
-        kept.watch("camera 0", NOW)
-        kept.put(visits, NOW)
+        kept.see("camera 0", NOW, 0.0, visits)
+        kept.save()
 
 
 def everything(path: Path) -> Visits:
@@ -100,8 +101,8 @@ def test_an_age_that_was_changed_by_hand_is_told(tmp_path: Path) -> None:
 
 def test_everything_is_in_the_file_at_once(tmp_path: Path) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
-        kept.watch("camera 0", NOW)
-        kept.put([visit()], NOW)
+        kept.see("camera 0", NOW, 0.0, [visit()])
+        kept.save()
         assert len(everything(tmp_path / "a.db")) == 1  # as after a kill
 
 
@@ -123,9 +124,9 @@ def test_a_run_without_a_picture_leaves_what_another_has_added(tmp_path: Path) -
 
 def test_a_file_is_made_when_there_is_something_to_put_in_it(tmp_path: Path) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
-        kept.wait(0)
+        kept.see("camera 0", NOW, 0.0)
         assert list(tmp_path.iterdir()) == []
-        kept.watch("camera 0", NOW)
+        kept.save()
         assert len(store.last_watched(tmp_path / "a.db")) == 1
 
 
@@ -133,16 +134,20 @@ def test_a_file_is_made_when_there_is_something_to_put_in_it(tmp_path: Path) -> 
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.db")
     with VisitStore(path, PRIOR, True) as kept:
-        kept.watch(os.fsdecode(b"caf\xe9.mp4"), NOW)
-        kept.put([visit()], NOW)
+        kept.see(os.fsdecode(b"caf\xe9.mp4"), NOW, 0.0, [visit()])
+        kept.save()
     assert len(everything(path)) == 1
     assert list(store.last_watched(path)) == ["caf\\udce9.mp4"]
 
 
-def test_watching_with_a_gap_is_two_stretches(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_saved_often", [True, False])
+def test_watching_with_a_gap_is_two_stretches(tmp_path: Path, is_saved_often: bool) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
         for moment in (0, 10, 20, 20 + GAP_S + 1, 90, 40):  # the last: the clock was set back
-            kept.watch("camera 0", NOW + moment)
+            kept.see("camera 0", NOW, moment)
+            if is_saved_often:
+                kept.save()
+        kept.save()
     spans = everything(tmp_path / "a.db").watched - NOW
     assert spans.tolist() == [[0, 20], [40, 40], [81, 90]]
 
@@ -150,8 +155,8 @@ def test_watching_with_a_gap_is_two_stretches(tmp_path: Path) -> None:
 def test_a_visit_across_a_gap_is_one(tmp_path: Path) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
         for moment in (0, 2 * GAP_S):
-            kept.watch("camera 0", NOW + moment)
-            kept.put([visit(end_s=moment + 5)], NOW)
+            kept.see("camera 0", NOW, moment, [visit(end_s=moment + 5)])
+            kept.save()
     assert everything(tmp_path / "a.db").end.tolist() == [NOW + 2 * GAP_S + 5]
 
 
@@ -164,8 +169,8 @@ def test_a_visit_keeps_its_beginning_and_its_length_though_the_clock_is_set(
             (NOW, 4),
             (NOW + set_by_s, 6),
         ):  # Unix time at 0 s of the frames' clock
-            kept.watch("camera 0", epoch + end_s)
-            kept.put([visit(end_s=end_s)], epoch)
+            kept.see("camera 0", epoch, end_s, [visit(end_s=end_s)])
+            kept.save()
     assert everything(tmp_path / "a.db").begin.tolist() == [NOW + 1]
     assert everything(tmp_path / "a.db").end.tolist() == [NOW + 6]
 
@@ -214,6 +219,109 @@ def test_the_documented_way_to_forget(tmp_path: Path) -> None:
     assert len(everything(path)) == len(everything(path).watched) == 0
 
 
+@contextlib.contextmanager
+def changed(path: Path) -> Iterator[sqlite3.Connection]:
+    """By somebody, under a run."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        yield db
+
+
+@pytest.mark.parametrize("tables", [("visits", "watched"), ("watched",), ("visits",)])
+@pytest.mark.parametrize("is_id_taken", [False, True])
+def test_what_is_put_after_rows_were_deleted_under_a_run_is_read(
+    tmp_path: Path, tables: tuple[str, ...], is_id_taken: bool
+) -> None:
+    path = tmp_path / "a.db"
+    with VisitStore(path, PRIOR, True) as kept:
+        kept.see("camera 0", NOW, 0.0)
+        kept.see("camera 0", NOW, 2 * GAP_S, [visit(1), visit(2, 2 * GAP_S, 2 * GAP_S + 3)])
+        kept.save()
+        with changed(path) as db:
+            for table in tables:
+                db.execute(f"DELETE FROM {table}")
+        if is_id_taken:
+            for i in range(2):
+                with VisitStore(path, None, True) as other:
+                    other.see(f"camera {i}", NOW, 1000.0, [visit(1, 1000, 1003)])
+                    other.save()
+        before = len(everything(path)), len(everything(path).watched)
+        kept.see("camera 0", NOW, 2 * GAP_S + 10, [visit(2, 2 * GAP_S, 2 * GAP_S + 9)])
+        kept.see("camera 0", NOW, 2 * GAP_S + 12, [visit(3, 2 * GAP_S + 11, 2 * GAP_S + 12)])
+        kept.save()
+    found = store.read(path, 0.0, NOW + 900)
+    assert (found.begin - NOW).tolist() == [2 * GAP_S, 2 * GAP_S + 11]
+    assert (found.end - NOW).tolist() == [2 * GAP_S + 9, 2 * GAP_S + 12]
+    assert np.isfinite(found.age_prior[found.prior_of]).all()  # its own, not the others'
+    expected = [[2 * GAP_S, 2 * GAP_S + 12]]
+    if tables == ("visits",):
+        expected.insert(0, [0, 0])
+    else:
+        expected[0][0] = 2 * GAP_S  # what was deleted stays so
+    assert (found.watched - NOW).tolist() == expected
+    assert len(everything(path)) == before[0] + 2
+
+
+def test_a_stretch_that_was_deleted_begins_anew(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        for moment in range(0, 100, 10):
+            kept.see("camera 0", NOW, moment)
+            kept.save()
+            if moment == 50:
+                with changed(tmp_path / "a.db") as db:
+                    db.execute("DELETE FROM watched")
+    assert (everything(tmp_path / "a.db").watched - NOW).tolist() == [[50, 90]]
+
+
+def test_the_first_stretch_of_a_run_may_be_deleted_as_too_old(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with VisitStore(path, PRIOR, True) as kept:
+        for moment in (0.0, 2 * GAP_S):
+            kept.see("camera 0", NOW, moment)
+            kept.save()
+        with changed(path) as db:
+            db.execute("DELETE FROM watched WHERE id = 1")
+        kept.see("camera 0", NOW, 3 * GAP_S, [visit()])
+        kept.save()
+    assert len(everything(path)) == 1
+    assert (everything(path).watched - NOW).tolist() == [[2 * GAP_S, 3 * GAP_S]]
+
+
+def test_what_could_not_be_saved_is_saved_later(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with VisitStore(path, PRIOR, True) as kept:
+        kept.see("camera 0", NOW, 0.0, [visit(1)])
+        kept.save()
+        kept.see("camera 0", NOW, 10.0, [visit(2)])
+        kept.see("door", NOW, 12.0, [visit(3)])
+        with changed(path) as db:
+            db.execute("BEGIN IMMEDIATE")
+            with pytest.raises(BusyError, match=r"a\.db: cannot be written: another program"):
+                kept.save(0)
+        with changed(path) as db:
+            db.execute("BEGIN")
+            db.execute("SELECT * FROM watched").fetchall()  # it is the commit that fails
+            with pytest.raises(BusyError):
+                kept.save(0)
+        assert kept.has_visits
+        kept.save()
+        assert not kept.has_visits
+    assert len(everything(path)) == 3
+    assert (everything(path).watched - NOW).tolist() == [[0, 10], [12, 12]]
+    assert len(store.read(path, 0.0, float("inf"), "door")) == 1
+
+
+def test_a_save_is_one_transaction(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        kept.see("camera 0", NOW, 0.0)
+        kept.save()
+        assert kept._db is not None
+        statements: list[str] = []
+        kept._db.set_trace_callback(statements.append)
+        kept.see("camera 0", NOW, 5.0, [visit(1), visit(2)])
+        kept.save()
+        assert statements.count("COMMIT") == 1
+
+
 def test_only_what_began_in_the_time_is_read(tmp_path: Path) -> None:
     added(tmp_path / "a.db", visit(1, 0), visit(2, 5), visit(3, 10))
     found = store.read(tmp_path / "a.db", NOW + 5, NOW + 10)
@@ -225,8 +333,8 @@ def test_two_cameras_write_into_one_file(tmp_path: Path) -> None:
     def write() -> None:
         with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
             for i in range(20):
-                kept.watch("camera 0", NOW + i)
-                kept.put([visit(i + 1)], NOW)
+                kept.see("camera 0", NOW, i, [visit(i + 1)])
+                kept.save()
 
     threads = [threading.Thread(target=write) for _ in range(3)]
     for thread in threads:
@@ -320,8 +428,8 @@ def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
             VisitStore(disk / "a.db", PRIOR, True) as kept,
         ):
             for i in range(200):
-                kept.watch("camera 0", NOW)
-                kept.put([visit(i + 1)], NOW)
+                kept.see("camera 0", NOW, 0.0, [visit(i + 1)])
+                kept.save()
         assert len(everything(disk / "a.db")) >= 1
 
 

@@ -20,7 +20,7 @@ from livecam.live import visits
 from livecam.live.capture import Shot
 from livecam.live.labeller import Labels
 from livecam.live.readers import LiveSource
-from livecam.live.visits import AGAIN_S, VisitLog
+from livecam.live.visits import SAVES_APART_S, VisitLog
 from livecam.overlay import NOBODY
 
 BEGAN = 1_780_000_000.0
@@ -174,18 +174,63 @@ def test_what_another_program_holds_is_written_later_and_nobody_waits(log: Visit
         see(log, 21.0, 22.5, track=2)
         assert time.perf_counter() - begin_s < store.WAIT_S
         assert log.counted == 2
-    see(log, 22.5 + AGAIN_S, track=2)
+    see(log, 22.5 + SAVES_APART_S, track=2)
     assert [begin_s for begin_s, _ in kept(log)] == [0.0, 21.0]
 
 
 def test_at_the_end_it_is_waited_for_but_not_for_ever(
-    log: VisitLog, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(visits, "WAIT_S", 0.2)
+    log = VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=True, began=BEGAN)
     see(log, 0.0, 1.5)
-    other = LiveSource.camera(2)
     with held(log.path), pytest.raises(LivecamError, match="another program holds it"):
-        see(log, 2.0, source=other)
-    see(log, 2.5, source=other)
+        log.close()
     assert len(kept(log)) == 1
-    assert list(store.last_watched(log.path)) == ["camera 0", "camera 2"]
+
+
+def test_another_camera_while_the_file_is_held_costs_nothing(log: VisitLog) -> None:
+    other = LiveSource.camera(2)
+    see(log, 0.0)
+    with held(log.path):
+        see(log, 2.0, 4.0)
+        see(log, 5.0, 7.0, track=2, source=other)
+        see(log, 8.0, 8.5, track=0)  # and back
+    see(log, 8.5 + SAVES_APART_S, track=0)
+    assert kept(log) == [(0.0, 4.0), (5.0, 7.0)]
+    found = store.read(log.path, 0.0, float("inf"), "camera 2")
+    assert (found.begin - BEGAN).tolist() == [5.0]
+    assert (found.watched - BEGAN).tolist() == [[5.0, 7.0]]
+
+
+def test_a_clock_that_is_set_while_the_file_is_held_costs_nothing(
+    tmp_path: Path, clock: Clock
+) -> None:
+    with VisitLog(tmp_path / "v.db", SHIPPED, is_whole_clip=False, began=None) as log:
+        see(log, 0.0)
+        with held(log.path):
+            for time_s, set_by_s in ((2.0, 0), (4.0, 0), (5.0, 3600), (7.0, 3600)):
+                clock.unix_s = BEGAN + time_s + set_by_s
+                see(log, time_s)
+        assert log.counted == 2
+    assert np.array(kept(log)) == pytest.approx(np.array([[0, 4], [3605, 3607]]), abs=0.5)
+    watched = store.read(log.path, 0.0, float("inf")).watched - BEGAN
+    assert watched == pytest.approx(np.array([[0, 4], [3605, 3607]]), abs=0.5)
+
+
+def test_the_time_in_which_the_file_was_held_was_watched_too(log: VisitLog) -> None:
+    see(log, 0.0)
+    with held(log.path):
+        see(log, *range(1, 200), track=0)
+    see(log, 200.0, track=0)
+    assert (store.read(log.path, 0.0, float("inf")).watched - BEGAN).tolist() == [[0, 200]]
+
+
+def test_the_file_is_written_once_a_second_at_most(
+    log: VisitLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves = []
+    monkeypatch.setattr(log._store, "save", lambda wait_s: saves.append(wait_s))
+    for i in range(100):
+        see(log, i / 10, track=i // 20 + 1)
+    assert 5 <= len(saves) <= 10

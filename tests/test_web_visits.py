@@ -28,9 +28,9 @@ def add(path: Path, days_ago: int, ages: list[int], source: str = "camera 0") ->
     day = datetime.datetime.combine(datetime.date.today(), datetime.time(12))
     noon = (day - datetime.timedelta(days=days_ago)).timestamp()
     with VisitStore(path, None, gender=True) as kept:
-        kept.watch(source, noon)
         visits = (visit(i, 10.0 * i, 10.0 * i + 5, age) for i, age in enumerate(ages, 1))
-        kept.put(list(visits), noon)
+        kept.see(source, noon, 0.0, visits)
+        kept.save()
 
 
 @pytest.fixture
@@ -123,7 +123,8 @@ def test_a_camera_is_chosen_where_there_are_several(visits: Path, page: VisitsPa
 def test_it_says_whether_a_camera_looks(visits: Path, page: VisitsPage) -> None:
     assert "camera 0: watched until " in page.get("/").text
     with VisitStore(visits, None, gender=True) as kept:
-        kept.watch("door <1>", time.time())
+        kept.see("door <1>", time.time(), 0.0)
+        kept.save()
     assert "<p>door &lt;1&gt;: watching</p>" in page.get("/").text
 
 

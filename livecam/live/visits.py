@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from livecam.store import WAIT_S, BusyError, VisitStore
 
 WATCHED_EVERY_S = 10.0  # the file is told so often that somebody looks
 JUMP_S = 10.0  # of the computer's clock beside that of the frames, as after a sleep
-AGAIN_S = 1.0  # after which a file that another program held is tried again
+SAVES_APART_S = 1.0  # at least: each costs several waits for the disk
 
 
 class VisitLog:
@@ -35,13 +36,11 @@ class VisitLog:
         self.path, self._is_dated = path, is_whole_clip or began is not None
         prior = age_prior(config.classifier.model, config.classifier.runtime)
         self._store = VisitStore(path, prior, config.overlay.gender)
-        self._store.wait(0)
         self._audience = Audience(config.audience)
         self._epoch = began  # Unix time at 0 s of the frames' clock
         self._time_s = 0.0  # of the newest frame
         self._told_s = -math.inf  # when the file was told last…
-        self._failed_s = -math.inf  # …and when that failed
-        self._unsaved: dict[int, Visit] = {}  # by number
+        self._tried_s = -math.inf  # …and when that was tried, at least
         self._source: LiveSource | None = None
 
     @property
@@ -52,6 +51,7 @@ class VisitLog:
         """At the end of the run."""
         try:
             self._leave()
+            self._store.save(WAIT_S)
         finally:
             self._store.close()
 
@@ -70,14 +70,13 @@ class VisitLog:
         self._time_s = labels.shot.frame.time_s
         # a picture that stands still for long shows nobody who is there now
         faces = [] if labels.shot.is_frozen else labels.faces
-        self._keep(self._audience(self._time_s, faces))
-        is_due = self._time_s - self._told_s >= WATCHED_EVERY_S
-        may_try = self._time_s - self._failed_s >= AGAIN_S
-        if (is_due or self._unsaved) and may_try:
-            try:
-                self._save()
-            except BusyError:  # somebody waits for the picture: next time
-                self._failed_s = self._time_s
+        self._see(self._audience(self._time_s, faces))
+        is_due = self._store.has_visits or self._time_s - self._told_s >= WATCHED_EVERY_S
+        if is_due and self._time_s - self._tried_s >= SAVES_APART_S:
+            self._tried_s = self._time_s
+            with contextlib.suppress(BusyError):  # somebody waits for the picture: next time
+                self._store.save(0)
+                self._told_s = self._time_s
 
     def _set_clock(self, shot: Shot) -> None:
         """For each frame: theirs may stand still while a computer sleeps, and whoever was seen
@@ -88,21 +87,12 @@ class VisitLog:
             self._leave()
         self._epoch = epoch
 
-    def _keep(self, visits: Iterable[Visit]) -> None:
-        self._unsaved.update((visit.number, visit) for visit in visits)
-
-    def _save(self) -> None:
+    def _see(self, visits: Iterable[Visit]) -> None:
         assert self._source is not None and self._epoch is not None
-        self._store.watch(self._source.name, self._epoch + self._time_s)
-        self._store.put(list(self._unsaved.values()), self._epoch)
-        self._unsaved.clear()
-        self._told_s = self._time_s
+        self._store.see(self._source.name, self._epoch, self._time_s, visits)
 
     def _leave(self) -> None:
         """Whoever is seen leaves: no more is seen from there."""
         if self._source is not None:
-            self._keep(self._audience.leave())
-            self._store.wait(WAIT_S)
-            self._save()
-            self._store.wait(0)
-        self._told_s = self._failed_s = -math.inf
+            self._see(self._audience.leave())
+        self._told_s = self._tried_s = -math.inf  # what comes is told at once
