@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +111,7 @@ def _run(args: argparse.Namespace) -> int:
         duration_s=args.duration,
     )
     options.check()
+    _say_if_counted(options)
     state = SavedState.load(state_file())
     if not state.is_greeted:
         say(GREETING)
@@ -137,6 +139,22 @@ def _run(args: argparse.Namespace) -> int:
     if summary.is_interrupted:
         return 130
     return int(summary.error is not None)
+
+
+def _say_if_counted(options: RunOptions) -> None:
+    """Whether another run may be counting the same camera into the same file."""
+    visits, name, now = options.visits, options.source.name, time.time()
+    if visits is None or options.source.path is not None or not visits.exists():
+        return
+    from livecam import store
+
+    moment = store.last_watched(visits, now).get(name)
+    if moment is not None and store.is_watching(moment, now):
+        ago_s = max(now - moment, 0)
+        say(
+            f"{name} was watched until {ago_s:.0f} s ago: if another livecam is still counting it "
+            f"into {visits}, everybody is counted twice"
+        )
 
 
 def _run_in_window(
@@ -311,7 +329,7 @@ def _report(args: argparse.Namespace) -> int:
     for flag, (path, suffix) in wanted.items():
         if path is not None:
             check_output(flag, path, [suffix], [args.visits], args.overwrite)
-    cameras = store.last_watched(args.visits)
+    cameras = store.last_watched(args.visits, time.time())
     if args.camera is not None and args.camera not in cameras:
         raise UsageError(f"--camera {args.camera}: not in {args.visits}; it has {_list(cameras)}")
     visits = store.read(args.visits, begin, end, args.camera)
@@ -354,7 +372,7 @@ def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
         from livecam import store
         from livecam.web.visits import VisitsPage
 
-        store.last_watched(visits)
+        store.last_watched(visits, time.time())
         return VisitsPage(visits, config).get, None
     from livecam.pipeline import Models
     from livecam.web.pictures import PicturesPage

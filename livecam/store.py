@@ -23,14 +23,20 @@ import numpy as np
 
 from livecam.datatypes import AGES, Array, Visit
 from livecam.errors import LivecamError, UsageError
-from livecam.files import require_place
+from livecam.files import real, require_place
 
 APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
 VERSION = 1
 GAP_S = 60.0  # after which a source is no longer taken to have been watched meanwhile
 WAIT_S = 10.0  # for another program that writes
+WATCHING_S = 30.0  # a run tells the file three times as often that it looks
 UNKNOWN = np.full(AGES, np.nan, "<f4").tobytes()  # a distribution
 NOT_OURS = "not a file of visits"
+WHY = {  # where SQLite says no more than that it is a "readonly database"
+    sqlite3.SQLITE_READONLY_DBMOVED: "it was moved or deleted meanwhile",
+    sqlite3.SQLITE_READONLY_ROLLBACK: "a run was stopped in the middle of a change; somebody who "
+    "may write to the file has to read it first, as with livecam report",
+}
 SCHEMA = f"""
 CREATE TABLE watched (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
@@ -233,14 +239,22 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
     )
 
 
-def last_watched(path: Path) -> dict[str, float]:
-    """Unix time up to which each source was looked at. Raises LivecamError."""
+def last_watched(path: Path, now: float) -> dict[str, float]:
+    """Unix time up to which each source was looked at. Where a clock was in the future for a while,
+    that does not count, unless there is nothing else. Raises LivecamError."""
     with _to_read(path) as db:
         return dict(
             db.execute(
-                "SELECT source, max(end) FROM watched GROUP BY source ORDER BY source"
+                "SELECT source, ifnull(max(end) FILTER (WHERE end < ?), min(end)) FROM watched "
+                "GROUP BY source ORDER BY source",
+                (now + WATCHING_S,),
             ).fetchall()
         )
+
+
+def is_watching(moment: float, now: float) -> bool:
+    """Whether a source is being looked at that was until this moment."""
+    return abs(now - moment) < WATCHING_S
 
 
 @contextlib.contextmanager
@@ -267,6 +281,11 @@ def check(path: Path) -> None:
     if os.path.isdir(path):
         raise UsageError(f"{path}: is a folder; expected a file")
     require_place(path)
+    if path.is_symlink():
+        target = real(path)
+        if target.is_symlink():
+            raise LivecamError(f"{path}: cannot be written: links that go round in a circle")
+        require_place(target)
     VisitStore(path, None, gender=False).close()
 
 
@@ -328,7 +347,8 @@ def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
             raise foreign(path, NOT_OURS) from error
         if _is_busy(error):
             raise BusyError(f"{path}: {what}: another program holds it") from error
-        raise LivecamError(f"{path}: {what}: {error}") from error
+        why = WHY.get(getattr(error, "sqlite_errorcode", 0), error)
+        raise LivecamError(f"{path}: {what}: {why}") from error
 
 
 def _blob(probs: Array | None) -> bytes | None:

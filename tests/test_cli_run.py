@@ -92,6 +92,26 @@ def test_visits_are_counted_and_a_second_run_adds_to_them(
     assert names() == ["a.mp4", "v.db", "w.db"]
 
 
+@pytest.mark.parametrize(("ago_s", "is_told"), [(4, True), (60, False)])
+def test_two_that_count_the_same_camera_are_told(
+    livecam: clips.Command, ago_s: int, is_told: bool
+) -> None:
+    with store.VisitStore(Path("v.db"), None, gender=True) as kept:
+        for name, moment in (("camera 7", time.time() - ago_s), ("camera 8", time.time())):
+            kept.see(name, moment, 0.0)
+        kept.save()
+    answer = run(livecam, "7", "--visits", "v.db")
+    assert answer.code == 1  # there is no such camera
+    told = re.search(
+        r"^camera 7 was watched until \d+ s ago: if another livecam is still counting it into "
+        r"v\.db, everybody is counted twice$",
+        answer.err,
+        re.MULTILINE,
+    )
+    assert bool(told) == is_told
+    assert "camera 8" not in answer.err
+
+
 def test_visits_of_a_file_are_dated_by_when_it_was_filmed(
     livecam: clips.Command, clip: Path
 ) -> None:

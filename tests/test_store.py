@@ -127,7 +127,7 @@ def test_a_file_is_made_when_there_is_something_to_put_in_it(tmp_path: Path) -> 
         kept.see("camera 0", NOW, 0.0)
         assert list(tmp_path.iterdir()) == []
         kept.save()
-        assert len(store.last_watched(tmp_path / "a.db")) == 1
+        assert len(store.last_watched(tmp_path / "a.db", NOW)) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text")
@@ -137,7 +137,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         kept.see(os.fsdecode(b"caf\xe9.mp4"), NOW, 0.0, [visit()])
         kept.save()
     assert len(everything(path)) == 1
-    assert list(store.last_watched(path)) == ["caf\\udce9.mp4"]
+    assert list(store.last_watched(path, NOW)) == ["caf\\udce9.mp4"]
 
 
 @pytest.mark.parametrize("is_saved_often", [True, False])
@@ -175,8 +175,8 @@ def test_a_visit_keeps_its_beginning_and_its_length_though_the_clock_is_set(
     assert everything(tmp_path / "a.db").end.tolist() == [NOW + 6]
 
 
-def test_what_a_power_cut_left_half_written_is_taken_back(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
+def cut_off(path: Path) -> None:
+    """Leave a file of visits half written."""
     added(path, visit())
     code = (
         "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None); "
@@ -186,7 +186,21 @@ def test_what_a_power_cut_left_half_written_is_taken_back(tmp_path: Path) -> Non
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == 9
     assert path.with_name("a.db-journal").exists()
-    assert len(everything(path)) == 1
+
+
+def test_what_a_power_cut_left_half_written_is_taken_back(tmp_path: Path) -> None:
+    cut_off(tmp_path / "a.db")
+    assert len(everything(tmp_path / "a.db")) == 1
+
+
+def test_who_may_not_take_it_back_is_told_what_to_do(tmp_path: Path) -> None:
+    cut_off(tmp_path / "a.db")
+    with (
+        clips.read_only(tmp_path) as folder,
+        pytest.raises(LivecamError, match=r"a run was stopped in the middle .* livecam report$"),
+    ):
+        everything(folder / "a.db")
+    assert len(everything(tmp_path / "a.db")) == 1
 
 
 def test_the_link_to_a_file_that_is_to_come_stays(tmp_path: Path) -> None:
@@ -195,6 +209,34 @@ def test_the_link_to_a_file_that_is_to_come_stays(tmp_path: Path) -> None:
     assert (tmp_path / "link.db").is_symlink()
     added(tmp_path / "link.db", visit())
     assert len(everything(tmp_path / "target.db")) == 1
+
+
+def test_links_that_lead_nowhere_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.db").symlink_to(tmp_path / "none" / "target.db")
+    with pytest.raises(LivecamError, match=r"target\.db: cannot be written: there is no folder"):
+        store.check(tmp_path / "a.db")
+    (tmp_path / "b.db").symlink_to(tmp_path / "c.db")
+    (tmp_path / "c.db").symlink_to(tmp_path / "b.db")
+    with pytest.raises(LivecamError, match=r"b\.db: cannot be written: links that go round in a"):
+        store.check(tmp_path / "b.db")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file stays where it is")
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_file_that_was_taken_away_under_a_run_is_told(tmp_path: Path, is_moved: bool) -> None:
+    path = tmp_path / "a.db"
+    with VisitStore(path, PRIOR, True) as kept:
+        kept.see("camera 0", NOW, 0.0)
+        kept.save()
+        if is_moved:
+            path.rename(tmp_path / "b.db")
+        else:
+            path.unlink()
+        kept.see("camera 0", NOW, 10.0, [visit()])
+        with pytest.raises(
+            LivecamError, match=r"a\.db: cannot be written: it was moved or deleted meanwhile$"
+        ):
+            kept.save()
 
 
 def test_the_documented_way_to_forget(tmp_path: Path) -> None:
@@ -383,7 +425,21 @@ def test_a_damaged_name_is_told_as_a_damaged_file(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
         db.execute("UPDATE watched SET source = CAST(X'FF' AS TEXT)")
     with pytest.raises(LivecamError, match=r"a\.db: cannot be read: Could not decode to UTF-8"):
-        store.last_watched(tmp_path / "a.db")
+        store.last_watched(tmp_path / "a.db", NOW)
+
+
+def test_of_when_a_clock_was_in_the_future_nothing_is_said_now(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        for moment in (0.0, 1e7, 100.0):
+            kept.see("camera 0", NOW, moment)
+        kept.see("door", NOW, 1e7)
+        kept.see("yard", NOW, 115.0)  # another computer's, a little fast
+        kept.save()
+    found = store.last_watched(tmp_path / "a.db", NOW + 110)
+    assert found == {"camera 0": NOW + 100, "door": NOW + 1e7, "yard": NOW + 115}
+    assert store.is_watching(found["camera 0"], NOW + 110)
+    assert store.is_watching(found["yard"], NOW + 110)
+    assert not store.is_watching(found["door"], NOW + 110)
 
 
 def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:

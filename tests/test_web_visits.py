@@ -126,6 +126,8 @@ def test_it_says_whether_a_camera_looks(visits: Path, page: VisitsPage) -> None:
         kept.see("door <1>", time.time(), 0.0)
         kept.save()
     assert "<p>door &lt;1&gt;: watching</p>" in page.get("/").text
+    add(visits, -400, [30], source="door <1>")  # the clock was wrong for a while
+    assert "<p>door &lt;1&gt;: watching</p>" in page.get("/").text
 
 
 @pytest.mark.parametrize(

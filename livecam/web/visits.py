@@ -20,7 +20,6 @@ from livecam.report import STEPS, as_csv, report
 from livecam.report_page import page
 from livecam.web.server import Response
 
-WATCHING_S = 30.0  # a run tells the file three times as often that it looks
 PERIODS = {  # days ago of the first and of the last
     "today": (0, 0),
     "yesterday": (1, 1),
@@ -64,7 +63,7 @@ class VisitsPage:
         if path not in ("/", "/visits.csv"):
             return Response.refusal(HTTPStatus.NOT_FOUND, NO_PAGE)
         try:
-            cameras = store.last_watched(self.visits)
+            cameras = store.last_watched(self.visits, time.time())
             wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
             kept = store.read(self.visits, *bounds(wanted.first, wanted.last), wanted.camera)
             found = report(kept, wanted.scheme, wanted.by, self.gender)
@@ -165,6 +164,6 @@ def _choice(name: str, values: Iterable[str], chosen: str | None, nothing: str =
 
 def _watched(moment: float) -> str:
     """Whether a camera looks now, or until when it did."""
-    if abs(time.time() - moment) < WATCHING_S:
+    if store.is_watching(moment, time.time()):
         return "watching"
     return f"watched until {datetime.datetime.fromtimestamp(moment):%A, %d %B %Y, %H:%M}"
