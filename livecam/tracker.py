@@ -20,6 +20,7 @@ WALKS_FACES_PER_S = 10.0  # 1.5 m/s, with faces 15 cm wide…
 FARTHEST_WALK = 2.5  # …but so many faces at most
 KNOWN_AFTER = 3  # answers, after which one that is less like them…
 LEAST_LIKENESS = 0.25
+RETURN_S, RETURN_LIKENESS = 0.4, 0.75  # …or than this, once the face was out of sight for so long…
 STRANGERS_AFTER = 3  # …is held back, and so many in a row are about somebody else
 
 
@@ -163,7 +164,7 @@ class Tracker:
                 track.track_id, track.views, track.bin = next(self._ids), _Views(), _StickyBin()
                 track.first_s = track.strange[0].time_s
                 believed = track.strange
-            track.strange = []
+            track.strange, track.is_back = [], False
             for each in believed:
                 track.views.add(each, self.config.time_constant_s)
 
@@ -311,6 +312,7 @@ class _Track:
     misses: int = 0  # in a row
     track_id: int | None = None
     views: _Views = field(default_factory=_Views)
+    is_back: bool = False  # it was out of sight, and no answer has said yet that it is the same
     strange: list[_View] = field(default_factory=list)  # the last ones, held back
     bin: _StickyBin = field(default_factory=_StickyBin)
 
@@ -332,7 +334,8 @@ class _Track:
         known, said = self.views, (view.age_probs, view.female_prob)
         if known.samples < KNOWN_AFTER:
             return False
-        return likeness((known.age_probs(1.0), known.female_prob), said) < LEAST_LIKENESS
+        least = RETURN_LIKENESS if self.is_back else LEAST_LIKENESS
+        return likeness((known.age_probs(1.0), known.female_prob), said) < least
 
     def measure(self, time_s: float, faces: Faces, row: int) -> None:
         xyxy = faces.xyxy[row]
@@ -341,6 +344,7 @@ class _Track:
             moved = (xyxy[:2] + xyxy[2:] - self.xyxy[:2] - self.xyxy[2:]) / 2
             self.velocity = self.velocity + 0.5 * (moved / elapsed_s - self.velocity)
         self.xyxy, self.landmarks = xyxy, faces.landmarks[row]
+        self.is_back = self.is_back or (self.misses > 0 and elapsed_s > RETURN_S)
         self.confidence, self.seen_s = float(faces.confidence[row]), time_s
         self.hits += 1
         self.misses = 0

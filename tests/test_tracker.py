@@ -458,6 +458,28 @@ def test_who_takes_the_place_of_another_gets_a_new_id_and_another_age() -> None:
     assert after.age == pytest.approx(12, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("fps", "away_s", "age", "ids"),
+    [
+        (10, 0.6, 42, {1, 2}),  # the next one in a queue
+        (10, 0.6, 32, {1}),  # the same, from another side
+        (10, 0.2, 42, {1}),  # hidden for a moment
+        (10, 0.0, 42, {1}),
+        (2, 0.0, 42, {1}),  # a slow camera
+    ],
+)
+def test_who_comes_into_sight_in_the_place_of_another_must_look_like_them(
+    fps: float, away_s: float, age: float, ids: set[int]
+) -> None:
+    tracker, seen = tracker_with(confirm_after=1), set()
+    for time_s in times(fps, 8):
+        is_away = 4 <= time_s < 4 + away_s - 1e-6
+        probs = bell(30 if time_s < 4 else age, 5)
+        shown = watch(tracker, time_s, faces(*(() if is_away else (HERE,))), probs)
+        seen |= {face.track_id for face in shown}
+    assert seen == ids
+
+
 def test_a_strange_view_or_two_are_left_out() -> None:
     tracker = tracker_with(confirm_after=1, classify_per_s=10)
     for i in range(40):
