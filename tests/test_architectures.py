@@ -167,6 +167,9 @@ def test_a_recipe_may_name_every_published_network(architectures: Any) -> None:
 def test_pictures_that_are_too_small_are_said(architectures: Any) -> None:
     with pytest.raises(UsageError, match="keras:InceptionV3: Input size must be at least 75x75"):
         architectures.build(Recipe(architecture="keras:InceptionV3", input_px=PX))
+    for px in (16, 24, 32):  # of 32, one place alone is left for its attention
+        with pytest.raises(UsageError, match=f"input_px: {px} is too small for al-resnet; give"):
+            architectures.build(Recipe(architecture="al-resnet", input_px=px))
 
 
 def test_unreachable_weights_are_said(architectures: Any, monkeypatch: Any) -> None:

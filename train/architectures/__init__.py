@@ -64,12 +64,12 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
     if name == "mobilenet":
         activation = rounding.rounded_relu6 if recipe.eight_bits else rounding.relu6
         return small.mobilenet(x, recipe.dropout, activation, rounds_kernels)
-    if name == "al-resnet":
-        return attention.al_resnet(x, recipe.width)
     if name.startswith(KERAS):
         freezes = bool(recipe.frozen)
         return applications.features(x, name.removeprefix(KERAS), recipe.pretrained, freezes)
     try:
+        if name == "al-resnet":
+            return attention.al_resnet(x, recipe.width)
         return published.NETWORKS[name](x)
     except ValueError as error:
         raise UsageError(
