@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from with_keras import deprecated_in_numpy, require_module
 
 from livecam.ages import AgeRange
 from livecam.classifier import AgeGenderClassifier
+from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
 from train import export
 from train.card import card
@@ -53,6 +56,51 @@ def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[s
         "not calibrated: expected at least 20 faces of the dev part with an exact age, got 19"
         in (capsys.readouterr().err)
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "moved", "is_far"),
+    [
+        (19, 1, False),  # one median by one year
+        (19, 4, False),
+        (19, 8, True),
+        (71, 6, False),
+        (71, 15, True),
+        (1600, 40, False),
+        (1600, 60, True),
+        (6000, 240, True),
+    ],
+)
+def test_an_export_in_eight_bits_may_differ_by_what_chance_does(
+    n: int, moved: int, is_far: bool
+) -> None:
+    """The fewer the faces, the more."""
+    ages = np.full(n, 40)
+    nobody = np.full(n, 0.5, np.float32)
+    master = AgeGender(bells(ages, 3), nobody)
+    answer = AgeGender(bells(ages + (np.arange(n) < moved), 3), nobody)
+    labels = face_set(ages).labels
+    said = (
+        rf"\{moved / n:+.3f} years of error .* on {n} faces; expected .* at most: train it for .*"
+    )
+    refusal = pytest.raises(LivecamError, match=said)
+    with refusal if is_far else contextlib.nullcontext():
+        export._require_alike(master, answer, labels, eight_bits=True)
+    with pytest.raises(LivecamError, match=r"at most: give livecam --model the run's age_gender"):
+        export._require_alike(master, answer, labels, eight_bits=False)
+
+
+@pytest.mark.parametrize(
+    ("n", "wrong", "is_far"), [(19, 2, False), (19, 3, True), (1600, 3, False), (1600, 4, True)]
+)
+def test_the_gender_of_two_faces_says_nothing(n: int, wrong: int, is_far: bool) -> None:
+    ages = bells(np.full(n, 40), 3)
+    labels = dataclasses.replace(face_set(np.full(n, 40)).labels, gender=np.ones(n, int))
+    master = AgeGender(ages, np.full(n, 0.6, np.float32))
+    answer = AgeGender(ages, np.where(np.arange(n) < wrong, 0.4, 0.6).astype(np.float32))
+    refusal = pytest.raises(LivecamError, match=f"{-100 * wrong / n:.2f} points of gender")
+    with refusal if is_far else contextlib.nullcontext():
+        export._require_alike(master, answer, labels, eight_bits=True)
 
 
 @deprecated_in_numpy

@@ -19,8 +19,8 @@ PLACE_PX = 32  # between two places that ResNet50V2 has features of
 
 def al_resnet(x: keras.KerasTensor, units: int) -> keras.KerasTensor:
     """Pictures (n, px, px, 3) in 0..255 -> (n, m): ResNet50V2's features of the whole, then of the
-    attended crop. `units` is the width of the LSTM. Raises ValueError where there would be one place
-    alone, or none."""
+    attended crop. `units` is the width of the LSTM. Raises ValueError of pictures that leave one
+    place at most."""
     x = scaled(x)
     px = x.shape[1]
     if px <= PLACE_PX:
