@@ -73,12 +73,15 @@ def _fit(args: argparse.Namespace) -> None:
     if not args.no_report:
         require("matplotlib", "train")
     material = gathered(recipe, data, folder, resume=args.resume)
-    import_keras()
-    from train.loop import fit  # Keras and its backend are imported here
+    with folder.in_use():
+        if not args.resume:
+            _require_free(folder)  # still
+        import_keras()
+        from train.loop import fit  # Keras and its backend are imported here
 
-    fit(recipe, material, folder, resume=args.resume)
-    if not args.no_report:
-        evaluate_run(data, folder)
+        fit(recipe, material, folder, resume=args.resume)
+        if not args.no_report:
+            evaluate_run(data, folder)
     print(folder.model)
 
 
@@ -96,6 +99,12 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
         recipe: Recipe = folder.record()["recipe"]
         return recipe
     check_folder("--out", folder.path)
+    _require_free(folder)
+    return read_recipe(source, settings)
+
+
+def _require_free(folder: RunFolder) -> None:
+    """Raises UsageError if a run, or a model, is in it."""
     if folder.record_file.exists():
         raise UsageError(
             f"{folder.path}: holds a run; give --resume to go on as it was set, or "
@@ -104,7 +113,6 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
     for model in (folder.model, folder.model.with_suffix(".onnx")):
         if model.exists():
             raise UsageError(f"{folder.path}: holds a model, {model.name}; give another --out")
-    return read_recipe(source, settings)
 
 
 def _leave(code: int) -> NoReturn:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import yaml
 
 from livecam.ages import AgeScheme
 from livecam.errors import LivecamError
-from livecam.files import write_text
+from livecam.files import make_folder, write_text
 from train.faces import FaceSet
+from train.lock import locked
 from train.recipe import YEARS_TARGET, Recipe, as_record, from_record, scheme_of
 
 MODEL = "age_gender.keras"
@@ -27,7 +29,7 @@ class RunFolder:
     """`recipe.json` (recipe, hash and crops of the data, revision of the code), `log.csv` (a row an
     epoch), `last.weights.h5` and `taught.npz` (what the teachers say; to resume from),
     `age_gender.keras` (the best epoch's averaged weights), `scores.json` and `report.html` (on the
-    dev part)."""
+    dev part); `.lock`, of the process that is at work in it."""
 
     path: Path
 
@@ -58,6 +60,25 @@ class RunFolder:
     @property
     def report(self) -> Path:
         return self.path / "report.html"
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """By one process at a time; raises LivecamError where it is another. Without a run in it at
+        the end, it is not left behind."""
+        make_folder(self.path)
+        lock = self.path / ".lock"
+        problem = (
+            f"{self.path}: in use by another python -m train.fit; wait for its end, or give "
+            "another --out"
+        )
+        with locked(lock, problem):
+            try:
+                yield
+            finally:
+                if not self.record_file.exists():
+                    with contextlib.suppress(OSError):  # something else is in it
+                        lock.unlink()
+                        self.path.rmdir()
 
     def record(self) -> dict[str, Any]:
         """What `begin` wrote. Raises LivecamError if the folder is no run."""
