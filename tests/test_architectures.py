@@ -31,8 +31,8 @@ def _probs(logits: np.ndarray) -> np.ndarray:
 
 
 def test_a_gender_that_is_not_learnt_is_said_to_be_unknown(architectures: Any) -> None:
-    recipe = Recipe(architecture="lenet", input_px=PX, gender_weight=0)
-    net = architectures.deployed(architectures.build(recipe), recipe)
+    recipe = Recipe(architecture="lenet", input_px=PX)
+    net = architectures.deployed(architectures.build(recipe), recipe, knows_gender=False)
     assert net.predict_on_batch(_pictures())["female_prob"].tolist() == [0.5] * len(_pictures())
 
 

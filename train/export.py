@@ -84,7 +84,7 @@ def _export(args: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         made = Path(folder)
-        calibration = _write_checked(master, recipe, dev, made)
+        calibration = _write_checked(master, recipe, dev, made, trained.knows_gender())
         scores = score_model(made / f"{NAME}.onnx", args.data, recipe)
         (made / f"{NAME}.md").write_text(
             card(recipe, record, calibration, scores), encoding="utf-8"
@@ -95,7 +95,9 @@ def _export(args: argparse.Namespace) -> None:
         print(out / f"{NAME}.{suffix}")
 
 
-def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path) -> dict[str, Any]:
+def _write_checked(
+    master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path, knows_gender: bool
+) -> dict[str, Any]:
     """The model in its two forms and its calibration, which is returned too.
 
     Raises LivecamError if the ONNX file does not say what the master says.
@@ -115,6 +117,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
         "age_range": _bounds(answer.age_probs, dev),
         "age_prior": age_prior(answer.age_probs),
         "data_hash": dev.data_hash,
+        "knows_gender": knows_gender,
         **differences,
     }
     written = yaml.safe_dump(record, sort_keys=False, default_flow_style=None)
@@ -195,6 +198,7 @@ _HEADER = """# Written by `python -m train.export`.
 # age_prior: mean answer on the dev part, a probability for each year from 0; from it livecam report
 #   takes how common an age was where the network learnt
 # data_hash: of all pictures, ages and parts of the data that it was trained on, not of genders
+# knows_gender: whether it has learnt that
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy
 """

@@ -9,6 +9,7 @@ epoch that was best on the dev part, float32, no optimiser state), `scores.json`
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -73,6 +74,8 @@ def _fit(args: argparse.Namespace) -> None:
     if not args.no_report:
         require("matplotlib", "train")
     material = gathered(recipe, data, folder, resume=args.resume)
+    if not material.knows_gender:
+        recipe = dataclasses.replace(recipe, gender_weight=0.0)
     with folder.in_use():
         if not args.resume:
             _require_free(folder)  # still

@@ -89,11 +89,6 @@ class Recipe:
     devices: int = 1
 
     @property
-    def learns_gender(self) -> bool:
-        """Or has learnt it, in the run that it begins with."""
-        return self.gender_weight > 0 or bool(self.begin)
-
-    @property
     def scheme(self) -> AgeScheme | None:
         """Whose classes are the target; None for years."""
         return scheme_of(self.target)

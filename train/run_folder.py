@@ -21,7 +21,13 @@ from train.lock import locked
 from train.recipe import YEARS_TARGET, Recipe, as_record, from_record, scheme_of
 
 MODEL = "age_gender.keras"
-RECORD = {"recipe": dict, "data_hash": str, "crop_px": int, "dev_faces": dict}  # what it must have
+RECORD = {  # what it must have
+    "recipe": dict,
+    "data_hash": str,
+    "crop_px": int,
+    "dev_faces": dict,
+    "knows_gender": bool,
+}
 
 
 @dataclass(frozen=True)
@@ -102,15 +108,28 @@ class RunFolder:
     def data_hash(self) -> str | None:
         """Of the faces that the model has learnt from; None where nothing says so. The folder may
         be one of `train.export` too."""
+        known = self._known().get("data_hash")
+        return None if known is None else str(known)
+
+    def knows_gender(self) -> bool:
+        """Whether its model has learnt it, or the one that it began with; true where nothing says
+        so. The folder may be one of `train.export` too."""
+        return bool(self._known().get("knows_gender", True))
+
+    def _known(self) -> dict[str, Any]:
+        """Of its model, by the record of the run or what `train.export` wrote beside it; empty
+        where there is neither."""
         if self.record_file.is_file():
-            return self.record()["data_hash"]
+            return self.record_values()
         exported = self.model.with_suffix(".yaml")
         if not exported.is_file():
-            return None
+            return {}
         try:
-            return str(yaml.safe_load(exported.read_text(encoding="utf-8"))["data_hash"])
+            values: dict[str, Any] = yaml.safe_load(exported.read_text(encoding="utf-8"))
+            values["data_hash"]  # of each export
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             raise LivecamError(f"{exported}: expected a data_hash ({error!r})") from error
+        return values
 
     def begin(self, recipe: Recipe, **provenance: object) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
