@@ -46,7 +46,8 @@ SUFFIXES = ("keras", "onnx", "yaml", "md")
 OPSET = 17
 MAX_DIFFERENCE = 1e-4  # in probabilities, between master and export
 MAX_YEARS, MAX_POINTS = 0.03, 0.2  # of MAE and of gender accuracy, where it is in eight bits
-MANY = 1500  # faces, to which these apply; of fewer, chance alone moves a mean further
+MANY = 1516  # faces, as recipes/shipped-dev.txt has; of fewer, a few alone move a mean further
+ANY_YEARS = 0.5  # however few they are
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -155,9 +156,8 @@ def _require_alike(
     years = _mae(export, labels) - _mae(master, labels)
     points = 100 * (_gender(export, labels) - _gender(master, labels))
     if eight_bits:
-        most_years = MAX_YEARS * _by_chance(len(labels))
-        known = max(1, int((labels.gender >= 0).sum()))
-        most_points = max(MAX_POINTS * _by_chance(known), 100 * 2 / known)  # two faces say nothing
+        most_years = min(ANY_YEARS, MAX_YEARS * _by_chance(len(labels)))
+        most_points = MAX_POINTS * _by_chance(int((labels.gender >= 0).sum()))
         is_far = abs(years) > most_years or abs(points) > most_points
         expected = f"{most_years:.3f} years and {most_points:.2f} points"
         other = "train it for more epochs or with a lower learning_rate, or "
@@ -178,8 +178,8 @@ def _require_alike(
 
 
 def _by_chance(n: int) -> float:
-    """How many times as far a mean over n faces differs as one over many: as 1 / sqrt(n)."""
-    return max(1.0, (MANY / n) ** 0.5)
+    """How many times as far the mean over n faces may differ: by as many of them as of many."""
+    return max(1.0, MANY / max(1, n))
 
 
 def _mae(answer: AgeGender, labels: Labels) -> float:
