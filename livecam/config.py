@@ -15,17 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-import yaml
-
 from livecam.ages import SCHEMES, AgeScheme
 from livecam.errors import LivecamError, UsageError
 from livecam.shipped import shipped_file
+from livecam.strict_yaml import parsed
 from livecam.wording import suggestion
 
 ENV_PREFIX = "LIVECAM_"
 FILE_NAME = "livecam.yaml"
 SHOWN = 60  # characters of a value that is refused
-MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key <<
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,33 +265,15 @@ def _own_file(environment: Mapping[str, str]) -> Path | None:
     return next((path for path in own_places(environment) if path.is_file()), None)
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice; YAML's own takes the last one and drops the others."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Looks before merge keys (<<) are put in: what they bring may be replaced."""
-        node = super().compose_mapping_node(anchor)
-        lines: dict[tuple[str, str], int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE_TAG:
-                continue
-            line, name = key.start_mark.line + 1, (key.tag, key.value)
-            if name in lines:
-                where = f"lines {lines[name]} and {line}" if line > lines[name] else f"line {line}"
-                raise yaml.YAMLError(f"{key.value!r} is there twice, in {where}; keep one of them")
-            lines[name] = line
-        return node
-
-
 def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
     """`section.key` -> (value, origin) of a file. Keys are checked here, values in `_build`."""
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot read the configuration: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date or byte
-        what = " ".join(str(error).split())
-        raise UsageError(f"{path}: not valid YAML: {what}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not valid YAML: {error}") from error
+    tree = parsed(text, str(path))
     values: dict[str, tuple[object, str]] = {}
     for section, keys in _mapping(tree, origin, "sections").items():
         _check_known(section, (), origin)
@@ -359,8 +339,8 @@ def _from_text(text: str, section: str, key: str, name: str) -> object:
     if typing.get_type_hints(SECTIONS[section])[key] is str:
         return text
     try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError) as error:
+        return parsed(text, name)
+    except UsageError as error:
         raise UsageError(f"{name}: not a value: {text!r}") from error
 
 

@@ -13,7 +13,12 @@ from livecam.ages import YEARS
 from train.faces import FaceSet
 from train.labels import Labels
 
-PROVENANCE = {"data_hash": "0" * 16, "crop_px": 128, "dev_faces": {"utkface": 9}}  # of a run
+PROVENANCE = {  # of a run
+    "data_hash": "0" * 16,
+    "crop_px": 128,
+    "dev_faces": {"utkface": 9},
+    "knows_gender": True,
+}
 HEAD = slice(30, 230), slice(120, 320)  # of the 512 px portrait
 
 

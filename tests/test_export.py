@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from with_keras import deprecated_in_numpy, require_module
 
 from livecam.ages import AgeRange
 from livecam.classifier import AgeGenderClassifier
+from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
 from train import export
 from train.card import card
@@ -29,7 +32,9 @@ def test_the_card_names_no_key_without_an_effect(
     monkeypatch.setattr(f"{card.__module__}.{table.__name__}", lambda _: [])
     calibration = {"age_range": None, "onnx_mae_difference": 0, "onnx_gender_difference": 0}
     recipe = Recipe(target=target, age_l1=0.1, epochs=3)  # of an older version, which took both
-    text = card(recipe, {"faces": 9, "data_hash": "0"}, calibration, {})
+    run = {"faces": 9, "data_hash": "0", "knows_gender": target == "years"}
+    text = card(recipe, run, calibration, {})
+    assert ("It has not learnt the gender" in text) == (target != "years")
     assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == shown
 
 
@@ -53,6 +58,61 @@ def test_without_exact_ages_it_is_not_calibrated(capsys: pytest.CaptureFixture[s
         "not calibrated: expected at least 20 faces of the dev part with an exact age, got 19"
         in (capsys.readouterr().err)
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "moved", "is_far"),
+    [
+        (19, 1, False),  # one median by one year
+        (19, 9, False),
+        (19, 10, True),
+        (200, 44, False),
+        (200, 46, True),
+        (1600, 40, False),
+        (1600, 60, True),
+        (6000, 240, True),
+    ],
+)
+def test_an_export_in_eight_bits_may_differ_by_what_chance_does(
+    n: int, moved: int, is_far: bool
+) -> None:
+    """The fewer the faces, the more."""
+    ages = np.full(n, 40)
+    nobody = np.full(n, 0.5, np.float32)
+    master = AgeGender(bells(ages, 3), nobody)
+    answer = AgeGender(bells(ages + (np.arange(n) < moved), 3), nobody)
+    labels = face_set(ages).labels
+    said = (
+        rf"\{moved / n:+.3f} years of error .* on {n} faces; expected .* at most: train it for .*"
+    )
+    refusal = pytest.raises(LivecamError, match=said)
+    with refusal if is_far else contextlib.nullcontext():
+        export._require_alike(master, answer, labels, eight_bits=True)
+    with pytest.raises(LivecamError, match=r"at most: give livecam --model the run's age_gender"):
+        export._require_alike(master, answer, labels, eight_bits=False)
+
+
+@pytest.mark.parametrize(
+    ("n", "known", "wrong", "is_far"),
+    [
+        (19, 19, 3, False),
+        (19, 19, 4, True),
+        (1600, 1600, 3, False),
+        (1600, 1600, 4, True),
+        (1600, 19, 3, False),
+        (1600, 19, 4, True),
+    ],
+)
+def test_the_gender_of_three_faces_says_nothing(
+    n: int, known: int, wrong: int, is_far: bool
+) -> None:
+    ages, gender = bells(np.full(n, 40), 3), np.where(np.arange(n) < known, 1, -1)
+    labels = dataclasses.replace(face_set(np.full(n, 40)).labels, gender=gender)
+    master = AgeGender(ages, np.full(n, 0.6, np.float32))
+    answer = AgeGender(ages, np.where(np.arange(n) < wrong, 0.4, 0.6).astype(np.float32))
+    refusal = pytest.raises(LivecamError, match=f"{-100 * wrong / known:.2f} points of gender")
+    with refusal if is_far else contextlib.nullcontext():
+        export._require_alike(master, answer, labels, eight_bits=True)
 
 
 @deprecated_in_numpy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faces_data import bells, face_set
 from with_keras import deprecated_in_numpy, keras_module
 
 from livecam.errors import LivecamError
@@ -72,16 +74,32 @@ def test_patience_begins_with_pictures_of_full_size(
     run = RunFolder(tmp_path)
     for epoch, mae in enumerate(maes, 1):
         run.append({"epoch": epoch, "dev_mae": mae, "seconds": 1})
-    selection = SimpleNamespace(rows=range(640))
-    assert loop.AfterEpoch(recipe, run, selection, None, len(maes)).is_over() == is_over
+    material = SimpleNamespace(selection=SimpleNamespace(rows=range(640)))
+    assert loop.AfterEpoch(recipe, run, material, len(maes)).is_over() == is_over
+
+
+@pytest.mark.parametrize(("knows", "accuracy"), [(True, 0.75), (False, float("nan"))])
+def test_a_gender_that_is_not_known_is_not_scored(
+    loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows: bool, accuracy: float
+) -> None:
+    dev = face_set([20, 30, 40, 50])
+    dev = dataclasses.replace(dev, labels=dataclasses.replace(dev.labels, gender=np.ones(4, int)))
+    selection = SimpleNamespace(rows=range(640), years=None)
+    material = SimpleNamespace(selection=selection, dev=dev, knows_gender=knows)
+    after = loop.AfterEpoch(Recipe(), RunFolder(tmp_path), material, 0)
+    answers = bells(dev.labels.age, 3), np.array([True, True, True, False])
+    monkeypatch.setattr(after, "_dev_answers", lambda: answers)
+    scored = after._dev_scores()["dev_gender_accuracy"]
+    assert scored == pytest.approx(accuracy, nan_ok=True)
 
 
 def test_a_loss_that_is_no_number_can_be_gone_on_from(loop: Any, tmp_path: Path) -> None:
-    run, selection = RunFolder(tmp_path), SimpleNamespace(rows=range(640))
+    run = RunFolder(tmp_path)
+    material = SimpleNamespace(selection=SimpleNamespace(rows=range(640)))
     recipe = Recipe(architecture="mobilenet", pretrained=True, precision="mixed_float16")
     run.model.touch()
     with pytest.raises(LivecamError) as caught:
-        after = loop.AfterEpoch(recipe, run, selection, None, 1)
+        after = loop.AfterEpoch(recipe, run, material, 1)
         after.on_train_batch_end(4, {"loss": float("nan")})
     assert str(caught.value) == (
         "batch 5: the loss is nan; start anew with another --out and --set precision=float32, or a "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -112,6 +114,75 @@ def test_a_run_goes_on_with_the_pictures_it_began_with(
     run.begin(recipe, **{**PROVENANCE, **known})
     with pytest.raises(LivecamError, match=message) if message else contextlib.nullcontext():
         gathered(recipe, data, run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "recipe", "others_know", "knows"),
+    [
+        (True, {}, False, True),
+        (True, {"gender_weight": 0.0}, True, False),
+        (True, {"gender_weight": 0.0, "begin": "before"}, True, True),
+        (True, {"gender_weight": 0.0, "begin": "before"}, False, False),
+        (True, {"begin": "before"}, False, True),
+        (False, {}, True, False),
+        (False, {"begin": "before"}, True, True),
+        (False, {"begin": "before"}, False, False),
+        (False, {"teachers": ("before/age_gender.keras",)}, True, True),
+        (False, {"teachers": ("before/age_gender.keras",)}, False, False),
+        (False, {"pretrained": True, "architecture": "mobilenet"}, False, True),
+        (False, {"pretrained": True, "architecture": "keras:VGG16"}, False, False),
+    ],
+)
+@pytest.mark.parametrize("is_exported", [False, True])
+def test_a_gender_is_known_only_where_something_tells_it(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    labelled: bool,
+    recipe: dict[str, Any],
+    others_know: bool,
+    knows: bool,
+    is_exported: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, run = RunFolder(Path("before")), RunFolder(Path("run"))
+    if is_exported:
+        before.path.mkdir()
+        text = f"data_hash: '{PROVENANCE['data_hash']}'\nknows_gender: {others_know}\n"
+        (before.path / "age_gender.yaml").write_text(text)
+    else:
+        before.begin(Recipe(), **{**PROVENANCE, "knows_gender": others_know})
+    before.model.touch()
+    if not labelled:
+        with h5py.File(data, "a") as h5:
+            h5["gender"][h5["split"][()] == 0] = -1
+    given = Recipe(batch=4, **recipe)
+    material = gathered(given, data, run, resume=False)
+    assert material.knows_gender == knows
+    said = capsys.readouterr().err
+    assert ("no face to train on has a gender: it is not learnt" in said) == (
+        not knows and given.gender_weight > 0
+    )
+    run.begin(given, **material.provenance)
+    assert run.knows_gender() == knows
+    assert gathered(given, data, run, resume=True).knows_gender == knows
+
+
+def test_a_gender_that_nobody_tells_has_no_weight(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt: list[Recipe] = []
+    loop = SimpleNamespace(fit=lambda recipe, *rest, **more: learnt.append(recipe))
+    monkeypatch.setitem(sys.modules, "train.loop", loop)
+    monkeypatch.setattr(fit, "import_keras", lambda: None)
+    (tmp_path / "r.yaml").write_text("batch: 4\n")
+    arguments = [str(tmp_path / "r.yaml"), "--data", str(data), "--no-report", "--out"]
+    assert fit.main([*arguments, str(tmp_path / "known")]) == 0
+    with h5py.File(data, "a") as h5:
+        h5["gender"][:] = -1
+    assert fit.main([*arguments, str(tmp_path / "unknown")]) == 0
+    assert [recipe.gender_weight for recipe in learnt] == [Recipe.gender_weight, 0]
 
 
 @pytest.mark.parametrize(

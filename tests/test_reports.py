@@ -639,6 +639,32 @@ def test_compare_leaves_out_a_run_without_an_epoch(
     assert f"left out: {young}: no epoch of it has ended" in err
 
 
+def test_compare_leaves_out_what_is_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of `runs/*`: notes, its own page, a folder without a run, a damaged one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("good", "torn"):
+        _run(Path(name))
+    Path("empty").mkdir()
+    Path("notes.txt").touch()
+    Path("torn/log.csv").write_text("epoch,loss,dev_mae,dev_gender_accuracy,seconds\n1")
+    others = ["empty", "notes.txt", "torn"]
+    assert compare.main([*others, "good", "-o", "runs.html"]) == 0
+    assert compare.main([*others, "good", "runs.html"]) == 0
+    out, err = capsys.readouterr()
+    assert "| kept epoch | 2 |" in out
+    assert "left out: notes.txt: no folder; give the --out of a python -m train.fit" in err
+    assert "left out: empty/recipe.json: no such file; expected a folder that" in err
+    assert "left out: torn/log.csv: not a run's log" in err
+    assert "left out: runs.html: no folder" in err
+    assert compare.main(others) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "python -m train.compare: empty/recipe.json: no such file" in said
+    assert compare.main(["good", "typo"]) == 1
+    assert "typo: no such folder" in capsys.readouterr().err
+
+
 def test_the_curves_of_long_names_are_told_apart_and_nothing_is_cut() -> None:
     log = {"epoch": np.arange(3), "loss": np.ones(3), "dev_mae": np.ones(3)}
     names = [f"{'a' * 200}{i}" for i in range(20)]

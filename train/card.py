@@ -28,7 +28,7 @@ def _lines(
     yield f"**Input**: `crop`, RGB (n, {px}, {px}, 3), 0 to 255, aligned by `livecam.crops`."
     yield "**Outputs**: `age_probs` (n, 101), a distribution over the ages 0 to 100, and"
     yield f"`female_prob` (n,). The ONNX file computes {arithmetic}."
-    if not recipe.learns_gender:
+    if not run["knows_gender"]:
         yield "It has not learnt the gender: `female_prob` is 0.5 for everybody."
     yield ""
     yield f"Trained on {run['faces']} faces (hash of all pictures, ages and parts of the data, not"

@@ -82,7 +82,7 @@ def _compare(args: argparse.Namespace) -> None:
     if args.output is not None:
         require("matplotlib", "train")
         check_output("--output", args.output, [".html", ".png"], [], may_replace=True)
-    runs = _ended([read_run(folder) for folder in args.runs])
+    runs = _ended(_found(args.runs))
     names = [entry.name for entry in runs]
     if len(set(names)) < len(names):
         raise UsageError(f"expected different runs, got {', '.join(names)}")
@@ -98,6 +98,24 @@ def _scored(scores: Mapping[str, Any]) -> str:
     return f"{counted(scores['faces'], 'face')} of {part(scores)}" if scores.get("split") else "-"
 
 
+def _found(folders: Sequence[Path]) -> list[Run]:
+    """The runs among what `runs/*` may name; the rest is said. Raises LivecamError if there is
+    none, or nothing of a name."""
+    runs, others = [], []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except LivecamError as error:
+            if not folder.exists():
+                raise
+            others.append(str(error))
+    if not runs:
+        raise LivecamError("; ".join(others))
+    for other in others:
+        print(f"left out: {other}", file=sys.stderr)
+    return runs
+
+
 def _ended(runs: Sequence[Run]) -> list[Run]:
     """Those that have ended an epoch; the others are named. Raises LivecamError if none has."""
     waiting = [entry.name for entry in runs if not len(entry.log["epoch"])]
@@ -111,7 +129,8 @@ def _ended(runs: Sequence[Run]) -> list[Run]:
 def read_run(folder: Path) -> Run:
     """Raises LivecamError if the folder is not a run's; its log is empty before its first epoch."""
     if not folder.is_dir():
-        raise LivecamError(f"{folder}: no such folder; give the --out of a python -m train.fit")
+        what = "no folder" if folder.exists() else "no such folder"
+        raise LivecamError(f"{folder}: {what}; give the --out of a python -m train.fit")
     files = RunFolder(folder)
     record = files.record_values()
     return Run(

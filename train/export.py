@@ -31,6 +31,7 @@ from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import import_keras, require
 from livecam.files import check_folder
+from livecam.wording import counted
 from train import faces, metrics
 from train.calibrate import MIN_FACES, age_prior, range_bounds
 from train.card import card
@@ -45,6 +46,8 @@ SUFFIXES = ("keras", "onnx", "yaml", "md")
 OPSET = 17
 MAX_DIFFERENCE = 1e-4  # in probabilities, between master and export
 MAX_YEARS, MAX_POINTS = 0.03, 0.2  # of MAE and of gender accuracy, where it is in eight bits
+MANY = 1516  # faces, as recipes/shipped-dev.txt has; of fewer, a few alone move a mean further
+ANY_YEARS = 0.5  # however few they are
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,7 +85,7 @@ def _export(args: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         made = Path(folder)
-        calibration = _write_checked(master, recipe, dev, made)
+        calibration = _write_checked(master, recipe, dev, made, trained.knows_gender())
         scores = score_model(made / f"{NAME}.onnx", args.data, recipe)
         (made / f"{NAME}.md").write_text(
             card(recipe, record, calibration, scores), encoding="utf-8"
@@ -93,7 +96,9 @@ def _export(args: argparse.Namespace) -> None:
         print(out / f"{NAME}.{suffix}")
 
 
-def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path) -> dict[str, Any]:
+def _write_checked(
+    master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path, knows_gender: bool
+) -> dict[str, Any]:
     """The model in its two forms and its calibration, which is returned too.
 
     Raises LivecamError if the ONNX file does not say what the master says.
@@ -113,6 +118,7 @@ def _write_checked(master: Any, recipe: Recipe, dev: faces.FaceSet, folder: Path
         "age_range": _bounds(answer.age_probs, dev),
         "age_prior": age_prior(answer.age_probs),
         "data_hash": dev.data_hash,
+        "knows_gender": knows_gender,
         **differences,
     }
     written = yaml.safe_dump(record, sort_keys=False, default_flow_style=None)
@@ -150,19 +156,30 @@ def _require_alike(
     years = _mae(export, labels) - _mae(master, labels)
     points = 100 * (_gender(export, labels) - _gender(master, labels))
     if eight_bits:
-        is_far = abs(years) > MAX_YEARS or abs(points) > MAX_POINTS
+        most_years = min(ANY_YEARS, MAX_YEARS * _by_chance(len(labels)))
+        most_points = MAX_POINTS * _by_chance(int((labels.gender >= 0).sum()))
+        is_far = abs(years) > most_years or abs(points) > most_points
+        expected = f"{most_years:.3f} years and {most_points:.2f} points"
+        other = "train it for more epochs or with a lower learning_rate, or "
     else:
         is_far = probs > MAX_DIFFERENCE
+        expected, other = f"{MAX_DIFFERENCE:.0e} in probabilities", ""
     if is_far:
         raise LivecamError(
             f"{NAME}.onnx differs from the master by {probs:.1e} in probabilities, {years:+.3f} "
-            f"years of error and {points:+.2f} points of gender; not usable"
+            f"years of error and {points:+.2f} points of gender on {counted(len(labels), 'face')}; "
+            f"expected {expected} at most: {other}give livecam --model the run's {NAME}.keras"
         )
     return {
         "onnx_difference": float(f"{probs:.1e}"),
         "onnx_mae_difference": round(years, 4),
         "onnx_gender_difference": round(points, 3),
     }
+
+
+def _by_chance(n: int) -> float:
+    """How many times as far the mean over n faces may differ: by as many of them as of many."""
+    return max(1.0, MANY / max(1, n))
 
 
 def _mae(answer: AgeGender, labels: Labels) -> float:
@@ -181,6 +198,7 @@ _HEADER = """# Written by `python -m train.export`.
 # age_prior: mean answer on the dev part, a probability for each year from 0; from it livecam report
 #   takes how common an age was where the network learnt
 # data_hash: of all pictures, ages and parts of the data that it was trained on, not of genders
+# knows_gender: whether it has learnt that
 # onnx_…difference: of the ONNX file to the master on the dev part: largest in probabilities, years
 #   of mean absolute error, points of gender accuracy
 """

@@ -9,6 +9,7 @@ epoch that was best on the dev part, float32, no optimiser state), `scores.json`
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -73,12 +74,17 @@ def _fit(args: argparse.Namespace) -> None:
     if not args.no_report:
         require("matplotlib", "train")
     material = gathered(recipe, data, folder, resume=args.resume)
-    import_keras()
-    from train.loop import fit  # Keras and its backend are imported here
+    if not material.knows_gender:
+        recipe = dataclasses.replace(recipe, gender_weight=0.0)
+    with folder.in_use():
+        if not args.resume:
+            _require_free(folder)  # still
+        import_keras()
+        from train.loop import fit  # Keras and its backend are imported here
 
-    fit(recipe, material, folder, resume=args.resume)
-    if not args.no_report:
-        evaluate_run(data, folder)
+        fit(recipe, material, folder, resume=args.resume)
+        if not args.no_report:
+            evaluate_run(data, folder)
     print(folder.model)
 
 
@@ -96,6 +102,12 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
         recipe: Recipe = folder.record()["recipe"]
         return recipe
     check_folder("--out", folder.path)
+    _require_free(folder)
+    return read_recipe(source, settings)
+
+
+def _require_free(folder: RunFolder) -> None:
+    """Raises UsageError if a run, or a model, is in it."""
     if folder.record_file.exists():
         raise UsageError(
             f"{folder.path}: holds a run; give --resume to go on as it was set, or "
@@ -104,7 +116,6 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
     for model in (folder.model, folder.model.with_suffix(".onnx")):
         if model.exists():
             raise UsageError(f"{folder.path}: holds a model, {model.name}; give another --out")
-    return read_recipe(source, settings)
 
 
 def _leave(code: int) -> NoReturn:

@@ -51,7 +51,7 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
     lack = _lack_of_tensorboard()
     if lack:
         print(f"no curves for TensorBoard: {lack}", file=sys.stderr)
-    after = AfterEpoch(recipe, run, selection, material.dev, first_epoch)
+    after = AfterEpoch(recipe, run, material, first_epoch)
     with after.progress:
         for size_px, end in _stages(recipe):
             if first_epoch >= end or after.is_over():
@@ -221,16 +221,11 @@ class AfterEpoch(keras.callbacks.Callback):
     """Shows progress; after an epoch scores the averaged weights on the dev part and saves."""
 
     def __init__(
-        self,
-        recipe: Recipe,
-        run: RunFolder,
-        selection: Selection,
-        dev: faces.FaceSet,
-        first_epoch: int,
+        self, recipe: Recipe, run: RunFolder, material: Material, first_epoch: int
     ) -> None:
         super().__init__()
-        self.recipe, self.run, self.selection, self.dev = recipe, run, selection, dev
-        total = steps(selection, recipe) * (recipe.epochs - first_epoch)
+        self.recipe, self.run, self.material = recipe, run, material
+        total = steps(material.selection, recipe) * (recipe.epochs - first_epoch)
         self.progress = Progress("fit", total, "batches")
         self.interrupts: Sequence[int] = ()
         before_s = max((row["seconds"] for row in run.log()), default=0)  # a run that goes on
@@ -290,8 +285,8 @@ class AfterEpoch(keras.callbacks.Callback):
     def _dev_scores(self) -> dict[str, float]:
         """MAE in years, accuracy of the target's classes, accuracy of the gender."""
         age_probs, female = self._dev_answers()
-        labels = self.dev.labels
-        known = (labels.gender >= 0) & self.recipe.learns_gender
+        labels = self.material.dev.labels
+        known = (labels.gender >= 0) & self.material.knows_gender
         right = female == (labels.gender == 1)
         errors = age_errors(median_age(age_probs), labels)
         scores = {"dev_mae": round(metrics.mae(errors), 3)}
@@ -304,8 +299,9 @@ class AfterEpoch(keras.callbacks.Callback):
 
     def _dev_answers(self) -> tuple[np.ndarray, np.ndarray]:
         parts, female = [], []
-        for start in range(0, len(self.dev), 256):
-            crops = resized(self.dev.crops[start : start + 256], self.recipe.input_px)
+        dev = self.material.dev
+        for start in range(0, len(dev), 256):
+            crops = resized(dev.crops[start : start + 256], self.recipe.input_px)
             n = len(crops)
             even = n + -n % self.recipe.devices  # each device takes as many as the others
             shared = np.resize(crops, (even, *crops.shape[1:])).astype(np.float32)
@@ -316,13 +312,14 @@ class AfterEpoch(keras.callbacks.Callback):
             parts.append(probs / probs.sum(axis=1, keepdims=True))
             female.append(answer["gender"][:, 0] > 0)
         probs = np.concatenate(parts)
-        years = self.selection.years
+        years = self.material.selection.years
         return probs if years is None else probs @ years, np.concatenate(female)
 
     def _save_model(self) -> None:
         _require_space(self.run.model, self.model.variables)
         with PartialFile(self.run.model) as partial:
-            architectures.deployed(self.model, self.recipe, self.selection.years).save(partial)
+            years, knows_gender = self.material.selection.years, self.material.knows_gender
+            architectures.deployed(self.model, self.recipe, years, knows_gender).save(partial)
 
 
 def _seed_dropout(net: keras.Model, epoch: int) -> None:

@@ -13,6 +13,7 @@ from livecam.errors import LivecamError
 from livecam.wording import counted
 from train import faces
 from train.faces import FaceSet
+from train.labels import Labels
 from train.recipe import Recipe
 from train.run_folder import RunFolder
 from train.scores import bins_of
@@ -22,11 +23,12 @@ from train.selection import Selection, select
 @dataclass(frozen=True)
 class Material:
     """`selection` says which faces of `train` are learnt, and as what; `dev` says which epoch is
-    the best."""
+    the best; `knows_gender`, whether the model will."""
 
     train: FaceSet
     dev: FaceSet
     selection: Selection
+    knows_gender: bool
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -36,6 +38,7 @@ class Material:
             "crop_px": self.train.crop_px,
             "faces": len(self.selection.rows),
             "dev_faces": dict(Counter(self.dev.dataset.tolist())),
+            "knows_gender": self.knows_gender,
         }
 
 
@@ -62,7 +65,27 @@ def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Mat
             f"{data}: {counted(len(selection.rows), 'face')} to train on; expected a batch of "
             f"{recipe.batch} at least; give more data, or --set batch=…"
         )
-    return Material(train, dev, selection)
+    if resume:
+        knows_gender = run.knows_gender()
+    else:
+        knows_gender = _knows_gender(recipe, train.labels[selection.rows])
+    if recipe.gender_weight and not knows_gender:
+        print(
+            f"{data}: no face to train on has a gender: it is not learnt, as with gender_weight 0",
+            file=sys.stderr,
+        )
+    return Material(train, dev, selection, knows_gender)
+
+
+def _knows_gender(recipe: Recipe, labels: Labels) -> bool:
+    """Whether the model will: by the faces to train on, a teacher, or what it begins with."""
+    if recipe.begin and RunFolder(Path(recipe.begin)).knows_gender():
+        return True
+    if not recipe.gender_weight:
+        return False
+    is_taught = any(RunFolder(Path(model).parent).knows_gender() for model in recipe.teachers)
+    has_learnt = recipe.pretrained and recipe.architecture == "mobilenet"
+    return is_taught or has_learnt or bool((labels.gender >= 0).any())
 
 
 def _require_models(recipe: Recipe) -> None:

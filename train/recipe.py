@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from livecam.ages import SCHEMES, AgeScheme
 from livecam.errors import LivecamError, UsageError
+from livecam.strict_yaml import parsed
 from livecam.wording import suggestion
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "shipped.yaml"
@@ -90,11 +89,6 @@ class Recipe:
     devices: int = 1
 
     @property
-    def learns_gender(self) -> bool:
-        """Or has learnt it, in the run that it begins with."""
-        return self.gender_weight > 0 or bool(self.begin)
-
-    @property
     def scheme(self) -> AgeScheme | None:
         """Whose classes are the target; None for years."""
         return scheme_of(self.target)
@@ -122,10 +116,7 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise LivecamError(f"{path}: cannot read the recipe: {reason}") from error
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    values = parsed(text, str(path)) or {}
     if not isinstance(values, dict):
         raise UsageError(f"{path}: expected `key: value` lines, received {type(values).__name__}")
     recipe, given = _changed(Recipe(), values, str(path)), {}
@@ -133,11 +124,7 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         key, equals, value = setting.partition("=")
         if not equals:
             raise UsageError(f"--set {setting}: expected key=value")
-        try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UsageError(f"--set {setting}: not a value of YAML") from error
-        given[key.strip()] = parsed
+        given[key.strip()] = parsed(value, f"--set {setting}")
     idle_before = idle(as_record(recipe))
     recipe = _changed(recipe, given, "--set")
     # keys of the file that have no effect beside what was set
@@ -251,6 +238,8 @@ def idle(values: Mapping[str, Any]) -> dict[str, str]:
 def _value(key: str, value: Any, where: str) -> Any:
     """The value in the type of its field."""
     default = FIELDS[key].default
+    if value is None and default in ("", ()):  # `frozen:` in a file, `--set frozen=`
+        return default
     if key == "target" and isinstance(value, list | tuple):
         return _first_years(value, where)
     problem = UsageError(f"{where}: {key}: expected {_expected(key)}, got {value!r}")

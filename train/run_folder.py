@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,19 @@ import yaml
 
 from livecam.ages import AgeScheme
 from livecam.errors import LivecamError
-from livecam.files import write_text
+from livecam.files import make_folder, write_text
 from train.faces import FaceSet
+from train.lock import locked
 from train.recipe import YEARS_TARGET, Recipe, as_record, from_record, scheme_of
 
 MODEL = "age_gender.keras"
-RECORD = {"recipe": dict, "data_hash": str, "crop_px": int, "dev_faces": dict}  # what it must have
+RECORD = {  # what it must have
+    "recipe": dict,
+    "data_hash": str,
+    "crop_px": int,
+    "dev_faces": dict,
+    "knows_gender": bool,
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class RunFolder:
     """`recipe.json` (recipe, hash and crops of the data, revision of the code), `log.csv` (a row an
     epoch), `last.weights.h5` and `taught.npz` (what the teachers say; to resume from),
     `age_gender.keras` (the best epoch's averaged weights), `scores.json` and `report.html` (on the
-    dev part)."""
+    dev part); `.lock`, of the process that is at work in it."""
 
     path: Path
 
@@ -59,6 +67,25 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """By one process at a time; raises LivecamError where it is another. Without a run in it at
+        the end, it is not left behind."""
+        make_folder(self.path)
+        lock = self.path / ".lock"
+        problem = (
+            f"{self.path}: in use by another python -m train.fit; wait for its end, or give "
+            "another --out"
+        )
+        with locked(lock, problem):
+            try:
+                yield
+            finally:
+                if not self.record_file.exists():
+                    with contextlib.suppress(OSError):  # something else is in it
+                        lock.unlink()
+                        self.path.rmdir()
+
     def record(self) -> dict[str, Any]:
         """What `begin` wrote. Raises LivecamError if the folder is no run."""
         record = self.record_values()
@@ -81,15 +108,28 @@ class RunFolder:
     def data_hash(self) -> str | None:
         """Of the faces that the model has learnt from; None where nothing says so. The folder may
         be one of `train.export` too."""
+        known = self._known().get("data_hash")
+        return None if known is None else str(known)
+
+    def knows_gender(self) -> bool:
+        """Whether its model has learnt it, or the one that it began with; true where nothing says
+        so. The folder may be one of `train.export` too."""
+        return bool(self._known().get("knows_gender", True))
+
+    def _known(self) -> dict[str, Any]:
+        """Of its model, by the record of the run or what `train.export` wrote beside it; empty
+        where there is neither."""
         if self.record_file.is_file():
-            return self.record()["data_hash"]
+            return self.record_values()
         exported = self.model.with_suffix(".yaml")
         if not exported.is_file():
-            return None
+            return {}
         try:
-            return str(yaml.safe_load(exported.read_text(encoding="utf-8"))["data_hash"])
+            values: dict[str, Any] = yaml.safe_load(exported.read_text(encoding="utf-8"))
+            values["data_hash"]  # of each export
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             raise LivecamError(f"{exported}: expected a data_hash ({error!r})") from error
+        return values
 
     def begin(self, recipe: Recipe, **provenance: object) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -64,12 +64,12 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
     if name == "mobilenet":
         activation = rounding.rounded_relu6 if recipe.eight_bits else rounding.relu6
         return small.mobilenet(x, recipe.dropout, activation, rounds_kernels)
-    if name == "al-resnet":
-        return attention.al_resnet(x, recipe.width)
     if name.startswith(KERAS):
         freezes = bool(recipe.frozen)
         return applications.features(x, name.removeprefix(KERAS), recipe.pretrained, freezes)
     try:
+        if name == "al-resnet":
+            return attention.al_resnet(x, recipe.width)
         return published.NETWORKS[name](x)
     except ValueError as error:
         raise UsageError(
@@ -118,12 +118,14 @@ def _regularise(net: keras.Model, recipe: Recipe) -> None:
                 weight.regularizer = penalty
 
 
-def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) -> keras.Model:
+def deployed(
+    net: keras.Model, recipe: Recipe, years: np.ndarray | None = None, knows_gender: bool = True
+) -> keras.Model:
     """The same weights in a float32 network of fixed size that answers with probabilities:
     `age_probs` (n, 101), `female_prob` (n,).
 
     `years` (classes, 101) says how a class spreads over the years, for a network that was trained
-    on classes. Where the gender was not learnt, `female_prob` is 0.5.
+    on classes. Without `knows_gender`, `female_prob` is 0.5.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -132,7 +134,7 @@ def deployed(net: keras.Model, recipe: Recipe, years: np.ndarray | None = None) 
         master = build(_untrained(recipe), classes, recipe.input_px, rounds_kernels=False)
         master.set_weights([weight.numpy() for weight in net.weights])
         applications.settle(all_layers(master))
-        if not recipe.learns_gender:
+        if not knows_gender:
             gender = master.get_layer("gender")
             gender.set_weights([np.zeros_like(weight) for weight in gender.get_weights()])
         rounding.round_kernels(master, net)

@@ -60,7 +60,7 @@ def _load_imagenet(
         known = build(include_top=False, weights="imagenet", input_shape=backbone.input_shape[1:])
     except Exception as error:  # Keras raises whatever its download raises
         reason = " ".join(str(error).split())
-        also = " --set \"frozen=''\"" if freezes else ""
+        also = " --set frozen=" if freezes else ""
         raise LivecamError(
             f"keras:{name}: ImageNet's weights cannot be had ({reason}); connect to the internet "
             f"once, put the file into ~/.keras/models, or give --set pretrained=false{also}"

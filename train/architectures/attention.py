@@ -14,13 +14,17 @@ from keras import layers, ops
 from train.architectures.pictures import scaled
 
 CROP_SHARE = 0.5  # side of the attended crop over that of the picture
+PLACE_PX = 32  # between two places that ResNet50V2 has features of
 
 
 def al_resnet(x: keras.KerasTensor, units: int) -> keras.KerasTensor:
     """Pictures (n, px, px, 3) in 0..255 -> (n, m): ResNet50V2's features of the whole, then of the
-    attended crop. `units` is the width of the LSTM."""
+    attended crop. `units` is the width of the LSTM. Raises ValueError of pictures that leave one
+    place at most."""
     x = scaled(x)
     px = x.shape[1]
+    if px <= PLACE_PX:
+        raise ValueError(f"expected pictures of more than {PLACE_PX} px, got {px}")
     shape = (px, px, 3)
     whole = keras.applications.ResNet50V2(
         include_top=False, weights=None, input_shape=shape, name="whole"
