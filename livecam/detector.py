@@ -25,6 +25,9 @@ MAX_PROPOSALS = 4000  # of one scale, and of all; a face has ten, and each is co
 SAME_FACE = 0.7  # boxes that share so much of the smaller one
 NEAR = 4  # a face that is not where it should be is searched for in so many times its size
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
+AROUND = 0.3  # of a picture's shorter side: what is added on each side to find a face that is cut
+CUT_FACE = 1 / 3  # the smallest one looked for there, of that side
+CUT_SIDE_PX = 640  # of the copy; such a face is still larger there than O-Net's 48 px
 REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
 
 
@@ -56,13 +59,28 @@ class Mtcnn:
     def find(
         self, bgr: Image, least: float | None = None, min_face_px: float | None = None
     ) -> Faces:
-        """All faces of one picture, most confident first; `least` replaces O-Net's threshold."""
+        """All faces of one frame, most confident first; `least` replaces O-Net's threshold."""
         return self._found([bgr], min_face_px or self.min_face_px, least)[0]
 
-    def find_many(self, pictures: Sequence[Image]) -> list[Faces]:
-        """The faces of each picture; pictures of one size share their P-Net calls, and all
-        pictures share those of R-Net and O-Net."""
-        return self._found(pictures, self.min_face_px, None)
+    def find_in_pictures(
+        self,
+        pictures: Sequence[Image],
+        least: float | None = None,
+        min_face_px: float | None = None,
+    ) -> list[Faces]:
+        """The faces of pictures that come alone: as `find` has them, and where none of those is
+        sure, also large ones that the border cuts.
+
+        Pictures of one size share their P-Net calls, and all pictures share those of R-Net and
+        O-Net.
+        """
+        min_face_px = min_face_px or self.min_face_px
+        found = self._found(pictures, min_face_px, least)
+        for i, (faces, picture) in enumerate(zip(found, pictures, strict=True)):
+            if not (faces.confidence > self.thresholds[2]).any():
+                cut = self._find_cut(picture, min_face_px, least)
+                found[i] = _kept(Faces.joined([faces, cut]), 0.0)
+        return found
 
     def _found(
         self, pictures: Sequence[Image], min_face_px: float, least: float | None
@@ -78,20 +96,18 @@ class Mtcnn:
         ]
 
     def find_main(self, pictures: Sequence[Image]) -> list[Faces]:
-        """The one face that each picture is a crop of: the largest found, at most one each.
+        """The one face that each picture is a crop of: the largest found, at most one each."""
+        return [_largest(faces) for faces in self.find_in_pictures(pictures)]
 
-        A tight crop may cut the face; what is not found is looked for again within a border.
-        """
-        return [
-            _largest(faces) if len(faces) else _largest(self._find_bordered(picture))
-            for faces, picture in zip(self.find_many(pictures), pictures, strict=True)
-        ]
-
-    def _find_bordered(self, bgr: Image) -> Faces:
-        small, shrink = self._shrunk(bgr)
-        pad = min(small.shape[:2]) // 5
-        bordered = cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-        faces = self.find(bordered)
+    def _find_cut(self, bgr: Image, min_face_px: float, least: float | None) -> Faces:
+        """Large faces at the border, beyond which none of P-Net's windows reaches: in a copy with
+        grey around it."""
+        shrink = min(1.0, CUT_SIDE_PX / max(bgr.shape[:2]))
+        small = _Halves(bgr).shrunk(shrink)
+        side = min(small.shape[:2])
+        pad = int(AROUND * side)
+        wider = cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=GREY)
+        faces = self.find(wider, least, max(min_face_px * shrink, CUT_FACE * side, CELL_PX))
         moved = Faces(faces.xyxy - pad, faces.confidence, faces.landmarks - pad)
         return _scaled(moved, shrink, bgr)
 
@@ -215,7 +231,8 @@ class _Halves:
             even = self._copy[: 2 * height, : 2 * width]  # of an odd one pixels would be skipped
             self._copy = cv2.resize(even, (width, height))
             self._scale /= 2
-        return cv2.resize(self._copy, (int(self._width * scale), int(self._height * scale)))
+        size = (max(1, int(self._width * scale)), max(1, int(self._height * scale)))
+        return cv2.resize(self._copy, size)
 
 
 def _cells(cells: Array, threshold: float) -> tuple[Array, Array]:

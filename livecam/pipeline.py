@@ -33,7 +33,8 @@ class Pipeline:
     Between them the detector only refines the boxes that the tracker predicts. While it
     `searches_all`, every frame has one. `min_face_px`: of the smallest face looked for, where that
     is not the detector's. What a frame gets depends on frames alone, never on a clock: the same
-    clip gives the same tracks.
+    clip gives the same tracks. `is_picture`: no other frame follows that may show a face better, so
+    the first is searched for faces that its border cuts too.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class Pipeline:
         calm_every_s: float = 0.0,
         watch: Stopwatch | None = None,
         searches_all: bool = False,
+        is_picture: bool = False,
     ) -> None:
         self.detector, self.classifier, self.tracker = detector, classifier, tracker
         self.detect_every, self.calm_every_s = detect_every, calm_every_s
-        self.searches_all = searches_all
+        self.searches_all, self.is_picture = searches_all, is_picture
         self.min_face_px: float | None = None
         self._watch = watch or Stopwatch()
         self.is_searched = False  # whether all of the last frame was
@@ -115,6 +117,8 @@ class Pipeline:
             return faces
         self.is_searched, self._since_full, self._searched_s = True, 0.0, frame.time_s
         with self._watch("detect"):
+            if self.is_picture:
+                return self.detector.find_in_pictures([frame.bgr], least, self.min_face_px)[0]
             return self.detector.find(frame.bgr, least, self.min_face_px)
 
     def _counts_for(self, frame: Frame) -> float:
@@ -152,8 +156,9 @@ class Models:
 
     def pipeline(self, frames: int | None = None, watch: Stopwatch | None = None) -> Pipeline:
         """A fresh line for one source: track ids start at 1. A source of few `frames` has its
-        faces confirmed by its end, and in a single one each is classified in several views. Where
-        faces are hidden, every frame is searched for them."""
+        faces confirmed by its end. A single one is a picture: faces that its border cuts are looked
+        for too, and each is classified in several views. Where faces are hidden, every frame is
+        searched for them."""
         config = self.config.tracker
         if frames:
             confirm_after = min(config.confirm_after, frames)
@@ -164,15 +169,16 @@ class Models:
             self.config.detector.thresholds[2],
             self.classifier.age_range,
         )
-        classify = self.classify_once if frames == 1 else self.classifier
+        is_picture = frames == 1
         return Pipeline(
             self.detector,
-            classify,
+            self.classify_once if is_picture else self.classifier,
             tracker,
             detect_every=self.config.detector.detect_every,
             calm_every_s=self.config.detector.calm_every_s,
             watch=watch,
             searches_all=self.config.overlay.blur,
+            is_picture=is_picture,
         )
 
     def classify_once(self, crops: Image) -> AgeGender:

@@ -253,7 +253,7 @@ def faces_of(
             for picture, faces in zip(pictures, models.detector.find_main(pictures), strict=True)
         ]
     else:
-        found = models.detector.find_many(pictures)
+        found = models.detector.find_in_pictures(pictures)
     found = [faces[np.argsort(faces.xyxy[:, 0], kind="stable")] for faces in found]
     crops = [
         aligned_crops(picture, faces.landmarks)

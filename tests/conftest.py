@@ -56,6 +56,13 @@ def barely_a_face(astronaut: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def cut_face(astronaut: np.ndarray) -> np.ndarray:
+    """(264, 207, 3) BGR: a face of which the border cuts off a tenth on each side, so that a search
+    within the picture does not find it."""
+    return cv2.resize(astronaut[72:160, 189:258], (207, 264), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture(scope="session")
 def people(astronaut: np.ndarray) -> list[np.ndarray]:
     """20 frames of one face that moves to the right by a pixel a frame."""
     import clips

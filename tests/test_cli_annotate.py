@@ -123,6 +123,16 @@ def test_blur_hides_what_may_be_a_face_too(
     np.testing.assert_array_equal(cv2.imread("p_livecam.png"), barely_a_face)
 
 
+def test_a_face_that_the_border_cuts_is_labelled_and_blurred(
+    livecam: clips.Command, cut_face: np.ndarray
+) -> None:
+    cv2.imwrite("p.png", cut_face)
+    assert livecam("annotate", "p.png", "--blur", "--tracks", "t.csv").code == 0
+    (row,) = table("t.csv")
+    assert float(row["confidence"]) > 0.9
+    assert (cv2.imread("p_livecam.png") != cut_face).any(axis=2).mean() > 0.9
+
+
 def test_a_clip_without_a_face_is_written_too(livecam: clips.Command) -> None:
     clips.write_clip(Path("a.mp4"), clips.greys(8))
     answer = livecam("annotate", "a.mp4", "--tracks", "t.csv")

@@ -218,6 +218,20 @@ def test_the_smallest_face_looked_for(livecam: clips.Command, album: Path) -> No
     assert answer.rows[0]["face"] is None
 
 
+def test_a_face_that_the_border_cuts(
+    livecam: clips.Command, album: Path, cut_face: np.ndarray
+) -> None:
+    cv2.imwrite("album/cut.png", cut_face)
+    cv2.imwrite("album/cut too.png", cut_face[:, ::-1])
+    together = livecam("predict", "album", "--json").rows
+    assert [row["face"] for row in together] == [1, 1, None, 1, 1, 2]  # cut too, cut, none, …
+    for row in together[:2]:
+        check_face(row, (207, 264), MARKETING)
+        alone = livecam("predict", row["file"], "--json").rows[0]
+        assert alone["xyxy"] == pytest.approx(row["xyxy"], abs=0.1)
+        assert alone["age"] == pytest.approx(row["age"], abs=0.1)
+
+
 def test_threads_do_not_change_the_answer(livecam: clips.Command, album: Path) -> None:
     one = livecam("predict", "album", "--json", "--threads", "1").rows
     two = livecam("predict", "album", "--json", "--threads", "2").rows

@@ -144,13 +144,14 @@ def assert_alike(found: Faces, reference: Faces) -> None:
     ids=lambda picture: str(picture.shape[:2]),
 )  # fmt: skip
 def test_pictures_without_a_face_give_none(detector: Mtcnn, picture: np.ndarray) -> None:
-    faces = detector.find(picture)
-    assert len(faces) == len(detector.find_main([picture])[0]) == 0
-    assert faces.landmarks.shape == (0, 5, 2)
+    for faces in (detector.find(picture), *detector.find_in_pictures([picture])):
+        assert len(faces) == 0
+        assert faces.landmarks.shape == (0, 5, 2)
+    assert len(detector.find_main([picture])[0]) == 0
 
 
 def test_no_pictures_no_answers(detector: Mtcnn) -> None:
-    assert detector.find_many([]) == []
+    assert detector.find_in_pictures([]) == []
     assert detector.find_main([]) == []
 
 
@@ -210,18 +211,56 @@ def test_thresholds_let_less_pass(astronaut: np.ndarray) -> None:
     assert strict.confidence.min() > 0.999
 
 
-def test_many_pictures_are_the_same_as_one_by_one(detector: Mtcnn, astronaut: np.ndarray) -> None:
+def test_many_pictures_are_the_same_as_one_by_one(
+    detector: Mtcnn, astronaut: np.ndarray, cut_face: np.ndarray
+) -> None:
     pictures = [
-        astronaut, grey(100, 150), resized(astronaut, 0.4), astronaut[:, ::-1].copy(),
-        crowd(astronaut, grey(480, 640)), grey(1, 1), rolled(astronaut, 15),
+        astronaut, grey(100, 150), resized(astronaut, 0.4), astronaut[:, ::-1].copy(), cut_face,
+        crowd(astronaut, grey(480, 640)), grey(1, 1), rolled(astronaut, 15), cut_face[:, ::-1],
     ]  # fmt: skip
-    together = detector.find_many(pictures)
-    assert [len(faces) > 0 for faces in together] == [True, False, True, True, True, False, True]
+    together = detector.find_in_pictures(pictures)
+    assert [i for i, faces in enumerate(together) if not len(faces)] == [1, 6]
     for picture, faces in zip(pictures, together, strict=True):
-        alone = detector.find(picture)
+        (alone,) = detector.find_in_pictures([picture])
         assert faces.xyxy == pytest.approx(alone.xyxy, abs=0.1)
         assert faces.landmarks == pytest.approx(alone.landmarks, abs=0.1)
         assert faces.confidence == pytest.approx(alone.confidence, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [0.3, 1, 6])
+def test_a_face_that_the_border_of_a_picture_cuts(
+    detector: Mtcnn, astronaut: np.ndarray, cut_face: np.ndarray, size: float
+) -> None:
+    picture = resized(cut_face, size)
+    assert len(detector.find(picture, least=0.5)) == 0  # else this tests nothing
+    (faces,) = detector.find_in_pictures([picture])
+    assert len(faces) == 1
+    assert faces.confidence[0] > 0.9
+    whole = np.array([[0, 0, *picture.shape[1::-1]]], np.float32)
+    assert iou_matrix(faces.xyxy, whole)[0, 0] > 0.9
+    assert np.all((faces.xyxy >= 0) & (faces.xyxy <= whole[0, [2, 3, 2, 3]]))
+    original = faces.landmarks / (3 * size) + [189, 72]
+    assert original == pytest.approx(detector.find(astronaut).landmarks, abs=5)
+
+
+def test_a_face_that_is_cut_may_be_too_small_or_too_unsure(cut_face: np.ndarray) -> None:
+    assert len(Mtcnn(min_face_px=1000).find_in_pictures([cut_face])[0]) == 0
+    strict = Mtcnn(thresholds=(0.65, 0.7, 0.99999))
+    assert len(strict.find_in_pictures([cut_face])[0]) == 0
+    assert len(strict.find_in_pictures([cut_face], least=0.5)[0]) == 1
+
+
+def test_an_unsure_face_is_surer_beyond_the_border_and_still_one(
+    detector: Mtcnn, astronaut: np.ndarray
+) -> None:
+    picture = resized(astronaut[61:148, 181:267], 1.5)  # the chin is missing
+    unsure = detector.find(picture, least=0.5)
+    assert len(unsure) == 1
+    assert unsure.confidence[0] < 0.8
+    for least in (None, 0.5):
+        (faces,) = detector.find_in_pictures([picture], least)
+        assert len(faces) == 1
+        assert faces.confidence[0] > 0.9
 
 
 @pytest.mark.parametrize("max_side_px", [256, 700])
@@ -412,16 +451,10 @@ def test_the_main_face_is_the_largest(detector: Mtcnn, astronaut: np.ndarray) ->
     assert area(several.xyxy)[0] == area(detector.find(pictures[0]).xyxy).max()
 
 
-def test_the_main_face_of_a_crop_that_cuts_it(detector: Mtcnn, astronaut: np.ndarray) -> None:
-    face = detector.find(astronaut)
-    x0, y0, x1, y1 = (face.xyxy[0] + (12, 12, -12, -12)).astype(int)
-    tight = cv2.resize(astronaut[y0:y1, x0:x1], None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    assert len(detector.find(tight)) == 0  # else this tests nothing
-    main = detector.find_main([tight])[0]
+def test_the_main_face_of_a_crop_that_cuts_it(detector: Mtcnn, cut_face: np.ndarray) -> None:
+    (main,), (found,) = detector.find_main([cut_face]), detector.find_in_pictures([cut_face])
     assert len(main) == 1
-    assert main.landmarks / 3 + [x0, y0] == pytest.approx(face.landmarks, abs=8)
-    whole = np.array([[0, 0, *tight.shape[1::-1]]], np.float32)
-    assert iou_matrix(main.xyxy, whole)[0, 0] > 0.8
+    assert main.landmarks.tolist() == found.landmarks.tolist()
 
 
 def test_a_missing_mtcnn_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

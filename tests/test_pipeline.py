@@ -8,6 +8,8 @@ import pytest
 
 from livecam.config import load_config
 from livecam.datatypes import AgeGender, Faces, Frame
+from livecam.detector import Mtcnn
+from livecam.geometry import iou_matrix
 from livecam.pipeline import Models, Pipeline
 from livecam.tracker import Tracker
 
@@ -292,6 +294,21 @@ def test_a_picture_needs_no_second_look(models: Models, astronaut: np.ndarray) -
     assert face.age_low <= face.age <= face.age_high
     faces, hidden = models.look(np.zeros((50, 50, 3), np.uint8))
     assert not faces and not len(hidden)
+
+
+def test_a_face_that_the_border_cuts_is_looked_for_in_a_picture_not_in_frames(
+    models: Models, cut_face: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (face,), hidden = models.look(cut_face)
+    assert iou_matrix(face.xyxy[None], hidden).tolist() == [[1]]
+    searches = []
+    found = Mtcnn._found
+    monkeypatch.setattr(Mtcnn, "_found", lambda *given: searches.append(1) or found(*given))
+    for frames in (None, 2, 9):
+        line = models.pipeline(frames)
+        assert not any(line(frame) for frame in _frames([cut_face] * 2))
+        assert not len(line.boxes(1 / RATE))
+    assert len(searches) == 3 * 2  # one a frame
 
 
 def test_the_faces_of_a_picture_are_numbered_from_left_to_right(

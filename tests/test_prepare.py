@@ -165,7 +165,7 @@ def test_data_sets_are_mixed_with_intervals_and_provenance(  # type: ignore[no-u
     tmp_path, astronaut, capsys
 ) -> None:
     write_utkface(tmp_path / "utk", astronaut, 3)
-    classes = {f"young/{i}.jpg": jpeg(head(astronaut, 10 + i)) for i in range(2)}
+    classes = {f"young/{i}.jpg": jpeg(head(astronaut, 13 + i)) for i in range(2)}
     layouts.write(tmp_path / "mine", classes)
     table = {"a.jpg": jpeg(head(astronaut, 20)), "b.jpg": jpeg(head(astronaut, 21))}
     table["list.csv"] = b"file,age,gender\na.jpg,40.25,f\nb.jpg,65+,m\nnone.jpg,3,\n"
@@ -279,7 +279,7 @@ def test_data_sets_keep_their_own_test_and_validation_parts(tmp_path, astronaut,
         rows = "".join(f"{i}.jpg,9,{20 + i}.5,1,{20 + i}\n" for i in seeds)
         header = "file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age\n"
         files[f"gt_avg_{part}.csv"] = (header + rows).encode()
-        files |= {f"{part}/{i}.jpg_face.jpg": jpeg(head(astronaut, i)) for i in seeds}
+        files |= {f"{part}/{i}.jpg_face.jpg": jpeg(head(astronaut, 12 + i)) for i in seeds}
     folder = layouts.write(tmp_path / "appa", files)
     output = tmp_path / "faces.h5"
     assert prepare.main([str(folder), "-o", str(output), "--dev-share", "0.01"]) == 0
@@ -296,14 +296,14 @@ def test_no_person_is_on_two_sides(tmp_path, astronaut, capsys) -> None:  # type
     for i in range(16):
         user, image = f"{i // 4}@N01", f"{i}_o.jpg"
         name = f"aligned/{user}/landmark_aligned_face.1.{image}"
-        files[name] = jpeg(head(astronaut, 26 + i))
+        files[name] = jpeg(head(astronaut, 27 + i))
         rows.append(f"{user}\t{image}\t1\t({20 + i}, {25 + i})\tm\n")
     files["fold_0_data.txt"] = (header + "".join(rows)).encode()
     folder = layouts.write(tmp_path / "adience", files)
     output = tmp_path / "faces.h5"
     (tmp_path / "test.txt").write_text("landmark_aligned_face.1.15_o.jpg\n")  # as users write it
     argv = [str(folder), "-o", str(output), "--test-list", str(tmp_path / "test.txt")]
-    assert prepare.main([*argv, "--dev-share", "0.4"]) == 0
+    assert prepare.main([*argv, "--dev-share", "0.3"]) == 0
     part = np.array(list(_parts(output).values())).reshape(4, 4)  # in the order of the rows
     assert all(len(set(parts)) == 1 for parts in part[:3].tolist())
     assert {DEV, TRAIN} == set(part[:3].ravel())
