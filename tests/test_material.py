@@ -169,6 +169,19 @@ def test_a_gender_is_known_only_where_something_tells_it(
     assert gathered(given, data, run, resume=True).knows_gender == knows
 
 
+def test_what_a_teacher_knows_is_beside_its_file_whatever_that_is_called(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher = tmp_path / "mine.onnx"
+    teacher.touch()
+    teacher.with_suffix(".yaml").write_text("data_hash: other\nknows_gender: false\n")
+    with h5py.File(data, "a") as h5:
+        h5["gender"][:] = -1
+    recipe = Recipe(batch=4, teachers=(str(teacher),))
+    assert not gathered(recipe, data, RunFolder(tmp_path / "run"), resume=False).knows_gender
+    assert "their hash is other" in capsys.readouterr().err
+
+
 def test_a_gender_that_nobody_tells_has_no_weight(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

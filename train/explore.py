@@ -269,7 +269,7 @@ def _write_folder(
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in drawings(columns, schemes).items():
-        safe = re.sub(r"[^\w-]", "_", name)  # a scheme of one's own may be called anything
+        safe = re.sub(r'[/\\:*?"<>|]', "_", name)  # a scheme of one's own may be called anything
         with PartialFile(folder / f"{safe}.png") as partial:
             figure.savefig(partial)
     for band, crops in shown.items():

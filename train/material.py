@@ -83,7 +83,8 @@ def _knows_gender(recipe: Recipe, labels: Labels) -> bool:
         return True
     if not recipe.gender_weight:
         return False
-    is_taught = any(RunFolder(Path(model).parent).knows_gender() for model in recipe.teachers)
+    teachers = map(Path, recipe.teachers)
+    is_taught = any(RunFolder(model.parent).knows_gender(model) for model in teachers)
     has_learnt = recipe.pretrained and recipe.architecture == "mobilenet"
     return is_taught or has_learnt or bool((labels.gender >= 0).any())
 
@@ -116,14 +117,14 @@ def _require_judges(dev: FaceSet, recipe: Recipe) -> None:
 def _warn_of_other_faces(recipe: Recipe, data_hash: str) -> None:
     """Where a model to begin with, or a teacher, had another split, it may have learnt faces that
     now judge the run."""
-    models = [("teachers", Path(model).parent) for model in recipe.teachers]
+    models = [("teachers", Path(model)) for model in recipe.teachers]
     if recipe.begin:
-        models.append(("begin", Path(recipe.begin)))
-    for key, folder in models:
-        known = RunFolder(folder).data_hash()
+        models.append(("begin", RunFolder(Path(recipe.begin)).model))
+    for key, model in models:
+        known = RunFolder(model.parent).data_hash(model)
         if known not in (None, data_hash):
             print(
-                f"{key}: {folder} learnt from other faces (their hash is {known}, here it is "
+                f"{key}: {model.parent} learnt from other faces (their hash is {known}, here it is "
                 f"{data_hash}): unless both dev parts are of the same --dev-list, it may have "
                 "learnt faces of this one, whose scores then flatter",
                 file=sys.stderr,

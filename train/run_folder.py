@@ -105,23 +105,23 @@ class RunFolder:
             return None
         return scheme_of(self.record_values()["recipe"].get("target", YEARS_TARGET))
 
-    def data_hash(self) -> str | None:
+    def data_hash(self, model: Path | None = None) -> str | None:
         """Of the faces that the model has learnt from; None where nothing says so. The folder may
-        be one of `train.export` too."""
-        known = self._known().get("data_hash")
+        be one of `train.export` too, and the `model` another file in it."""
+        known = self._known(model).get("data_hash")
         return None if known is None else str(known)
 
-    def knows_gender(self) -> bool:
+    def knows_gender(self, model: Path | None = None) -> bool:
         """Whether its model has learnt it, or the one that it began with; true where nothing says
-        so. The folder may be one of `train.export` too."""
-        return bool(self._known().get("knows_gender", True))
+        so. The folder may be one of `train.export` too, and the `model` another file in it."""
+        return bool(self._known(model).get("knows_gender", True))
 
-    def _known(self) -> dict[str, Any]:
+    def _known(self, model: Path | None) -> dict[str, Any]:
         """Of its model, by the record of the run or what `train.export` wrote beside it; empty
         where there is neither."""
         if self.record_file.is_file():
             return self.record_values()
-        exported = self.model.with_suffix(".yaml")
+        exported = (model or self.model).with_suffix(".yaml")
         if not exported.is_file():
             return {}
         try:
