@@ -95,7 +95,8 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None, gender: boo
 def _start(moment: float, by: str) -> float:
     """When the hour or the day began that this Unix time is in."""
     local = datetime.datetime.fromtimestamp(moment).replace(minute=0, second=0, microsecond=0)
-    return (local.replace(hour=0) if by == "day" else local).timestamp()
+    # where midnight comes twice, a day begins with the first
+    return (local.replace(hour=0, fold=0) if by == "day" else local).timestamp()
 
 
 def _busy(visits: Visits) -> tuple[np.ndarray, np.ndarray]:

@@ -28,6 +28,7 @@ from livecam.files import real, require_place
 APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
 VERSION = 1
 GAP_S = 60.0  # after which a source is no longer taken to have been watched meanwhile
+BACK_S = 1.0  # by which a clock may be put right without a new stretch
 WAIT_S = 10.0  # for another program that writes
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
 UNKNOWN = np.full(AGES, np.nan, "<f4").tobytes()  # a distribution
@@ -118,8 +119,8 @@ class VisitStore:
         if not self._stays or self._stays[-1].source != source:
             self._stays.append(_Stay(source, _Stretch(now)))
         stay = self._stays[-1]
-        if 0 <= now - stay.stretches[-1].end <= GAP_S:
-            stay.stretches[-1].end = now
+        if -BACK_S <= now - stay.stretches[-1].end <= GAP_S:
+            stay.stretches[-1].end = max(now, stay.stretches[-1].end)
         else:
             stay.stretches.append(_Stretch(now))
         for visit in visits:

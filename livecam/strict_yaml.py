@@ -15,6 +15,8 @@ def parsed(text: str, where: str) -> Any:
     """What a text says, None for an empty one. Raises UsageError, which names `where` it is."""
     try:
         return yaml.load(text, _Loader)
+    except RecursionError as error:
+        raise UsageError(f"{where}: not valid YAML: too deep") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date or byte
         what = " ".join(str(error).split())
         raise UsageError(f"{where}: not valid YAML: {what}") from error

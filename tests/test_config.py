@@ -175,6 +175,10 @@ def test_broken_yaml(text: str) -> None:
     assert "\n" not in message
 
 
+def test_yaml_that_is_too_deep() -> None:
+    assert refused(file=written("a: " + 3000 * "[")) == "mine.yaml: not valid YAML: too deep"
+
+
 def test_bytes_that_are_no_text() -> None:
     Path("mine.yaml").write_bytes(b"\xff\xfe\x80")
     assert refused(file="mine.yaml").startswith("mine.yaml: not valid YAML: ")

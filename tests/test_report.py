@@ -63,6 +63,21 @@ def made(
     return path
 
 
+def test_where_midnight_comes_twice_a_day_begins_with_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/Havana")
+    time.tzset()
+    again = at("2014-11-02 00:30") + 3600  # the clock was set back to midnight at one
+    made(tmp_path / "b.db", ("2014-10-31 12:00", 10, 30), hours=0.5)
+    with VisitStore(tmp_path / "b.db", None, True) as kept:
+        kept.see("camera 0", again, 0.0, [visit()])
+        kept.save()
+    visits = everything(tmp_path / "b.db")
+    days = report.report(visits, MARKETING, "day").periods
+    assert [each.begin for each in days] == [at("2014-10-31"), at("2014-11-02")]
+
+
 @pytest.fixture
 def day(tmp_path: Path) -> Path:
     return made(

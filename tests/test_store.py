@@ -152,6 +152,14 @@ def test_watching_with_a_gap_is_two_stretches(tmp_path: Path, is_saved_often: bo
     assert spans.tolist() == [[0, 20], [40, 40], [81, 90]]
 
 
+def test_a_clock_that_is_put_right_a_little_begins_no_stretch(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        for moment in (0, 10, 9.5, 9.6, 20):
+            kept.see("camera 0", NOW, moment)
+            kept.save()
+    assert (everything(tmp_path / "a.db").watched - NOW).tolist() == [[0, 20]]
+
+
 def test_a_visit_across_a_gap_is_one(tmp_path: Path) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
         for moment in (0, 2 * GAP_S):
