@@ -84,6 +84,11 @@ def median_age(age_probs: Array) -> Array:
     return np.minimum(middle, AGES - 1).astype(np.float32)
 
 
+# of two answers about one person who was out of sight in between, at least: a man in front of a
+# webcam reaches it nearly always, two people in a street seldom
+SAME_LIKENESS = 0.75
+
+
 def likeness(one: tuple[Array, float], other: tuple[Array, float]) -> float:
     """Of two answers: ages (101,), and how likely female. Bhattacharyya's coefficient, 0 to 1."""
     (p, p_female), (q, q_female) = one, other

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from livecam.ages import likeness
+from livecam.ages import SAME_LIKENESS, likeness
 from livecam.config import AudienceConfig
 from livecam.datatypes import TrackedFace, Visit
 from livecam.geometry import distance_matrix
 
 SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
 REACH = 3.0  # face sizes that somebody may have moved while out of sight
-LEAST_LIKENESS = 0.75  # of the two answers about age and gender, 0 to 1
 
 
 class Audience:
@@ -41,12 +40,12 @@ class Audience:
         for face in seen:
             visit = by_track.get(face.track_id) or self._rejoin(time_s, face, out_of_sight)
             if visit is None:
-                # a new track was there before it was confirmed
-                is_new = face.track_id > self._newest_id
-                visit = _GoingOn(time_s - face.known_s * is_new, time_s, face, face)
+                is_new = face.track_id > self._newest_id  # it was there before it was confirmed
+                begin_s = time_s - face.known_s if is_new else time_s
+                visit = _GoingOn(begin_s, time_s, face, face)
                 self._going_on.append(visit)
             visit.see(time_s, face)
-        self._newest_id = max(self._newest_id, *ids, 0)
+        self._newest_id = max((self._newest_id, *ids))
         tracked = {face.track_id for face in faces}  # hidden for a moment, or not: still there
         over = [
             each
@@ -71,7 +70,7 @@ class Audience:
             if time_s - each.end_s <= self.config.rejoin_s and each.is_near(face)
         ]
         likeness, visit = max(likely, key=lambda pair: pair[0], default=(0.0, None))
-        if visit is None or likeness < LEAST_LIKENESS:
+        if visit is None or likeness < SAME_LIKENESS:
             return None
         out_of_sight.remove(visit)
         return visit

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from livecam.ages import CENTRAL_RANGE, AgeRange, AgeScheme, likeness, median_age, sharpened
+from livecam.ages import (
+    CENTRAL_RANGE,
+    SAME_LIKENESS,
+    AgeRange,
+    AgeScheme,
+    likeness,
+    median_age,
+    sharpened,
+)
 from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import distance_matrix, iou_matrix
@@ -20,7 +28,7 @@ WALKS_FACES_PER_S = 10.0  # 1.5 m/s, with faces 15 cm wide…
 FARTHEST_WALK = 2.5  # …but so many faces at most
 KNOWN_AFTER = 3  # answers, after which one that is less like them…
 LEAST_LIKENESS = 0.25
-RETURN_S, RETURN_LIKENESS = 0.4, 0.75  # …or than this, once the face was out of sight for so long…
+RETURN_S = 0.4  # …or than SAME_LIKENESS, once the face was out of sight for so long…
 STRANGERS_AFTER = 3  # …is held back, and so many in a row are about somebody else
 
 
@@ -334,7 +342,7 @@ class _Track:
         known, said = self.views, (view.age_probs, view.female_prob)
         if known.samples < KNOWN_AFTER:
             return False
-        least = RETURN_LIKENESS if self.is_back else LEAST_LIKENESS
+        least = SAME_LIKENESS if self.is_back else LEAST_LIKENESS
         return likeness((known.age_probs(1.0), known.female_prob), said) < least
 
     def measure(self, time_s: float, faces: Faces, row: int) -> None:

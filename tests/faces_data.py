@@ -51,6 +51,14 @@ def write_utkface(folder: Path, portrait: np.ndarray, n: int) -> list[str]:
     return names
 
 
+def write_split(path: Path) -> Path:
+    """30 faces of 1 to 80 years: 24 to learn, 6 to judge."""
+    write_h5(path)
+    with h5py.File(path, "a") as h5:
+        h5["split"][:] = [0, 0, 0, 0, 1] * 6
+    return path
+
+
 def write_h5(path: Path, n: int = 30, gender: int | None = None) -> Path:
     """A file as `train.prepare` writes it, of `n` patterns instead of faces, all of the test part
     but the last two (training, left out); the second is a copy of the first."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 import pytest
-from faces_data import PROVENANCE, write_h5
+from faces_data import PROVENANCE, write_split
 
 from livecam.errors import LivecamError
 from train import fit
@@ -22,11 +22,7 @@ from train.run_folder import RunFolder
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """30 faces of 1 to 80 years: 24 to learn, 6 to judge."""
-    path = write_h5(tmp_path / "faces.h5")
-    with h5py.File(path, "a") as h5:
-        h5["split"][:] = [0, 0, 0, 0, 1] * 6
-    return path
+    return write_split(tmp_path / "faces.h5")
 
 
 @pytest.mark.parametrize(

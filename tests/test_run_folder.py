@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import pytest
-from faces_data import PROVENANCE, write_h5
+from faces_data import PROVENANCE, write_split
 
 from livecam.errors import LivecamError
 from train import fit, lock
@@ -27,11 +26,7 @@ with RunFolder(Path(sys.argv[1])).in_use():
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """30 faces: 24 to learn, 6 to judge."""
-    path = write_h5(tmp_path / "faces.h5")
-    with h5py.File(path, "a") as h5:
-        h5["split"][:] = [0, 0, 0, 0, 1] * 6
-    return path
+    return write_split(tmp_path / "faces.h5")
 
 
 @pytest.mark.parametrize("resumes", [False, True])
