@@ -39,7 +39,8 @@ class Frame:
 class Faces:
     """Faces of one picture: `xyxy` (n, 4) px, `confidence` (n,), `landmarks` (n, 5, 2) px.
 
-    The landmarks are image-left eye, image-right eye, nose, mouth left, mouth right.
+    The landmarks are image-left eye, image-right eye, nose, mouth left, mouth right, of the face
+    as it stands upright.
     """
 
     xyxy: Array

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
+from livecam.crops import TEMPLATE
 from livecam.datatypes import Array, Faces, Image
-from livecam.geometry import area, clip, iou_matrix, nms, square
+from livecam.geometry import area, clip, iou_matrix, nms, similarity_transforms, square
 from livecam.inference import SmallNet
 from livecam.mtcnn_graphs import graphs
 
@@ -27,7 +28,12 @@ NEAR = 4  # a face that is not where it should be is searched for in so many tim
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
 AROUND = 0.3  # of a picture's shorter side: what is added on each side to find a face that is cut
 CUT_FACE = 1 / 3  # the smallest one looked for there, of that side
-CUT_SIDE_PX = 640  # of the copy; such a face is still larger there than O-Net's 48 px
+COPY_SIDE_PX = 640  # of the copy searched for it; it is still larger there than O-Net's 48 px
+TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE)
+TURNED_FACE = 1 / 12  # the smallest one that tells how a picture lies, of the copy's longer side
+LEAN_DEG = 10  # to lean so much is as bad as a confidence whose odds are smaller by a factor of e
+STANDS = 4  # whose faces stand so surely is not turned
+CLEARLY = 2.5  # by how much more surely they must stand in the turned picture
 REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
 
 
@@ -69,7 +75,9 @@ class Mtcnn:
         min_face_px: float | None = None,
     ) -> list[Faces]:
         """The faces of pictures that come alone: as `find` has them, and where none of those is
-        sure, also large ones that the border cuts.
+        sure, also large ones that the border cuts. Of a picture that lies on its side or on its
+        head, as photographs do that have lost their orientation, the faces are found as they
+        stand, and the order of their landmarks is that of a face that stands.
 
         Pictures of one size share their P-Net calls, and all pictures share those of R-Net and
         O-Net.
@@ -77,10 +85,16 @@ class Mtcnn:
         min_face_px = min_face_px or self.min_face_px
         found = self._found(pictures, min_face_px, least)
         for i, (faces, picture) in enumerate(zip(found, pictures, strict=True)):
-            if not (faces.confidence > self.thresholds[2]).any():
+            if _uprightness(faces) < STANDS:
+                turned = self._find_turned(picture, min_face_px, least, _uprightness(faces))
+                found[i] = turned if self._is_sure(turned) else faces
+            if not self._is_sure(found[i]):
                 cut = self._find_cut(picture, min_face_px, least)
                 found[i] = _kept(Faces.joined([faces, cut]), 0.0)
         return found
+
+    def _is_sure(self, faces: Faces) -> bool:
+        return bool((faces.confidence > self.thresholds[2]).any())
 
     def _found(
         self, pictures: Sequence[Image], min_face_px: float, least: float | None
@@ -102,14 +116,28 @@ class Mtcnn:
     def _find_cut(self, bgr: Image, min_face_px: float, least: float | None) -> Faces:
         """Large faces at the border, beyond which none of P-Net's windows reaches: in a copy with
         grey around it."""
-        shrink = min(1.0, CUT_SIDE_PX / max(bgr.shape[:2]))
-        small = _Halves(bgr).shrunk(shrink)
+        small, shrink = _copy(bgr)
         side = min(small.shape[:2])
         pad = int(AROUND * side)
         wider = cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=GREY)
         faces = self.find(wider, least, max(min_face_px * shrink, CUT_FACE * side, CELL_PX))
         moved = Faces(faces.xyxy - pad, faces.confidence, faces.landmarks - pad)
         return _scaled(moved, shrink, bgr)
+
+    def _find_turned(
+        self, bgr: Image, min_face_px: float, least: float | None, uprightness: float
+    ) -> Faces:
+        """The faces of a picture that does not lie as it should; none unless they stand clearly
+        more upright in a turned copy than in the picture as it is."""
+        small, shrink = _copy(bgr)
+        turned = [cv2.rotate(small, turn) for turn in TURNS]
+        probe_px = max(min_face_px * shrink, TURNED_FACE * max(small.shape[:2]), CELL_PX)
+        upright = [_uprightness(faces) for faces in self._found(turned, probe_px, None)]
+        best = int(np.argmax(upright))
+        if upright[best] < uprightness + CLEARLY:
+            return Faces.none()
+        faces = self.find(cv2.rotate(bgr, TURNS[best]), least, min_face_px)
+        return _turned_back(faces, TURNS[best], bgr)
 
     def refine(self, bgr: Image, xyxy: Array, least: float | None = None) -> Faces:
         """The faces at boxes that are roughly known: O-Net alone, a tenth of the work of `find`."""
@@ -216,6 +244,12 @@ class Mtcnn:
         return np.split(answers, list(itertools.accumulate(map(len, boxes)))[:-1])
 
 
+def _copy(bgr: Image) -> tuple[Image, float]:
+    """A copy of COPY_SIDE_PX at most, and its size over the picture's."""
+    shrink = min(1.0, COPY_SIDE_PX / max(bgr.shape[:2]))
+    return _Halves(bgr).shrunk(shrink), shrink
+
+
 class _Halves:
     """A picture to be shrunk to falling sizes, from a copy that is halved as often as can be:
     that is several times as fast as from the picture itself."""
@@ -283,6 +317,32 @@ def _kept(faces: Faces, threshold: float) -> Faces:
     """The confident ones, best first, without boxes that lie in a better one."""
     faces = faces[faces.confidence > threshold]
     return faces[nms(faces.xyxy, faces.confidence, SAME_FACE, over="smaller")]
+
+
+def _uprightness(faces: Faces) -> float:
+    """How surely one of them stands upright: the logarithm of the odds that it is a face, less
+    what it leans; 0 at least."""
+    matrices = similarity_transforms(faces.landmarks, TEMPLATE)
+    lean = np.abs(np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])))
+    doubt = np.maximum(1 - faces.confidence, 1e-6)
+    return float((np.log(faces.confidence / doubt) - lean / LEAN_DEG).max(initial=0))
+
+
+def _turned_back(faces: Faces, turn: int, picture: Image) -> Faces:
+    """Faces of the picture that was turned, in pixels of the picture as it is."""
+    height, width = picture.shape[:2]
+
+    def back(points: Array) -> Array:  # (n, k, 2)
+        x, y = points[..., 0], points[..., 1]
+        if turn == cv2.ROTATE_180:
+            return np.stack([width - 1 - x, height - 1 - y], axis=-1)
+        if turn == cv2.ROTATE_90_CLOCKWISE:  # (x, y) has become (height - 1 - y, x)
+            return np.stack([y, height - 1 - x], axis=-1)
+        return np.stack([width - 1 - y, x], axis=-1)
+
+    corners = back(faces.xyxy.reshape(-1, 2, 2))
+    xyxy = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    return _scaled(Faces(xyxy, faces.confidence, back(faces.landmarks)), 1.0, picture)
 
 
 def _largest(faces: Faces) -> Faces:

@@ -12,6 +12,7 @@ import pytest
 from conftest import unavailable
 
 from livecam import mtcnn_graphs
+from livecam.crops import aligned_crops
 from livecam.datatypes import Faces
 from livecam.detector import MAX_PROPOSALS, Mtcnn, _cells, _Halves, _patches
 from livecam.errors import LivecamError
@@ -261,6 +262,68 @@ def test_an_unsure_face_is_surer_beyond_the_border_and_still_one(
         (faces,) = detector.find_in_pictures([picture], least)
         assert len(faces) == 1
         assert faces.confidence[0] > 0.9
+
+
+def turned_back(points: np.ndarray, quarters: int, picture: np.ndarray) -> np.ndarray:
+    """Points (…, 2) of a picture that `np.rot90` turned so often, in pixels of the picture."""
+    height, width = picture.shape[:2]
+    x, y = points[..., 0], points[..., 1]
+    return {
+        1: np.stack([width - 1 - y, x], axis=-1),
+        2: np.stack([width - 1 - x, height - 1 - y], axis=-1),
+        3: np.stack([y, height - 1 - x], axis=-1),
+    }[quarters]
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("size", [0.5, 1, 3])
+def test_a_picture_that_lies_on_its_side(
+    detector: Mtcnn, astronaut: np.ndarray, quarters: int, size: float
+) -> None:
+    upright = resized(astronaut[:300, 70:310], size)
+    lying = np.ascontiguousarray(np.rot90(upright, quarters))
+    (expected,), (faces,) = detector.find_in_pictures([upright]), detector.find_in_pictures([lying])
+    assert len(faces) == len(expected) == 1
+    assert turned_back(faces.landmarks, quarters, upright) == pytest.approx(
+        expected.landmarks, abs=2 * size
+    )
+    corners = turned_back(faces.xyxy.reshape(-1, 2, 2), quarters, upright)
+    xyxy = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    assert iou_matrix(xyxy, expected.xyxy)[0, 0] > 0.95
+    # the network sees the same
+    crops = [aligned_crops(bgr, f.landmarks) for bgr, f in ((upright, expected), (lying, faces))]
+    assert np.abs(crops[0].astype(float) - crops[1]).mean() < 6
+
+
+def test_a_crowd_on_its_side_is_found_whole(detector: Mtcnn, astronaut: np.ndarray) -> None:
+    upright = crowd(astronaut, grey(480, 640))
+    (expected,), (faces,) = (
+        detector.find_in_pictures([upright]),
+        detector.find_in_pictures([np.ascontiguousarray(np.rot90(upright))]),
+    )
+    assert len(faces) == len(expected)
+    found = turned_back(faces.landmarks.mean(axis=1), 1, upright)
+    wanted = expected.landmarks.mean(axis=1)
+    nearest = np.linalg.norm(found[:, None] - wanted[None], axis=2).min(axis=0)
+    assert nearest.max() < 4
+
+
+@pytest.mark.parametrize("turn", [0, 30, -30])
+def test_who_leans_lies_not(detector: Mtcnn, astronaut: np.ndarray, turn: float) -> None:
+    picture = rolled(astronaut, turn)
+    (faces,) = detector.find_in_pictures([picture])
+    assert faces.landmarks.tolist() == detector.find(picture).landmarks.tolist()
+
+
+def test_one_who_lies_among_those_who_stand_turns_no_picture(
+    detector: Mtcnn, astronaut: np.ndarray
+) -> None:
+    head = resized(astronaut[:300, 70:370], 0.6)
+    lying = np.rot90(head)
+    picture = np.ascontiguousarray(np.hstack([head, lying, head]))
+    (faces,) = detector.find_in_pictures([picture])
+    assert faces.landmarks.tolist() == detector.find(picture).landmarks.tolist()
+    assert len(faces) >= 2
 
 
 @pytest.mark.parametrize("max_side_px", [256, 700])
