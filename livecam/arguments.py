@@ -34,7 +34,7 @@ CHANGES = {  # every flag that changes a setting
     "--blur": "overlay.blur",
     "--detect-every": "detector.detect_every",
 }
-PORT = 8350  # of the page of visits
+PORT = 8350  # of the pages of `serve`
 
 
 class Parser(argparse.ArgumentParser):
@@ -163,7 +163,8 @@ def _drawing() -> argparse.ArgumentParser:
     group = flags.add_argument_group("drawing")
     group.add_argument(
         "--age", dest=CHANGES["--age"], metavar="STYLE",
-        help="how ages are shown: full, range, bin, exact or curve",
+        help="how ages are shown: full (bin and range), range, bin, exact (years), or curve (the "
+        "distribution over the years)",
     )  # fmt: skip
     group.add_argument(
         "--blur", dest=CHANGES["--blur"], action="store_const", const=True,

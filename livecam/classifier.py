@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from livecam.ages import CENTRAL_RANGE, AgeRange
 from livecam.crops import resized
@@ -21,10 +20,12 @@ from livecam.errors import LivecamError, UsageError
 from livecam.extras import import_keras
 from livecam.inference import session
 from livecam.shipped import shipped_file
+from livecam.strict_yaml import parsed
 from livecam.views import views
 
 SHIPPED = {"onnx": "models/age_gender.onnx", "keras": "models/age_gender.keras"}
 ONNX, KERAS = ".onnx", ".keras"  # what names of models end in
+FLOAT32 = "tensor(float)"  # as ONNX Runtime calls it
 BATCH = 64  # bounds the memory of one call
 
 _Net = Callable[[Array], tuple[Array, Array]]
@@ -76,14 +77,16 @@ def age_prior(model: str | Path, runtime: str = "onnx") -> Array | None:
 
 
 def uncalibrated(model: str | Path) -> str | None:
-    """What to tell the person who gives a model by itself; None for all others."""
+    """What to tell the person who gives a model without a calibration; None for all others."""
     path = Path(model)
     if not path.is_file():  # the shipped one, or none
         return None
     beside = path.with_suffix(".yaml")
-    if beside.is_file():
-        return None
-    return f"{path}: no {beside.name} beside it: ranges are not calibrated"
+    if not beside.is_file():
+        return f"{path}: no {beside.name} beside it: ranges are not calibrated"
+    if _calibration(path)[0] is CENTRAL_RANGE:
+        return f"{path}: {beside.name} has no age_range: ranges are not calibrated"
+    return None
 
 
 def _model_path(model: str | Path, runtime: str) -> Path:
@@ -101,6 +104,9 @@ def _onnx_net(path: Path, threads: int, providers: Sequence[str]) -> tuple[_Net,
     net = session(path, threads, providers)
     shapes = {output.name: output.shape for output in net.get_outputs()}
     inputs = net.get_inputs()
+    if any(given.type != FLOAT32 for given in inputs):
+        received = ", ".join(given.type for given in inputs)
+        raise LivecamError(f"{path}: expected an input of {FLOAT32}, received {received}")
     input_px = _checked(path, [i.shape for i in inputs], shapes)
 
     def call(crops: Array) -> tuple[Array, Array]:
@@ -153,10 +159,10 @@ def _calibration(model: Path) -> tuple[AgeRange, Array | None]:
     if not path.is_file():
         return CENTRAL_RANGE, None
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        said = parsed(path.read_text(encoding="utf-8"), path.name)
         bounds = said["age_range"]
         age_range = CENTRAL_RANGE if bounds is None else AgeRange.by_age(bounds)
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         what = "no age_range" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise LivecamError(
             f"{path}: expected age_range: {{age: [low, high], …}} ({what}); export the model "

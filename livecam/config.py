@@ -303,7 +303,10 @@ def _mapping(tree: object, origin: str, what: str) -> dict[Any, Any]:
 
 def _short(value: object) -> str:
     """As much of it as fits into a message: it may be the whole of a file that is no settings."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # in hexadecimal digits, YAML takes numbers that Python does not print
+        return "a number too large"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
@@ -423,8 +426,10 @@ def _converted(value: object, kind: Any) -> object | None:
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
-    """YAML's true is no number here."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """YAML's true is no number here, nor is what Python would not print."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return False
+    return abs(value) < sys.float_info.max
 
 
 def _number(value: object) -> float | None:

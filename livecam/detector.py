@@ -40,7 +40,8 @@ REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
 class Mtcnn:
     """Finds the faces of BGR pictures; keeps nothing between calls.
 
-    `min_face_px` is the side of the smallest face looked for, in pixels of the picture.
+    `min_face_px` is the side of the smallest window looked at, in pixels of the picture; the box of
+    a face that fills it is about 0.6 times as high.
     `thresholds` are the least confidences that P-, R- and O-Net let pass. A picture with a side
     longer than `max_side_px` is searched on a shrunk copy; coordinates stay those of the original.
     """

@@ -105,11 +105,14 @@ def _model(config: Config) -> Finding:
     try:
         from livecam.classifier import AgeGenderClassifier
 
-        classifier = AgeGenderClassifier(config.classifier.model, config.classifier.runtime)
-        size = classifier.path.stat().st_size / 1e6
-        return Finding(
-            "model", f"{classifier.path} ({size:.1f} MB, {classifier.input_px} px input)"
+        classifier = AgeGenderClassifier(
+            config.classifier.model,
+            config.classifier.runtime,
+            providers=config.runtime.providers,
         )
+        size = classifier.path.stat().st_size / 1e6
+        detail = f"{size:.1f} MB, {classifier.input_px} px input, on {classifier.provider}"
+        return Finding("model", f"{classifier.path} ({detail})")
     except (ImportError, LivecamError) as error:
         return Finding("model", str(error), is_ok=False)
 

@@ -165,7 +165,7 @@ class RowFile:
     `append` after that there is no file. Raises LivecamError.
     """
 
-    def __init__(self, path: Path, header: str = "") -> None:
+    def __init__(self, path: Path, header: str) -> None:
         self._partial = PartialFile(path)
         self._whole = 0  # bytes that are whole rows
         self.is_written = False

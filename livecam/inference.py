@@ -43,10 +43,9 @@ def session(
     # idle threads of one net must not spin on the cores that the next net needs
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = model if isinstance(model, bytes) else str(model)
+    usable = usable_providers(providers)
     try:
-        return onnxruntime.InferenceSession(source, options, providers=usable_providers(providers))
-    except UsageError:
-        raise
+        return onnxruntime.InferenceSession(source, options, providers=usable)
     except Exception as error:  # onnxruntime has no public base class for what it raises
         what = str(error).split("\n")[0]
         name = "the network" if isinstance(model, bytes) else model

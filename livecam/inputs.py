@@ -196,7 +196,8 @@ class Opened:
                 self.path = source.path
             else:
                 self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
-                self.path = Path(self._folder.name) / f"input{source.suffix}"
+                known = source.suffix in PICTURE_SUFFIXES | CLIP_SUFFIXES  # else it may be too long
+                self.path = Path(self._folder.name) / f"input{source.suffix if known else ''}"
                 _fetch(source, self.path, most_bytes, stop or threading.Event(), is_shown)
                 _require_no_page(source.name, self.path)
             _require_bytes(source.name, self.path)

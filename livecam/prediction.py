@@ -99,10 +99,13 @@ def predict(
     """The faces in a picture, from left to right, as dicts with the keys of `predict --json`.
 
     `source` is a path, a URL, an array (H, W, 3) or (H, W) RGB uint8 or float in [0, 1], or a
-    list of these, which gives a list of answers. A picture without a face gives [].
-    Raises TypeError for anything else, and LivecamError if a picture cannot be read.
+    list or iterator of these, which gives a list of answers. A picture without a face gives [].
+    `assume_face`: every picture is one cropped face. `over`: ages in years to give the probability
+    of being as old or older for. `scheme`: the name of an age scheme; without it, and for all
+    else, the settings in force count.
+    Raises TypeError for another source, LivecamError if a picture cannot be read, UsageError for an
+    unknown scheme.
     """
-    options = PredictOptions(assume_face, True, tuple(map(operator.index, over)))
     if isinstance(source, (str, os.PathLike, np.ndarray)):
         (faces,) = predict([source], assume_face=assume_face, over=over, scheme=scheme)
         return faces
@@ -113,6 +116,8 @@ def predict(
         if not isinstance(one, (str, os.PathLike, np.ndarray)):
             raise _no_source(one)
     models = _models(scheme)
+    shows_gender = models.config.overlay.gender
+    options = PredictOptions(assume_face, shows_gender, tuple(map(operator.index, over)))
     batches = _batches(map(_as_bgr, sources), lambda picture: picture.nbytes)
     return [faces for batch in batches for faces in faces_of(batch, models, options)]
 

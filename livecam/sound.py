@@ -21,7 +21,7 @@ SOUGHT_EARLY_S = 1.0  # in MPEG streams the place that is found is too late
 class AudioSource:
     """The sound of a clip from `start_s` to `end_s` (the file's own time). Holds the file open."""
 
-    def __init__(self, path: Path, start_s: float, end_s: float = math.inf) -> None:
+    def __init__(self, path: Path, start_s: float, end_s: float) -> None:
         self.container = av.open(str(path.absolute()))
         self.start_s, self.end_s = start_s, end_s
 

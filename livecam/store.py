@@ -269,9 +269,8 @@ def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
         raise LivecamError(f"{path}: empty: nothing was recorded")
     with _told(path, "cannot be read", _not_to_read):
         # not read-only: what a power cut left half written is taken back first
-        db = sqlite3.connect(
-            f"file:{urllib.parse.quote(os.fsencode(path))}?mode=rw", WAIT_S, uri=True
-        )
+        address = urllib.parse.quote(os.fsencode(path.absolute()))
+        db = sqlite3.connect(f"file:{address}?mode=rw", WAIT_S, uri=True)
         with contextlib.closing(db):
             _require_ours(db, path, _not_to_read)
             yield db
@@ -292,7 +291,8 @@ def check(path: Path) -> None:
 
 def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
     is_new = not os.path.exists(path)
-    db = sqlite3.connect(path, wait_s, isolation_level="IMMEDIATE")
+    # absolute: SQLite takes :memory: for no file
+    db = sqlite3.connect(path.absolute(), wait_s, isolation_level="IMMEDIATE")
     try:
         db.execute("BEGIN IMMEDIATE")  # of two that make the file, one waits
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:

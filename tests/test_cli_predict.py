@@ -831,9 +831,32 @@ def test_a_model_of_another_shape(
     assert line.startswith("livecam: m.onnx: not an age and gender model: expected one input")
 
 
+def test_the_library_shows_what_the_settings_say(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("livecam.yaml").write_text("overlay: {gender: false}\n")
+    prediction._models.cache_clear()
+    (face,) = library.predict(str(album / "one.png"))
+    prediction._models.cache_clear()
+    assert face["female_prob"] is None
+
+
+def test_a_model_of_other_numbers(livecam: clips.Command, album: Path) -> None:
+    model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
+    model = onnx.load("m.onnx")
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    onnx.save(model, "m.onnx")
+    line = livecam("predict", "album/one.png", "--model", "m.onnx").failure(1)
+    assert line.startswith("livecam: m.onnx: ")
+
+
 def test_a_damaged_calibration(livecam: clips.Command, album: Path) -> None:
     model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
-    for text in ("age_range: [1]", "age_power: 1", "{", "words", "age_range: much"):
+    for text in (
+        "age_range: [1]", "age_power: 1", "{", "words", "age_range: much",
+        "age_range: " + 3000 * "[", "age_range: {}\nage_range: {}",
+    ):  # fmt: skip
         Path("m.yaml").write_text(text)
         line = livecam("predict", "album/one.png", "--model", "m.onnx").failure(1)
         assert line.startswith("livecam: m.yaml: expected age_range: {age: [low, high], …}")
@@ -850,6 +873,8 @@ def test_a_model_without_its_calibration_is_told(livecam: clips.Command, album: 
     answer = livecam(*command)
     assert (answer.code, answer.err) == (0, notice)
     Path("m.yaml").write_text("age_range:\n")
+    assert livecam(*command).err == "m.onnx: m.yaml has no age_range: ranges are not calibrated\n"
+    Path("m.yaml").write_text("age_range: {0: [0.1, 0.9], 100: [0.1, 0.9]}\n")
     assert livecam(*command).err == ""
 
 

@@ -179,6 +179,13 @@ def test_yaml_that_is_too_deep() -> None:
     assert refused(file=written("a: " + 3000 * "[")) == "mine.yaml: not valid YAML: too deep"
 
 
+def test_a_number_that_python_does_not_print() -> None:
+    said = refused(file=written("detector: {min_face_px: 0x" + 4000 * "f" + "}"))
+    assert said == (
+        "mine.yaml: detector.min_face_px: expected a whole number, received a number too large"
+    )
+
+
 def test_bytes_that_are_no_text() -> None:
     Path("mine.yaml").write_bytes(b"\xff\xfe\x80")
     assert refused(file="mine.yaml").startswith("mine.yaml: not valid YAML: ")

@@ -46,6 +46,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         def __init__(self, *args: Any) -> None:
             super().__init__(*args, directory=str(folder))
 
+        def do_GET(self) -> None:
+            if not self.path.endswith("pieces.tgz"):
+                return super().do_GET()
+            self.protocol_version = "HTTP/1.1"
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"64\r\n" + good[:20])  # 100 bytes are announced
+            self.close_connection = True
+
         def log_message(self, *_: object) -> None:
             pass
 
@@ -73,6 +83,7 @@ def test_the_files_are_fetched_and_checked(pretrained: Any, server: str, tmp_pat
         ("none.tgz", MEMBERS, r"cannot be fetched \(HTTP Error 404.*recipes/resnet.yaml"),
         ("cut.tgz", MEMBERS, "cannot be fetched"),
         ("page.tgz", MEMBERS, "cannot be fetched"),
+        ("pieces.tgz", MEMBERS, r"cannot be fetched \(IncompleteRead"),
         ("good.tgz", {**MEMBERS, "p/b": "0"}, "no p/b in it"),
         ("good.tgz", {"p/a.bin": "0" * 64}, "a.bin: expected the SHA-256 0000.*not used"),
     ],

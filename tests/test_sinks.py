@@ -742,7 +742,7 @@ def test_rows_after_a_failed_write_follow_the_whole_ones(tmp_path: Path) -> None
                 raise OSError(28, "No space left on device")
             return super().write(data)
 
-    with RowFile(tmp_path / "a.csv") as rows:
+    with RowFile(tmp_path / "a.csv", "") as rows:
         rows.append("row1\n")
         rows._file.close()
         rows._file = Flaky(rows._partial.path, "ab")

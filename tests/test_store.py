@@ -505,7 +505,9 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
         store.check(folder / "a.db")
 
 
-def test_odd_names(tmp_path: Path) -> None:
-    path = tmp_path / "a b?c#d%20é.db"
-    added(path, visit())
-    assert len(everything(path)) == 1
+@pytest.mark.parametrize("name", ["a b?c#d%20é.db", ":memory:", "file:a.db"])
+def test_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    added(Path(name), visit())
+    assert len(everything(Path(name))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -83,11 +83,10 @@ class ZipFile:
     def read(self, name: str) -> bytes:
         try:
             return self._zip.read(self._members[name])
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-            raise Unreadable(str(error)) from error
         except KeyError as error:
             raise Unreadable("no such file in it") from error
-        except (RuntimeError, NotImplementedError) as error:  # a password, a compression
+        # RuntimeError: a password is needed, or the compression is not known
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
             raise Unreadable(str(error)) from error
 
     def close(self) -> None:

@@ -95,7 +95,7 @@ def _compare(args: argparse.Namespace) -> None:
 
 
 def _scored(scores: Mapping[str, Any]) -> str:
-    return f"{counted(scores['faces'], 'face')} of {part(scores)}" if scores.get("split") else "-"
+    return f"{counted(scores['faces'], 'face')} of {part(scores)}" if scores else "-"
 
 
 def _found(folders: Sequence[Path]) -> list[Run]:
@@ -139,8 +139,19 @@ def read_run(folder: Path) -> Run:
         record["data_hash"],
         record["dev_faces"],
         _columns(files),
-        read_json(files.scores) if files.scores.exists() else {},
+        _scores(files.scores),
     )
+
+
+def _scores(path: Path) -> dict[str, Any]:
+    """Of the run; empty where it was not scored."""
+    if not path.exists():
+        return {}
+    scores = read_json(path)
+    for key in ("faces", "split", "datasets"):
+        if key not in scores:
+            raise LivecamError(f"{path}: not the scores of train.evaluate --json (no {key!r})")
+    return scores
 
 
 def _columns(files: RunFolder) -> dict[str, np.ndarray]:

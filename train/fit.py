@@ -1,9 +1,8 @@
 """Train an age and gender network as a recipe says, on a file of `train.prepare`.
 
-A run is a folder: `recipe.json` (recipe, hash of the data, revision of the code), `log.csv` (one
-row an epoch), `last.weights.h5` (to resume from), `age_gender.keras` (the averaged weights of the
-epoch that was best on the dev part, float32, no optimiser state), `scores.json` and `report.html`
-(what it scores on the dev part).
+A run is a folder: the recipe, a log with a row for each epoch, weights to resume from, and
+`age_gender.keras`, the averaged weights of the epoch that was best on the dev part, with what they
+score there (`scores.json`, `report.html`).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ it as `faceres-deep`, in the format of TensorFlow.js: a JSON file and the number
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import tarfile
@@ -106,7 +107,7 @@ def fetch(url: str, members: dict[str, str], folder: Path) -> None:
                 stream = cast(IO[bytes], _Counted(answer, progress))
                 with tarfile.open(fileobj=stream, mode="r|gz") as archive:
                     _extract(archive, missing, folder)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, http.client.HTTPException, tarfile.TarError) as error:
         raise LivecamError(
             f"{url}: the pretrained weights cannot be fetched ({error}); connect to the internet "
             f"once, or train a network that needs none: recipes/resnet.yaml"

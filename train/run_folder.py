@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from livecam.ages import AgeScheme
-from livecam.errors import LivecamError
+from livecam.errors import LivecamError, UsageError
 from livecam.files import make_folder, write_text
+from livecam.strict_yaml import parsed
 from train.faces import FaceSet
 from train.lock import locked
 from train.recipe import YEARS_TARGET, Recipe, as_record, from_record, scheme_of
@@ -125,9 +124,9 @@ class RunFolder:
         if not exported.is_file():
             return {}
         try:
-            values: dict[str, Any] = yaml.safe_load(exported.read_text(encoding="utf-8"))
+            values: dict[str, Any] = parsed(exported.read_text(encoding="utf-8"), exported.name)
             values["data_hash"]  # of each export
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
             raise LivecamError(f"{exported}: expected a data_hash ({error!r})") from error
         return values
 
@@ -160,7 +159,7 @@ class RunFolder:
         try:
             with self.log_file.open(newline="", encoding="utf-8") as file:
                 return [{key: float(v) for key, v in row.items()} for row in csv.DictReader(file)]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, csv.Error) as error:
             raise LivecamError(f"{self.log_file}: not a run's log: {error}") from error
 
     def append(self, row: Mapping[str, object]) -> None:
@@ -182,7 +181,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """An object with keys, of a run. Raises LivecamError if there is none in the file."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         what = "no such file" if isinstance(error, FileNotFoundError) else f"unreadable ({error})"
         raise LivecamError(
             f"{path}: {what}; expected a folder that python -m train.fit wrote"

@@ -139,14 +139,19 @@ def _row(
 
 
 def _scheme_table(schemes: Mapping[str, Mapping[str, Any]]) -> Table:
-    shares = ("accuracy", "within_one_bin", "mean_recall", "majority")
-    more = ("mean_f1", "calibration_error")
+    shares = (
+        "accuracy",
+        "within_one_bin",
+        "mean_recall",
+        "majority",
+        "mean_f1",
+        "calibration_error",
+    )
     rows = [
         (
             name,
             str(scheme["faces"]),
             *(percent(scheme[key]) for key in shares),
-            *(percent(scheme[key]) for key in more),
             number(scheme["mean_auc"], ".3f"),
         )
         for name, scheme in schemes.items()

@@ -53,7 +53,7 @@ class State:
 
 
 class Rate:
-    """Events a second over the last two seconds."""
+    """Events a second over the last two seconds; of rare ones, over the last SLOW_EVENTS."""
 
     def __init__(self) -> None:
         self._times_s: deque[float] = deque(maxlen=1000)
