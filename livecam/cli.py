@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 GREETING = (  # once
     "livecam estimates ages and genders of the faces that it sees, on this computer alone; "
-    "no picture is stored or sent unless you record it"
+    "no picture is stored or sent unless you record it; h in the window lists the keys"
 )
 
 
@@ -142,12 +142,19 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _say_if_counted(options: RunOptions) -> None:
-    """Whether another run may be counting the same camera into the same file."""
+    """Whether another run may be counting the same camera into the same file, or has counted the
+    same film."""
     visits, name, now = options.visits, options.source.name, time.time()
-    if visits is None or options.source.path is not None or not visits.exists():
+    if visits is None or not visits.exists():
         return
     from livecam import store
 
+    if options.source.path is not None:
+        began = now if options.began is None else options.began
+        if store.is_counted(visits, name, began):
+            when = "now" if options.began is None else "the time at which it was filmed"
+            say(f"{name} is in {visits} already, for {when}: everybody is counted twice")
+        return
     moment = store.last_watched(visits, now).get(name)
     if moment is not None and store.is_watching(moment, now):
         ago_s = max(now - moment, 0)

@@ -20,7 +20,11 @@ dt { color: var(--soft); font-size: .9rem; } dd { margin: 0; font-size: 1.9rem; 
 svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
 svg .soft { fill: var(--soft); } svg .line { stroke: var(--line); } svg .ink { stroke: var(--ink); }
 svg .edge { stroke: var(--soft); stroke-width: .7; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; background:  /* a shadow where there is more to the side */
+       linear-gradient(to right, var(--back) 40%, transparent) left / 2.5rem 100% no-repeat local,
+       linear-gradient(to left, var(--back) 40%, transparent) right / 2.5rem 100% no-repeat local,
+       linear-gradient(to right, var(--line), transparent) left / 1rem 100% no-repeat,
+       linear-gradient(to left, var(--line), transparent) right / 1rem 100% no-repeat; }
 .wide:has(table) { position: relative; left: 50%; transform: translateX(-50%); min-width: 100%;
        width: max-content; max-width: calc(100vw - 2rem); }
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin-bottom: .6rem; }
@@ -41,7 +45,8 @@ tbody tr, tfoot tr:first-child { border-top: 1px solid var(--line); }
 tfoot tr:first-child > * { font-weight: 600; }
 @media print { nav, form, .now { display: none; } body { margin: 0; max-width: none; }
   svg, tr { break-inside: avoid; }
-  h2 { break-after: avoid; } .wide { overflow: visible; } .wide svg { min-width: 0; }
+  h2 { break-after: avoid; } .wide { overflow: visible; background: none; }
+  .wide svg { min-width: 0; }
   .wide:has(table) { position: static; transform: none; }
   th, td { padding: .1rem .25rem; font-size: 10px; } tfoot { display: table-row-group; } }
 """

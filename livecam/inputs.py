@@ -69,7 +69,8 @@ class Input:
         if text == "-":
             return cls(text, None)
         if not is_url(text):
-            return cls(text, Path(text))
+            is_other = "://" in text and not os.path.exists(text)
+            return cls(text, Path(text)) if not is_other else _other_url(without_secrets(text))
         if has_split_login(text):
             name = without_secrets(text)
             problem = (
@@ -101,6 +102,14 @@ class Input:
     def suffix(self) -> str:
         name = _url_path(self.name) if is_url(self.name) else self.name
         return Path(name).suffix.lower()
+
+
+def _other_url(name: str) -> Input:
+    problem = (
+        f"{name}: expected a file, or an address that begins with http:// or https://; "
+        f"watch cameras and streams with: livecam run --camera {name}"
+    )
+    return Input(name, None, problem=problem)
 
 
 def _url_path(url: str) -> str:

@@ -134,7 +134,7 @@ def _watched_until(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_rows(found: Report) -> list[list[str]]:
-    """Cells for people: the header, a row for each period in whole visits, then the total, and how
+    """Cells for people: the header, a row for each period, then the total, and how
     far its ages may be off in four cases of five."""
     head = ["", "watched", "visits", *found.labels, *(["female"] if found.has_gender else [])]
     periods = zip(_names(found), found.periods, strict=True)
@@ -163,7 +163,7 @@ def as_text(found: Report) -> list[str]:
 
 
 def _cells(found: Report, period: Period) -> list[str]:
-    ages = [f"{visits:.0f}" for visits in period.by_age.sum(axis=1)]
+    ages = [number(visits) for visits in period.by_age.sum(axis=1)]
     gender = [female_share(period)] if found.has_gender else []
     return [watched(period), str(period.visits), *ages, *gender]
 

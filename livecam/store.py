@@ -253,6 +253,13 @@ def last_watched(path: Path, now: float) -> dict[str, float]:
         )
 
 
+def is_counted(path: Path, source: str, moment: float) -> bool:
+    """Whether a source was looked at at this Unix time. Raises LivecamError."""
+    with _to_read(path) as db:
+        sought = "SELECT count(*) FROM watched WHERE source = ? AND begin <= ? AND ? < end"
+        return bool(db.execute(sought, (source, moment, moment)).fetchone()[0])
+
+
 def is_watching(moment: float, now: float) -> bool:
     """Whether a source is being looked at that was until this moment."""
     return abs(now - moment) < WATCHING_S

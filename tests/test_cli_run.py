@@ -112,6 +112,17 @@ def test_two_that_count_the_same_camera_are_told(
     assert "camera 8" not in answer.err
 
 
+def test_a_film_that_is_counted_twice_is_told(livecam: clips.Command, clip: Path) -> None:
+    told = (
+        "a.mp4 is in v.db already, for the time at which it was filmed: everybody is counted twice"
+    )
+    for began, is_told in (("09:00", False), ("09:00", True), ("10:00", False)):
+        filmed = ("--visits", "v.db", "--filmed", f"2026-05-31 {began}")
+        answer = run(livecam, "a.mp4", *filmed)
+        assert answer.code == 0
+        assert (told in answer.err) == is_told
+
+
 def test_visits_of_a_file_are_dated_by_when_it_was_filmed(
     livecam: clips.Command, clip: Path
 ) -> None:

@@ -105,6 +105,14 @@ def test_a_file_with_glob_signs_in_its_name_is_that_file(album: Path) -> None:
     assert names(expand(["album/x[1].jpg"], USABLE)) == ["album/x[1].jpg"]
 
 
+def test_an_address_of_another_kind_is_no_file() -> None:
+    [given] = expand(["rtsp://user:secret@127.0.0.1/x"], PICTURE_SUFFIXES)
+    assert given.problem is not None
+    assert given.problem.startswith("rtsp://")
+    assert "livecam run --camera" in given.problem
+    assert "secret" not in given.problem
+
+
 def test_files_urls_and_stdin_stay_as_typed_and_in_order(album: Path) -> None:
     typed = ["album/notes.txt", "-", "https://example.org/p.jpg", "none.jpg", "album/a_livecam.png"]
     inputs = expand(typed, USABLE)

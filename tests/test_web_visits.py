@@ -131,6 +131,16 @@ def test_it_says_whether_a_camera_looks(visits: Path, page: VisitsPage) -> None:
     assert "<p>door &lt;1&gt;: watching</p>" in page.get("/").text
 
 
+def test_of_many_films_the_latest_are_told_first(visits: Path, page: VisitsPage) -> None:
+    for days_ago in range(12, 0, -1):
+        add(visits, days_ago, [30], source=f"{days_ago} days.mp4")
+    shown, hidden = page.get("/").text.partition("</header>")[0].split("<summary>9 more</summary>")
+    assert re.findall(r"<p>(.*?): watched until", shown) == [
+        "1 days.mp4", "2 days.mp4", "3 days.mp4", "camera 0",
+    ]  # fmt: skip
+    assert hidden.count("watched until") == 9
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [

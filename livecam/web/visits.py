@@ -27,6 +27,7 @@ PERIODS = {  # days ago of the first and of the last
     "30 days": (29, 0),
     "everything": (None, None),
 }
+MOST_CAMERAS = 4  # that are told above the report; a recording counts as one
 NO_PAGE = "no such page; / is the page, /visits.csv its rows"
 
 
@@ -115,9 +116,16 @@ class VisitsPage:
         yield "</nav>"
         if wanted.is_choosing:
             yield from self._form(wanted, cameras)
+        lines = {
+            source: f"<p>{html.escape(source)}: {_watched(moment)}</p>"
+            for source, moment in cameras.items()
+        }
+        latest = sorted(cameras, key=cameras.__getitem__)[-MOST_CAMERAS:]
+        others = [lines[source] for source in cameras if source not in latest]
         yield '<div class="now">'
-        for source, moment in cameras.items():
-            yield f"<p>{html.escape(source)}: {_watched(moment)}</p>"
+        yield from (lines[source] for source in cameras if source in latest)
+        if others:
+            yield f"<details><summary>{len(others)} more</summary>{''.join(others)}</details>"
         yield "</div>"
 
     def _form(self, wanted: Wanted, cameras: Mapping[str, float]) -> Iterator[str]:
