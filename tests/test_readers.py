@@ -557,7 +557,7 @@ def test_of_several_qualities_the_best_is_played_and_no_other_downloaded(tmp_pat
 
 def test_a_live_stream_in_pieces_passes_at_its_speed(tmp_path: Path) -> None:
     """FFmpeg gives all of a piece at once, and what is not seen of it would be dropped."""
-    pieces(2, tmp_path, "live", (160, 120))
+    pieces(4, tmp_path, "live", (160, 120))  # FFmpeg begins at the last but two
     with (
         clips.served(clips.files_in(tmp_path)) as address,
         opened(f"{address}/live.m3u8") as reader,

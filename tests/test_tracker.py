@@ -656,16 +656,16 @@ def numbers_held(thing: object) -> int:
     return 1 + sum(map(numbers_held, getattr(thing, "__dict__", {}).values()))
 
 
-def test_nothing_grows_over_10_000_updates() -> None:
+def test_nothing_grows_over_4000_updates() -> None:
     tracker = tracker_with()
     rng = np.random.default_rng(0)
     held = []
-    for i in range(10_000):
+    for i in range(4000):
         ghost = (*rng.uniform(1000, 9000, 2), 20)  # born and gone
         visitor = (300 + i // 50 % 20 * 300, 900, 50)  # another one every 50 updates
         watch(tracker, i / 30, faces(HERE, ghost, visitor))
         if i % 100 == 40:
             held.append(numbers_held(tracker))
-    assert max(held[50:]) <= max(held[:50])
+    assert max(held[20:]) <= max(held[:20])
     assert watch(tracker, 1000.0, Faces.none()) == []
     assert numbers_held(tracker) <= numbers_held(tracker_with())

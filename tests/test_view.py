@@ -59,14 +59,16 @@ def view(**changes: object) -> Callable[..., np.ndarray]:
     return draw
 
 
-def is_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    return (before != after).any(axis=2)
+def is_changed(before: np.ndarray, after: np.ndarray | tuple[int, ...]) -> np.ndarray:
+    """(H, W), where any colour is: much faster than `any` along so short an axis."""
+    blue, green, red = np.moveaxis(before != after, 2, 0)
+    return blue | green | red
 
 
 def extent(changed: np.ndarray) -> tuple[int, int, int, int]:
     """The box around what is true; nothing is an error."""
-    ys, xs = np.nonzero(changed)
-    return int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
+    ys, xs = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
 
 
 def contrast(part: np.ndarray) -> float:
@@ -90,7 +92,7 @@ def test_the_picture_is_as_large_as_it_can_be_in_the_window(
 ) -> None:
     drawn = view()(picture(frame_wh), size_wh=size_wh)
     assert drawn.shape == (size_wh[1], size_wh[0], 3)
-    left, top, right, bottom = extent((drawn != hud.BACKGROUND).any(axis=2))
+    left, top, right, bottom = extent(is_changed(drawn, hud.BACKGROUND))
     width, height = right - left, bottom - top
     assert width == size_wh[0] or height == size_wh[1]
     factor = min(size_wh[0] / frame_wh[0], size_wh[1] / frame_wh[1])

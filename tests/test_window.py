@@ -45,8 +45,8 @@ def started(display: str, folder: Path, *arguments: object) -> Iterator[Program]
 
 def of_label(picture: np.ndarray) -> np.ndarray:
     """(H, W) where something is in the colour of a track."""
-    away = [np.abs(picture.astype(int) - colour).max(axis=2) for colour in COLOURS]
-    return np.min(away, axis=0) < 12
+    near = [cv2.inRange(picture, np.subtract(colour, 11), np.add(colour, 11)) for colour in COLOURS]
+    return np.any(near, axis=0)
 
 
 def has_label(picture: np.ndarray) -> bool:
