@@ -284,9 +284,22 @@ def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
 
 
 def _check_known(section: Any, keys: Iterable[object], origin: str) -> None:
-    _known(section, SECTIONS, f"{origin}: unknown section {section!r}")
+    _known(section, SECTIONS, f"{origin}: unknown section {section!r}", _elsewhere(section))
     for key in keys:
-        _known(key, _keys(section), f"{origin}: unknown key '{section}.{key}'")
+        problem = f"{origin}: unknown key '{section}.{key}'"
+        _known(key, _keys(section), problem, _elsewhere(key))
+
+
+def _elsewhere(name: object) -> str:
+    """What was meant by a key that is right but in the wrong place or case."""
+    lower = str(name).lower()
+    for section in SECTIONS:
+        for key in _keys(section):
+            if lower == key:
+                return f"; did you mean '{section}.{key}'?"
+            if lower == f"{section}.{key}":
+                return f"; did you mean {section}: {{{key}: …}}?"
+    return ""
 
 
 def _keys(section: str) -> list[str]:
@@ -347,10 +360,12 @@ def _from_text(text: str, section: str, key: str, name: str) -> object:
         raise UsageError(f"{name}: not a value: {text!r}") from error
 
 
-def _known(name: object, known: Iterable[str], problem: str) -> None:
+def _known(name: object, known: Iterable[str], problem: str, hint: str = "") -> None:
+    """Raises UsageError, with the hint, or without one the name that is closest."""
     names = list(known)
     if name not in names:
-        raise UsageError(f"{problem}{suggestion(str(name), names)}; known: {', '.join(names)}")
+        hint = hint or suggestion(str(name), names)
+        raise UsageError(f"{problem}{hint}; known: {', '.join(names)}")
 
 
 def _build(values: Mapping[str, tuple[object, str]]) -> Config:

@@ -249,7 +249,29 @@ def test_what_is_merged_in_may_be_replaced() -> None:
         ("tracker: {xyz: 1}", "mine.yaml: unknown key 'tracker.xyz'; known: min_iou,"),
         ("tracker: {~: 1}", "mine.yaml: unknown key 'tracker.None'; known: min_iou,"),
         ("7: {xyz: 1}", "mine.yaml: unknown section 7; known: detector,"),
-        ("min_iou: 0.3", "mine.yaml: unknown section 'min_iou'"),
+        (
+            "min_iou: 0.3",
+            "mine.yaml: unknown section 'min_iou'; did you mean 'tracker.min_iou'?; known: det",
+        ),
+        ("blur: true", "mine.yaml: unknown section 'blur'; did you mean 'overlay.blur'?"),
+        ("scheme: decades", "mine.yaml: unknown section 'scheme'; did you mean 'ages.scheme'?"),
+        (
+            "overlay.blur: true",
+            "mine.yaml: unknown section 'overlay.blur'; did you mean overlay: {blur: …}?; known",
+        ),
+        ("Overlay: {blur: true}", "mine.yaml: unknown section 'Overlay'; did you mean 'overlay'?"),
+        (
+            "overlay: {scheme: decades}",
+            "mine.yaml: unknown key 'overlay.scheme'; did you mean 'ages.scheme'?; known: age,",
+        ),
+        (
+            "tracker: {MIN_IOU: 0.4}",
+            "mine.yaml: unknown key 'tracker.MIN_IOU'; did you mean 'tracker.min_iou'?; known:",
+        ),
+        (
+            "tracker: {MIN_IUO: 0.4}",
+            "mine.yaml: unknown key 'tracker.MIN_IUO'; did you mean 'min_iou'?; known: min_iou,",
+        ),
     ],
 )
 def test_keys_that_do_not_exist(text: str, message: str) -> None:
