@@ -135,7 +135,10 @@ class Config:
     @property
     def schemes(self) -> dict[str, AgeScheme]:
         """All age schemes by name, one's own too. Raises UsageError for bad edges."""
-        own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
+        try:
+            own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
+        except UsageError as error:
+            raise UsageError(f"{self.where('ages.schemes')}: {error}") from error
         return {**SCHEMES, **own}
 
     @property
@@ -144,10 +147,14 @@ class Config:
         known = self.schemes
         if self.ages.scheme not in known:
             raise UsageError(
-                f"{self.sources['ages.scheme']}: ages.scheme: unknown scheme {self.ages.scheme!r}"
+                f"{self.where('ages.scheme')}: unknown scheme {self.ages.scheme!r}"
                 f"{suggestion(self.ages.scheme, known)}; known: {', '.join(known)}"
             )
         return known[self.ages.scheme]
+
+    def where(self, key: str) -> str:
+        """What an error about a value begins with."""
+        return f"{self.sources[key]}: {key}"
 
     def items(self) -> Iterator[tuple[str, object, str]]:
         """(`section.key`, value, where from), in the order of the file."""
@@ -355,9 +362,10 @@ def _from_text(text: str, section: str, key: str, name: str) -> object:
     if typing.get_type_hints(SECTIONS[section])[key] is str:
         return text
     try:
-        return parsed(text, name)
+        value = parsed(text, name)
     except UsageError as error:
         raise UsageError(f"{name}: not a value: {text!r}") from error
+    return text if value is None else value  # which is refused, and told as it was given
 
 
 def _known(name: object, known: Iterable[str], problem: str, hint: str = "") -> None:
@@ -381,8 +389,6 @@ def _build(values: Mapping[str, tuple[object, str]]) -> Config:
             parsed[field.name] = _value(key, value, hints[field.name], origin)
         sections[section] = kind(**parsed)
     config = Config(**sections, sources={key: origin for key, (_, origin) in values.items()})
-    if len(config.detector.thresholds) != 3:
-        raise UsageError("detector.thresholds: expected three numbers, for P-, R- and O-Net")
     _ = config.scheme  # a bad scheme is a configuration error, whatever the command
     return config
 
@@ -398,6 +404,11 @@ def _value(key: str, value: object, kind: Any, origin: str) -> object:
             raise UsageError(
                 f"{origin}: {key}: expected {least:g} to {greatest:g}, received {value!r}"
             )
+    if key == "detector.thresholds" and isinstance(converted, tuple) and len(converted) != 3:
+        raise UsageError(
+            f"{origin}: {key}: expected three numbers, for P-, R- and O-Net, "
+            f"received {_short(value)}"
+        )
     if key in CHOICES and converted not in CHOICES[key]:
         problem = f"{origin}: {key}: unknown value {value!r}"
         _known(converted, CHOICES[key], problem)

@@ -373,7 +373,10 @@ def test_doctor_refuses_an_unknown_provider(livecam: clips.Command) -> None:
     assert answer.code == 1
     (line,) = [line for line in answer.lines if line.split()[1] == "providers"]
     assert line.startswith("MISSING ")
-    assert "'CUDAExecution' is not in this ONNX Runtime" in line
+    said = "livecam.yaml: runtime.providers: 'CUDAExecution' is not in this ONNX Runtime"
+    assert said in line
+    Path("a.jpg").touch()
+    assert livecam("predict", "a.jpg").failure(2).startswith(f"livecam: {said}")
 
 
 # The command line itself

@@ -388,8 +388,10 @@ def test_choices(key: str, value: str, message: str) -> None:
 
 @pytest.mark.parametrize("thresholds", [[], [0.6], [0.6, 0.7, 0.8, 0.9]], ids=str)
 def test_three_thresholds(thresholds: list[float]) -> None:
-    message = refused(flags={"detector.thresholds": thresholds})
-    assert message == "detector.thresholds: expected three numbers, for P-, R- and O-Net"
+    assert refused(file=written(f"detector: {{thresholds: {thresholds}}}")) == (
+        "mine.yaml: detector.thresholds: expected three numbers, for P-, R- and O-Net, "
+        f"received {thresholds}"
+    )
 
 
 # The environment's values are YAML.
@@ -422,6 +424,14 @@ def test_a_text_in_the_environment_is_taken_as_it_is(text: str) -> None:
 def test_values_in_the_environment_that_are_no_yaml(text: str) -> None:
     message = refused(environment={"LIVECAM_TRACKER__MIN_IOU": text})
     assert message == f"LIVECAM_TRACKER__MIN_IOU: not a value: {text!r}"
+
+
+@pytest.mark.parametrize("text", ["", " ", "~", "# 0.4"])
+def test_values_in_the_environment_that_say_nothing(text: str) -> None:
+    """As a shell gives them for a variable of its own that is not set."""
+    assert refused(environment={"LIVECAM_TRACKER__MIN_IOU": text}) == (
+        f"LIVECAM_TRACKER__MIN_IOU: tracker.min_iou: expected a number, received {text!r}"
+    )
 
 
 @pytest.mark.parametrize("key", ["classifier.model", "train.data"])
@@ -471,6 +481,6 @@ def test_a_scheme_that_does_not_exist() -> None:
 @pytest.mark.parametrize("starts", [[], [5, 10], [0, 10, 10], [0, 200]], ids=str)
 def test_an_own_scheme_with_bad_edges_is_refused_even_if_it_is_not_used(starts: list[int]) -> None:
     assert refused(file=written(f"ages: {{schemes: {{mine: {starts}}}}}")) == (
-        "age scheme 'mine': expected rising first years that begin with 0 and stay below 101, "
-        f"received {starts}"
+        "mine.yaml: ages.schemes: age scheme 'mine': expected rising first years that begin with "
+        f"0 and stay below 101, received {starts}"
     )
