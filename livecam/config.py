@@ -134,7 +134,14 @@ class Config:
 
     @property
     def schemes(self) -> dict[str, AgeScheme]:
-        """All age schemes by name, one's own too. Raises UsageError for bad edges."""
+        """All age schemes by name, one's own too. Raises UsageError for bad edges, and for the name
+        of a published one, whose numbers are compared with those of others."""
+        taken = sorted(SCHEMES.keys() & self.ages.schemes.keys())
+        if taken:
+            raise UsageError(
+                f"{self.where('ages.schemes')}: {taken[0]!r} is the name of a published scheme; "
+                "give yours another"
+            )
         try:
             own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
         except UsageError as error:

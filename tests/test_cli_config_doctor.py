@@ -174,6 +174,7 @@ MISTAKES = [
     ("ages: {schemes: {a: [5, 9]}}", "age scheme 'a': expected rising first years that begin"),
     ("ages: {schemes: {a: []}}", "age scheme 'a': expected rising first years"),
     ("ages: {schemes: {a: [0, 200]}}", "age scheme 'a': expected rising first years"),
+    ("ages: {schemes: {marketing: [0, 50]}}", "'marketing' is the name of a published scheme"),
     ("ages: {schemes: {a: 5}}", "ages.schemes: expected names with lists of whole numbers"),
     ("detector: {thresholds: [0.5]}", "detector.thresholds: expected three numbers"),
     ("detector: {thresholds: [0.5, 0.6, 2]}", "expected a list of numbers between 0 and 1"),

@@ -466,9 +466,10 @@ def test_an_own_scheme() -> None:
     assert load_config(file, environment={}).scheme.labels == ("0-5", "6-9", "10-15", "16+")
 
 
-def test_an_own_scheme_may_replace_a_published_one() -> None:
-    file = written("ages: {schemes: {marketing: [0, 50]}}")
-    assert load_config(file, environment={}).scheme.labels == ("0-49", "50+")
+def test_an_own_scheme_does_not_replace_a_published_one() -> None:
+    assert refused(file=written("ages: {scheme: decades, schemes: {marketing: [0, 50]}}")) == (
+        "mine.yaml: ages.schemes: 'marketing' is the name of a published scheme; give yours another"
+    )
 
 
 def test_a_scheme_that_does_not_exist() -> None:
