@@ -552,6 +552,7 @@ def test_a_missing_system_library_is_named(tmp_path: Path, why: str, advice: str
 
 def test_the_public_surface() -> None:
     assert sorted(library.__all__) == ["LivecamError", "UsageError", "__version__", "predict"]
+    assert set(library.__all__) <= set(dir(library))
     assert all(hasattr(library, name) for name in library.__all__)
     with pytest.raises(AttributeError, match="no attribute 'predikt'"):
         _ = library.predikt
