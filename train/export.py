@@ -29,7 +29,7 @@ from livecam.config import load_config
 from livecam.datatypes import AgeGender, Array
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
-from livecam.extras import import_keras, require
+from livecam.extras import load_keras, require
 from livecam.files import check_folder
 from livecam.wording import counted
 from train import faces, metrics
@@ -79,7 +79,7 @@ def _export(args: argparse.Namespace) -> None:
     recipe = record["recipe"]
     dev = faces.load(args.data, "dev", recipe.datasets)
     trained.require_same_data(args.data, dev)
-    master = import_keras().models.load_model(source, compile=False)
+    master = load_keras(source)
     if not recipe.eight_bits:
         round_weights(master)
     out.mkdir(parents=True, exist_ok=True)
