@@ -24,6 +24,7 @@ from onnx import numpy_helper
 
 from livecam import views
 from livecam.ages import median_age
+from livecam.arguments import Parser
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import load_config
 from livecam.datatypes import AgeGender, Array
@@ -51,7 +52,7 @@ ANY_YEARS = 0.5  # however few they are
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
+    parser = Parser(prog="python -m train.export", description=__doc__)
     parser.add_argument("run", type=Path, help="a run's folder, from python -m train.fit")
     parser.add_argument("--data", type=Path, required=True, help="the faces it was trained on: "
                         "their dev part calibrates the age range")  # fmt: skip
