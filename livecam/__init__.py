@@ -36,3 +36,8 @@ def __getattr__(name: str) -> Any:
 
         return predict
     raise AttributeError(f"module 'livecam' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """For completion: `predict` is not there before its first use."""
+    return sorted({*globals(), *__all__})

@@ -17,7 +17,7 @@ from livecam.ages import CENTRAL_RANGE, AgeRange
 from livecam.crops import resized
 from livecam.datatypes import AGES, AgeGender, Array, Image
 from livecam.errors import LivecamError, UsageError
-from livecam.extras import import_keras
+from livecam.extras import load_keras
 from livecam.inference import session
 from livecam.shipped import shipped_file
 from livecam.strict_yaml import parsed
@@ -117,12 +117,7 @@ def _onnx_net(path: Path, threads: int, providers: Sequence[str]) -> tuple[_Net,
 
 
 def _keras_net(path: Path) -> tuple[_Net, int]:
-    keras = import_keras()
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever its file libraries raise
-        what = str(error).split("\n")[0]
-        raise LivecamError(f"{path}: Keras cannot load it: {what}") from error
+    model = load_keras(path)
     outputs = model.output if isinstance(model.output, dict) else {}
     shapes = {name: list(output.shape) for name, output in outputs.items()}
     input_px = _checked(path, [list(i.shape) for i in model.inputs], shapes)

@@ -134,8 +134,18 @@ class Config:
 
     @property
     def schemes(self) -> dict[str, AgeScheme]:
-        """All age schemes by name, one's own too. Raises UsageError for bad edges."""
-        own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
+        """All age schemes by name, one's own too. Raises UsageError for bad edges, and for the name
+        of a published one, whose numbers are compared with those of others."""
+        taken = sorted(SCHEMES.keys() & self.ages.schemes.keys())
+        if taken:
+            raise UsageError(
+                f"{self.where('ages.schemes')}: {taken[0]!r} is the name of a published scheme; "
+                "give yours another"
+            )
+        try:
+            own = {name: AgeScheme(name, tuple(s)) for name, s in self.ages.schemes.items()}
+        except UsageError as error:
+            raise UsageError(f"{self.where('ages.schemes')}: {error}") from error
         return {**SCHEMES, **own}
 
     @property
@@ -144,10 +154,14 @@ class Config:
         known = self.schemes
         if self.ages.scheme not in known:
             raise UsageError(
-                f"{self.sources['ages.scheme']}: ages.scheme: unknown scheme {self.ages.scheme!r}"
+                f"{self.where('ages.scheme')}: unknown scheme {self.ages.scheme!r}"
                 f"{suggestion(self.ages.scheme, known)}; known: {', '.join(known)}"
             )
         return known[self.ages.scheme]
+
+    def where(self, key: str) -> str:
+        """What an error about a value begins with."""
+        return f"{self.sources[key]}: {key}"
 
     def items(self) -> Iterator[tuple[str, object, str]]:
         """(`section.key`, value, where from), in the order of the file."""
@@ -284,9 +298,22 @@ def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
 
 
 def _check_known(section: Any, keys: Iterable[object], origin: str) -> None:
-    _known(section, SECTIONS, f"{origin}: unknown section {section!r}")
+    _known(section, SECTIONS, f"{origin}: unknown section {section!r}", _elsewhere(section))
     for key in keys:
-        _known(key, _keys(section), f"{origin}: unknown key '{section}.{key}'")
+        problem = f"{origin}: unknown key '{section}.{key}'"
+        _known(key, _keys(section), problem, _elsewhere(key))
+
+
+def _elsewhere(name: object) -> str:
+    """What was meant by a key that is right but in the wrong place or case."""
+    lower = str(name).lower()
+    for section in SECTIONS:
+        for key in _keys(section):
+            if lower == key:
+                return f"; did you mean '{section}.{key}'?"
+            if lower == f"{section}.{key}":
+                return f"; did you mean {section}: {{{key}: …}}?"
+    return ""
 
 
 def _keys(section: str) -> list[str]:
@@ -342,15 +369,18 @@ def _from_text(text: str, section: str, key: str, name: str) -> object:
     if typing.get_type_hints(SECTIONS[section])[key] is str:
         return text
     try:
-        return parsed(text, name)
+        value = parsed(text, name)
     except UsageError as error:
         raise UsageError(f"{name}: not a value: {text!r}") from error
+    return text if value is None else value  # which is refused, and told as it was given
 
 
-def _known(name: object, known: Iterable[str], problem: str) -> None:
+def _known(name: object, known: Iterable[str], problem: str, hint: str = "") -> None:
+    """Raises UsageError, with the hint, or without one the name that is closest."""
     names = list(known)
     if name not in names:
-        raise UsageError(f"{problem}{suggestion(str(name), names)}; known: {', '.join(names)}")
+        hint = hint or suggestion(str(name), names)
+        raise UsageError(f"{problem}{hint}; known: {', '.join(names)}")
 
 
 def _build(values: Mapping[str, tuple[object, str]]) -> Config:
@@ -366,8 +396,6 @@ def _build(values: Mapping[str, tuple[object, str]]) -> Config:
             parsed[field.name] = _value(key, value, hints[field.name], origin)
         sections[section] = kind(**parsed)
     config = Config(**sections, sources={key: origin for key, (_, origin) in values.items()})
-    if len(config.detector.thresholds) != 3:
-        raise UsageError("detector.thresholds: expected three numbers, for P-, R- and O-Net")
     _ = config.scheme  # a bad scheme is a configuration error, whatever the command
     return config
 
@@ -383,6 +411,11 @@ def _value(key: str, value: object, kind: Any, origin: str) -> object:
             raise UsageError(
                 f"{origin}: {key}: expected {least:g} to {greatest:g}, received {value!r}"
             )
+    if key == "detector.thresholds" and isinstance(converted, tuple) and len(converted) != 3:
+        raise UsageError(
+            f"{origin}: {key}: expected three numbers, for P-, R- and O-Net, "
+            f"received {_short(value)}"
+        )
     if key in CHOICES and converted not in CHOICES[key]:
         problem = f"{origin}: {key}: unknown value {value!r}"
         _known(converted, CHOICES[key], problem)

@@ -96,7 +96,8 @@ def _providers(config: Config) -> Finding:
     try:
         from livecam.inference import usable_providers
 
-        return Finding("providers", ", ".join(usable_providers(config.runtime.providers)))
+        where = config.where("runtime.providers")
+        return Finding("providers", ", ".join(usable_providers(config.runtime.providers, where)))
     except (ImportError, LivecamError) as error:
         return Finding("providers", str(error), is_ok=False)
 

@@ -52,14 +52,14 @@ def session(
         raise LivecamError(f"{name}: ONNX Runtime cannot load it: {what}") from error
 
 
-def usable_providers(requested: Sequence[str]) -> list[str]:
-    """The execution providers to use, best first; the CPU is always the last resort."""
+def usable_providers(requested: Sequence[str], where: str = "runtime.providers") -> list[str]:
+    """The execution providers to use, best first; the CPU is always the last resort. `where`: what
+    an error begins with."""
     available = onnxruntime.get_available_providers()
     for name in requested:
         if name not in available:
             raise UsageError(
-                f"runtime.providers: {name!r} is not in this ONNX Runtime; "
-                f"it has {', '.join(available)}"
+                f"{where}: {name!r} is not in this ONNX Runtime; it has {', '.join(available)}"
             )
     chosen = list(requested) or [name for name in PREFERRED if name in available][:1]
     return list(dict.fromkeys([*chosen, "CPUExecutionProvider"]))

@@ -14,6 +14,7 @@ from livecam.crops import aligned_crops
 from livecam.datatypes import AgeGender, Array, Faces, Frame, Image, TrackedFace
 from livecam.detector import Mtcnn
 from livecam.geometry import iou_matrix
+from livecam.inference import usable_providers
 from livecam.quality import quality
 from livecam.scenes import Scenes
 from livecam.stopwatch import Stopwatch
@@ -139,7 +140,8 @@ class Models:
     """The loaded networks, shared by all the sources of one command."""
 
     def __init__(self, config: Config) -> None:
-        threads, providers = config.runtime.threads, config.runtime.providers
+        where, threads = config.where("runtime.providers"), config.runtime.threads
+        providers = usable_providers(config.runtime.providers, where)
         self.config = config
         # the model first: it is what a user may have given wrongly
         self.classifier = AgeGenderClassifier(

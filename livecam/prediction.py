@@ -23,8 +23,8 @@ from livecam import MAX_PIXELS
 from livecam.ages import at_least, median_age
 from livecam.config import load_config
 from livecam.crops import aligned_crops, assumed_landmarks
-from livecam.datatypes import AgeGender, Faces, Image
-from livecam.errors import LivecamError
+from livecam.datatypes import AGES, AgeGender, Faces, Image
+from livecam.errors import LivecamError, UsageError
 from livecam.inputs import CLIP_SUFFIXES, Input, Opened
 from livecam.pictures import read_picture
 from livecam.pipeline import Models
@@ -37,11 +37,12 @@ T = TypeVar("T")
 BATCH = 64
 BATCH_BYTES = 64_000_000  # of decoded pictures
 FETCHED_BYTES = 4 * MAX_PIXELS  # of a picture; a camera's address may give bytes for ever
+NO_LISTS = (bytes, bytearray, memoryview)  # although one may go through them
 READERS = 4  # threads; decoding and network wait outside of Python's lock
 
 
 class Face(TypedDict):
-    """A face in a picture; `livecam predict --json` has the same keys."""
+    """A face in a picture; `livecam predict --json` has the same keys, and `file` before them."""
 
     face: int  # from 1, from left to right
     xyxy: list[float]  # px
@@ -78,7 +79,7 @@ def predict(
     source: Source,
     *,
     assume_face: bool = False,
-    over: Sequence[int] = (),
+    over: int | Iterable[int] = (),
     scheme: str | None = None,
 ) -> list[Face]: ...
 @overload
@@ -86,38 +87,39 @@ def predict(
     source: list[Any] | tuple[Any, ...] | Iterator[Any],
     *,
     assume_face: bool = False,
-    over: Sequence[int] = (),
+    over: int | Iterable[int] = (),
     scheme: str | None = None,
 ) -> list[list[Face]]: ...
 def predict(
     source: Source | Iterable[Any],
     *,
     assume_face: bool = False,
-    over: Sequence[int] = (),
+    over: int | Iterable[int] = (),
     scheme: str | None = None,
 ) -> list[Face] | list[list[Face]]:
-    """The faces in a picture, from left to right, as dicts with the keys of `predict --json`.
+    """The faces in a picture, from left to right, as dicts with the keys of `predict --json`
+    but `file`.
 
     `source` is a path, a URL, an array (H, W, 3) or (H, W) RGB uint8 or float in [0, 1], or a
     list or iterator of these, which gives a list of answers. A picture without a face gives [].
-    `assume_face`: every picture is one cropped face. `over`: ages in years to give the probability
-    of being as old or older for. `scheme`: the name of an age scheme; without it, and for all
-    else, the settings in force count.
+    `assume_face`: every picture is one cropped face. `over`: an age in years, or several, to give
+    the probability of being as old or older for. `scheme`: the name of an age scheme; without it,
+    and for all else, the settings in force count.
     Raises TypeError for another source, LivecamError if a picture cannot be read, UsageError for an
-    unknown scheme.
+    unknown scheme or an age that is none from 0 to 100.
     """
     if isinstance(source, (str, os.PathLike, np.ndarray)):
         (faces,) = predict([source], assume_face=assume_face, over=over, scheme=scheme)
         return faces
-    if not isinstance(source, Iterable):
+    if isinstance(source, NO_LISTS) or not isinstance(source, Iterable):
         raise _no_source(source)
     sources = list(source)
     for one in sources:
         if not isinstance(one, (str, os.PathLike, np.ndarray)):
             raise _no_source(one)
+    ages = _ages(over)
     models = _models(scheme)
-    shows_gender = models.config.overlay.gender
-    options = PredictOptions(assume_face, shows_gender, tuple(map(operator.index, over)))
+    options = PredictOptions(assume_face, models.config.overlay.gender, ages)
     batches = _batches(map(_as_bgr, sources), lambda picture: picture.nbytes)
     return [faces for batch in batches for faces in faces_of(batch, models, options)]
 
@@ -125,6 +127,14 @@ def predict(
 def _no_source(given: object) -> TypeError:
     kind = type(given).__qualname__
     return TypeError(f"expected a path, a URL, an array or a list of these, received {kind}")
+
+
+def _ages(over: int | Iterable[int]) -> tuple[int, ...]:
+    ages = tuple(map(operator.index, over if isinstance(over, Iterable) else [over]))
+    for age in ages:
+        if not 0 <= age < AGES:
+            raise UsageError(f"over: expected an age from 0 to {AGES - 1}, received {age}")
+    return ages
 
 
 @cache

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 
 def suggestion(name: str, known: Iterable[str], mark: str = "") -> str:
-    """What may have been meant, to go on with after the problem; nothing if no name is close.
-    `mark`: what stands before all names, and makes none alike."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {mark + close[0]!r}?" if close else ""
+    """What may have been meant, to go on with after the problem; nothing if no name is close,
+    in whichever case. `mark`: what stands before all names, and makes none alike."""
+    names = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    return f"; did you mean {mark + names[close[0]]!r}?" if close else ""
 
 
 def counted(n: int, thing: str) -> str:

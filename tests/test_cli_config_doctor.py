@@ -174,6 +174,7 @@ MISTAKES = [
     ("ages: {schemes: {a: [5, 9]}}", "age scheme 'a': expected rising first years that begin"),
     ("ages: {schemes: {a: []}}", "age scheme 'a': expected rising first years"),
     ("ages: {schemes: {a: [0, 200]}}", "age scheme 'a': expected rising first years"),
+    ("ages: {schemes: {marketing: [0, 50]}}", "'marketing' is the name of a published scheme"),
     ("ages: {schemes: {a: 5}}", "ages.schemes: expected names with lists of whole numbers"),
     ("detector: {thresholds: [0.5]}", "detector.thresholds: expected three numbers"),
     ("detector: {thresholds: [0.5, 0.6, 2]}", "expected a list of numbers between 0 and 1"),
@@ -373,7 +374,10 @@ def test_doctor_refuses_an_unknown_provider(livecam: clips.Command) -> None:
     assert answer.code == 1
     (line,) = [line for line in answer.lines if line.split()[1] == "providers"]
     assert line.startswith("MISSING ")
-    assert "'CUDAExecution' is not in this ONNX Runtime" in line
+    said = "livecam.yaml: runtime.providers: 'CUDAExecution' is not in this ONNX Runtime"
+    assert said in line
+    Path("a.jpg").touch()
+    assert livecam("predict", "a.jpg").failure(2).startswith(f"livecam: {said}")
 
 
 # The command line itself
@@ -548,6 +552,7 @@ def test_a_missing_system_library_is_named(tmp_path: Path, why: str, advice: str
 
 def test_the_public_surface() -> None:
     assert sorted(library.__all__) == ["LivecamError", "UsageError", "__version__", "predict"]
+    assert set(library.__all__) <= set(dir(library))
     assert all(hasattr(library, name) for name in library.__all__)
     with pytest.raises(AttributeError, match="no attribute 'predikt'"):
         _ = library.predikt

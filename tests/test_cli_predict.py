@@ -18,6 +18,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -906,7 +907,7 @@ def test_the_name_of_a_model_says_what_runs_it(
     livecam: clips.Command, album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the configuration says of the shipped one."""
-    Path("m.keras").write_bytes(b"x")
+    zipfile.ZipFile("m.keras", "w").close()
     monkeypatch.setitem(sys.modules, "keras", None)
     assert "pip install" in livecam("predict", "album/one.png", "--model", "m.keras").failure(1)
     model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
@@ -1137,6 +1138,7 @@ def test_options_of_the_library(portrait: np.ndarray) -> None:
     rgb = portrait[..., ::-1]
     (row,) = library.predict(rgb, over=[18, 65], scheme="decades")
     assert list(row["over"]) == ["18", "65"]
+    assert library.predict(rgb, over=18)[0]["over"] == {"18": row["over"]["18"]}
     assert tuple(row["bins"]) == SCHEMES["decades"].labels
     assert len(library.predict(np.zeros((60, 60, 3), np.uint8), assume_face=True)) == 1
     with pytest.raises(UsageError, match="unknown scheme 'decade'; did you mean 'decades'"):
@@ -1171,6 +1173,12 @@ def test_what_is_no_source_is_no_name_of_a_file(source) -> None:  # type: ignore
         library.predict(source)
 
 
+@pytest.mark.parametrize("source", [b"x", bytearray(b"x"), memoryview(b"x")])
+def test_bytes_are_called_what_they_are(source) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(TypeError, match=f"received {type(source).__name__}$"):
+        library.predict(source)
+
+
 def test_whatever_gives_sources_is_a_list_of_them(album: Path) -> None:
     class Named:
         def __fspath__(self) -> str:
@@ -1183,8 +1191,15 @@ def test_whatever_gives_sources_is_a_list_of_them(album: Path) -> None:
 
 
 def test_ages_are_whole_and_asked_about_before_the_work(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.png"
     with pytest.raises(TypeError, match="float"):
-        library.predict(tmp_path / "missing.png", over=[17.5])  # type: ignore[list-item]
+        library.predict(missing, over=[17.5])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="str"):
+        library.predict(missing, over="18")  # type: ignore[arg-type]
+    for age in (-3, 101, 200):
+        with pytest.raises(UsageError) as refused:
+            library.predict(missing, over=[18, age])
+        assert str(refused.value) == f"over: expected an age from 0 to 100, received {age}"
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "clip", "below a file"])

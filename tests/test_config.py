@@ -252,7 +252,29 @@ def test_what_is_merged_in_may_be_replaced() -> None:
         ("tracker: {xyz: 1}", "mine.yaml: unknown key 'tracker.xyz'; known: min_iou,"),
         ("tracker: {~: 1}", "mine.yaml: unknown key 'tracker.None'; known: min_iou,"),
         ("7: {xyz: 1}", "mine.yaml: unknown section 7; known: detector,"),
-        ("min_iou: 0.3", "mine.yaml: unknown section 'min_iou'"),
+        (
+            "min_iou: 0.3",
+            "mine.yaml: unknown section 'min_iou'; did you mean 'tracker.min_iou'?; known: det",
+        ),
+        ("blur: true", "mine.yaml: unknown section 'blur'; did you mean 'overlay.blur'?"),
+        ("scheme: decades", "mine.yaml: unknown section 'scheme'; did you mean 'ages.scheme'?"),
+        (
+            "overlay.blur: true",
+            "mine.yaml: unknown section 'overlay.blur'; did you mean overlay: {blur: …}?; known",
+        ),
+        ("Overlay: {blur: true}", "mine.yaml: unknown section 'Overlay'; did you mean 'overlay'?"),
+        (
+            "overlay: {scheme: decades}",
+            "mine.yaml: unknown key 'overlay.scheme'; did you mean 'ages.scheme'?; known: age,",
+        ),
+        (
+            "tracker: {MIN_IOU: 0.4}",
+            "mine.yaml: unknown key 'tracker.MIN_IOU'; did you mean 'tracker.min_iou'?; known:",
+        ),
+        (
+            "tracker: {MIN_IUO: 0.4}",
+            "mine.yaml: unknown key 'tracker.MIN_IUO'; did you mean 'min_iou'?; known: min_iou,",
+        ),
     ],
 )
 def test_keys_that_do_not_exist(text: str, message: str) -> None:
@@ -369,8 +391,10 @@ def test_choices(key: str, value: str, message: str) -> None:
 
 @pytest.mark.parametrize("thresholds", [[], [0.6], [0.6, 0.7, 0.8, 0.9]], ids=str)
 def test_three_thresholds(thresholds: list[float]) -> None:
-    message = refused(flags={"detector.thresholds": thresholds})
-    assert message == "detector.thresholds: expected three numbers, for P-, R- and O-Net"
+    assert refused(file=written(f"detector: {{thresholds: {thresholds}}}")) == (
+        "mine.yaml: detector.thresholds: expected three numbers, for P-, R- and O-Net, "
+        f"received {thresholds}"
+    )
 
 
 # The environment's values are YAML.
@@ -405,6 +429,14 @@ def test_values_in_the_environment_that_are_no_yaml(text: str) -> None:
     assert message == f"LIVECAM_TRACKER__MIN_IOU: not a value: {text!r}"
 
 
+@pytest.mark.parametrize("text", ["", " ", "~", "# 0.4"])
+def test_values_in_the_environment_that_say_nothing(text: str) -> None:
+    """As a shell gives them for a variable of its own that is not set."""
+    assert refused(environment={"LIVECAM_TRACKER__MIN_IOU": text}) == (
+        f"LIVECAM_TRACKER__MIN_IOU: tracker.min_iou: expected a number, received {text!r}"
+    )
+
+
 @pytest.mark.parametrize("key", ["classifier.model", "train.data"])
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -437,9 +469,10 @@ def test_an_own_scheme() -> None:
     assert load_config(file, environment={}).scheme.labels == ("0-5", "6-9", "10-15", "16+")
 
 
-def test_an_own_scheme_may_replace_a_published_one() -> None:
-    file = written("ages: {schemes: {marketing: [0, 50]}}")
-    assert load_config(file, environment={}).scheme.labels == ("0-49", "50+")
+def test_an_own_scheme_does_not_replace_a_published_one() -> None:
+    assert refused(file=written("ages: {scheme: decades, schemes: {marketing: [0, 50]}}")) == (
+        "mine.yaml: ages.schemes: 'marketing' is the name of a published scheme; give yours another"
+    )
 
 
 def test_a_scheme_that_does_not_exist() -> None:
@@ -452,6 +485,6 @@ def test_a_scheme_that_does_not_exist() -> None:
 @pytest.mark.parametrize("starts", [[], [5, 10], [0, 10, 10], [0, 200]], ids=str)
 def test_an_own_scheme_with_bad_edges_is_refused_even_if_it_is_not_used(starts: list[int]) -> None:
     assert refused(file=written(f"ages: {{schemes: {{mine: {starts}}}}}")) == (
-        "age scheme 'mine': expected rising first years that begin with 0 and stay below 101, "
-        f"received {starts}"
+        "mine.yaml: ages.schemes: age scheme 'mine': expected rising first years that begin with "
+        f"0 and stay below 101, received {starts}"
     )

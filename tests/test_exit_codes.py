@@ -39,6 +39,25 @@ def test_what_went_wrong_is_one_line(
     assert capfd.readouterr() == ("", said)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fit", "prepare x -o y.h5", "evaluate x", "explore x -o y", "compare x",
+        "export x --data y", "audiences x",
+    ],
+)  # fmt: skip
+def test_a_mistyped_option_of_a_training_command_is_one_line(
+    command: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name, *given = command.split()
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"train.{name}").main([*given, "--hlep"])
+    assert ended.value.code == 2
+    asks = f"python -m train.{name}"
+    said = f"{asks}: unknown option --hlep; did you mean '--help'? (see {asks} --help)\n"
+    assert capfd.readouterr() == ("", said)
+
+
 @pytest.mark.parametrize("code", [0, 1, 130])
 def test_the_code_is_that_of_the_command(code: int) -> None:
     assert exit_code(lambda args: code, ArgumentParser(), []) == code

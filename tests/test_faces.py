@@ -106,6 +106,8 @@ def test_one_data_set_of_a_part(file: Path) -> None:
     assert np.array_equal(faces.load(file, "dev", names).file, every.file)
     with pytest.raises(LivecamError, match="no face in its dev part of dataset0"):
         faces.load(file, "dev", ["dataset0"])
+    with pytest.raises(LivecamError, match=r"of Dataset1; did you mean 'dataset1'\?; those in it"):
+        faces.load(file, "dev", ["Dataset1"])
 
 
 def test_crops_packed_by_another_program_are_refused(file: Path, tmp_path: Path) -> None:

@@ -33,3 +33,5 @@ def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert usable_providers([COREML]) == [COREML, CPU]
     with pytest.raises(UsageError, match=f"'{CUDA}' is not in this ONNX Runtime; it has {COREML}"):
         usable_providers([CUDA])
+    with pytest.raises(UsageError, match=r"^mine: 'CPU' is not in this"):
+        usable_providers(["CPU"], "mine")

@@ -96,6 +96,8 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ("dropout: much", "dropout: expected a number of at least 0 and below 1, got 'much'"),
         ("gray: 1", "gray: expected true or false, got 1"),
         ("target: utk-13", "target: expected one of years, marketing, "),
+        ("target: utk12", "such as [0, 6, 10, 16], got 'utk12'; did you mean 'utk-12'?"),
+        ("optimizer: Adamw", "rmsprop, sgd, got 'Adamw'; did you mean 'adamw'?"),
         ("target: school", "or the first years of classes, such as [0, 6, 10, 16], got 'school'"),
         ("target: [0]", "or the first years of classes, such as [0, 6, 10, 16], got [0]"),
         ("target: [0, six]", "or the first years of classes, such as [0, 6, 10, 16], got [0, 'six"),
@@ -146,6 +148,16 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)) as caught:
         read_recipe(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_flag_is_named_by_its_name() -> None:
+    assert read_recipe(SHIPPED, ["epochs=2"], {"epochs": 3}).epochs == 3
+    with pytest.raises(UsageError, match=r"^--epochs: epochs: expected a whole number of at least"):
+        read_recipe(SHIPPED, ["batch=8"], {"epochs": 0})
+    with pytest.raises(UsageError, match=r"^--seed: seed: expected a whole number of at least 0"):
+        read_recipe(SHIPPED, [], {"seed": -1})
+    with pytest.raises(UsageError, match=r"^--set: epochs: expected"):
+        read_recipe(SHIPPED, ["epochs=0"])
 
 
 def test_what_only_a_beginning_needs_is_not_asked_of_a_run_that_goes_on(tmp_path: Path) -> None:

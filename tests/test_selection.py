@@ -65,6 +65,8 @@ def test_data_sets_are_chosen_by_name() -> None:
     assert select(data, Recipe(datasets=("other",)), print).rows.tolist() == [1]
     with pytest.raises(LivecamError, match="no faces of 'none'; the file has other, utkface"):
         select(data, Recipe(datasets=("none",)), print)
+    with pytest.raises(LivecamError, match=r"of 'utkfase'; did you mean 'utkface'\?; the file has"):
+        select(data, Recipe(datasets=("utkfase",)), print)
 
 
 def test_a_cap_keeps_that_many_of_a_class_and_all_of_a_rare_one() -> None:

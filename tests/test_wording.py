@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from livecam.wording import clock_time, counted
+from livecam.wording import clock_time, counted, suggestion
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,16 @@ def test_clock_time(seconds: float, text: str) -> None:
 
 def test_counted() -> None:
     assert [counted(n, "face") for n in (0, 1, 2)] == ["0 faces", "1 face", "2 faces"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Decades", "; did you mean 'decades'?"),
+        ("UTK-12", "; did you mean 'Utk-12'?"),
+        ("utk12", "; did you mean 'Utk-12'?"),
+        ("zzz", ""),
+    ],
+)
+def test_what_may_have_been_meant(name: str, said: str) -> None:
+    assert suggestion(name, ["decades", "Utk-12"]) == said

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from livecam.ages import AgeScheme
+from livecam.arguments import Parser
 from livecam.classifier import AgeGenderClassifier, age_prior
 from livecam.config import load_config
 from livecam.datatypes import Array
@@ -31,7 +32,7 @@ EVENNESS = 2.0  # of the mixes: Dirichlet's parameter; 1 would draw all mixes al
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train.audiences",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

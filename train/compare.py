@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from livecam.arguments import Parser
 from livecam.document import table
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
@@ -68,7 +69,7 @@ class Run:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train.compare",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -22,6 +22,7 @@ import numpy as np
 
 from livecam import views
 from livecam.ages import CENTRAL_RANGE, AgeScheme, median_age
+from livecam.arguments import Parser
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import load_config
 from livecam.datatypes import AgeGender, Image
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train.evaluate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 
 from livecam.ages import AgeScheme
+from livecam.arguments import Parser
 from livecam.config import load_config
 from livecam.datatypes import Image
 from livecam.document import table
@@ -65,7 +66,7 @@ class Columns:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train.explore",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

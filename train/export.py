@@ -24,12 +24,13 @@ from onnx import numpy_helper
 
 from livecam import views
 from livecam.ages import median_age
+from livecam.arguments import Parser
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import load_config
 from livecam.datatypes import AgeGender, Array
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
-from livecam.extras import import_keras, require
+from livecam.extras import load_keras, require
 from livecam.files import check_folder
 from livecam.wording import counted
 from train import faces, metrics
@@ -51,7 +52,7 @@ ANY_YEARS = 0.5  # however few they are
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__)
+    parser = Parser(prog="python -m train.export", description=__doc__)
     parser.add_argument("run", type=Path, help="a run's folder, from python -m train.fit")
     parser.add_argument("--data", type=Path, required=True, help="the faces it was trained on: "
                         "their dev part calibrates the age range")  # fmt: skip
@@ -79,7 +80,7 @@ def _export(args: argparse.Namespace) -> None:
     recipe = record["recipe"]
     dev = faces.load(args.data, "dev", recipe.datasets)
     trained.require_same_data(args.data, dev)
-    master = import_keras().models.load_model(source, compile=False)
+    master = load_keras(source)
     if not recipe.eight_bits:
         round_weights(master)
     out.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from livecam.wording import suggestion
 from train.labels import Labels
 
 TRAIN, DEV, TEST, LEFT_OUT = range(4)
@@ -78,6 +79,7 @@ def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
         if not len(where):
             known = np.unique(h5["dataset"].asstr()[()][_rows(h5, split, ())])
             of_sets = f" of {', '.join(datasets)}" if datasets else ""
+            of_sets += next((suggestion(name, known) for name in datasets), "")
             others = f"; those in it are of {', '.join(known)}" if len(known) else ""
             raise LivecamError(
                 f"{path}: no face in its {split} part{of_sets}{others}; parts are made by "

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from livecam.arguments import Parser
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
@@ -36,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__)
+    parser = Parser(prog="python -m train.fit", description=__doc__)
     parser.add_argument(
         "recipe", nargs="?", type=Path, help="a YAML file, see recipes/ (recipes/shipped.yaml)"
     )
@@ -92,9 +93,8 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
     given = {
         key: getattr(args, key) for key in ("epochs", "seed") if getattr(args, key) is not None
     }
-    settings = [*args.set, *(f"{key}={value}" for key, value in given.items())]
     if args.resume:
-        if args.recipe or settings:
+        if args.recipe or args.set or given:
             raise UsageError("--resume: the run has its recipe; give --data, --out and no other")
         if not folder.record_file.is_file():
             raise LivecamError(f"{folder.path}: no run to resume; start one without --resume")
@@ -102,7 +102,7 @@ def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe
         return recipe
     check_folder("--out", folder.path)
     _require_free(folder)
-    return read_recipe(source, settings)
+    return read_recipe(source, args.set, given)
 
 
 def _require_free(folder: RunFolder) -> None:

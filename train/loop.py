@@ -19,6 +19,7 @@ from livecam.ages import median_age
 from livecam.crops import resized
 from livecam.datatypes import AgeGender
 from livecam.errors import LivecamError
+from livecam.extras import load_keras
 from livecam.files import PartialFile, require_room
 from livecam.interrupts import noted
 from livecam.progress import Progress
@@ -107,8 +108,8 @@ def _begin_with(net: keras.Model, recipe: Recipe) -> None:
     """Put a finished run's weights into the same network, which may have other classes of ages."""
     run = RunFolder(Path(recipe.begin))
     source = run.model
+    begun = load_keras(source)
     try:
-        begun = keras.models.load_model(source, compile=False)
         classes, known = (each.get_layer("age").units for each in (net, begun))
         is_same = classes == known and run.scheme() in (recipe.scheme, None)
         heads = architectures.HEADS if is_same else ("gender",)

@@ -21,6 +21,7 @@ from pathlib import Path, PurePath
 import h5py
 import numpy as np
 
+from livecam.arguments import Parser
 from livecam.crops import CANONICAL_PX, aligned_crops, assumed_landmarks
 from livecam.datatypes import Image
 from livecam.detector import Mtcnn
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m train.prepare", description=__doc__)
+    parser = Parser(prog="python -m train.prepare", description=__doc__)
     parser.add_argument(
         "data",
         nargs="+",

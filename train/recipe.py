@@ -105,8 +105,11 @@ def scheme_of(target: str | Sequence[int]) -> AgeScheme | None:
 FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 
 
-def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """The recipe of a YAML file, changed by settings of the form `key=value`.
+def read_recipe(
+    path: Path, settings: Sequence[str] = (), flags: Mapping[str, object] | None = None
+) -> Recipe:
+    """The recipe of a YAML file, changed by settings of the form `key=value`, then by `flags`: keys
+    with a flag of their own.
 
     Raises LivecamError if the file cannot be read, UsageError if what it says is no recipe that a
     run can begin with.
@@ -131,6 +134,8 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     left = idle(as_record(recipe)).keys() - idle_before.keys() - given.keys()
     plain = as_record(Recipe())
     recipe = _changed(recipe, {key: plain[key] for key in left}, "--set")
+    for flag, instead in (flags or {}).items():
+        recipe = _changed(recipe, {flag: instead}, f"--{flag}")
     where = f"{path} with --set" if settings else str(path)
     _check_beginning(recipe, where)
     _check_effect(recipe, where)
@@ -266,7 +271,7 @@ def _value(key: str, value: Any, where: str) -> Any:
         if not least <= number <= most:
             raise problem
     if key in CHOICES and value not in CHOICES[key]:
-        raise problem
+        raise UsageError(f"{problem}{suggestion(str(value), CHOICES[key])}")
     return value
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from livecam.ages import YEARS, AgeScheme
 from livecam.datatypes import AGES
 from livecam.errors import LivecamError
-from livecam.wording import counted
+from livecam.wording import counted, suggestion
 from train.faces import FaceSet
 from train.recipe import Recipe
 from train.scores import bins_of
@@ -61,7 +61,10 @@ def _of_datasets(data: FaceSet, names: tuple[str, ...]) -> np.ndarray:
     known = sorted(set(data.dataset))
     for name in names:
         if name not in known:
-            raise LivecamError(f"datasets: no faces of {name!r}; the file has {', '.join(known)}")
+            hint = suggestion(name, known)
+            raise LivecamError(
+                f"datasets: no faces of {name!r}{hint}; the file has {', '.join(known)}"
+            )
     return np.nonzero(np.isin(data.dataset, names or known))[0]
 
 
