@@ -135,7 +135,8 @@ def _annotate_clip(
                     break
     except (LivecamError, KeyboardInterrupt) as error:
         if sink is not None:
-            done.frames = behind.done  # what is labelled and not filmed is of no use
+            # what is labelled and not filmed is of no use
+            done.frames = behind.done - sink.lost if sink.is_kept else 0
         done.is_interrupted = isinstance(error, KeyboardInterrupt)
         if not done.frames and not done.is_interrupted:
             raise

@@ -26,7 +26,6 @@ from patience import ENDS
 from livecam import annotate, progress
 from livecam.errors import LivecamError
 from livecam.pictures import WRITABLE_SUFFIXES
-from livecam.threads import WAITING
 
 
 @pytest.fixture(scope="session")
@@ -790,10 +789,19 @@ def test_a_full_disk_leaves_what_fits(
         assert stop
         assert "No space left" in answer.complaint()
         assert names(disk) == ["a.mp4", "t.csv"]
-        assert 5 <= len(clips.play_what_there_is(disk / "a.mp4")) <= int(stop[1])
-        rows = table(disk / "t.csv")
-        assert rows
-        assert int(rows[-1]["frame"]) <= int(stop[1]) + WAITING + 1  # labelled, not yet filmed
+        assert 5 <= len(clips.play_what_there_is(disk / "a.mp4")) == int(stop[1])
+        # labelled, and not yet filmed, encoded and written
+        assert int(stop[1]) <= len(table(disk / "t.csv")) < 60
+
+
+def test_of_a_gif_on_a_full_disk_nothing_is_said_to_be_there(
+    livecam: clips.Command, clip: Path
+) -> None:
+    with clips.small_disk(Path("disk").resolve(), 12) as disk:
+        answer = livecam("annotate", "a.mp4", "--output", "disk/a.gif")
+        assert names(disk) == []
+    assert answer.failure(1) == "livecam: disk/a.gif: cannot be written: No space left on device"
+    assert "labelled" not in answer.err
 
 
 def test_a_film_that_fails_at_once_is_one_line(
