@@ -247,9 +247,7 @@ class Clip:
         return head[:4] == b"RIFF" and size < int.from_bytes(head[4:], "little") + 8
 
     def _stopped(self, why: str) -> StoppedError:
-        total = self.total or 0
-        of = f" of {total}" if total > self.frames_read else ""
-        return StoppedError(f"{self.name}: stopped at frame {self.frames_read}{of}: {why}")
+        return StoppedError(stopped(self.name, self.frames_read, self.total, why))
 
     def _require_whole(self, end_s: float) -> None:
         """A file cut off at its end may just end: compare with what it says of itself."""
@@ -267,6 +265,12 @@ class Clip:
         if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
             is_short = is_short and self.frames_read < self.stream.frames
         return is_short or self._lacks_riff_bytes()
+
+
+def stopped(name: str, frames: int, total: int | None, why: str) -> str:
+    """What is said of a clip of which there are so many good frames; `total` may be guessed."""
+    of = f" of {total}" if total and total >= frames else ""
+    return f"{name}: stopped at frame {frames}{of}: {why}"
 
 
 def looked_ahead(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:
