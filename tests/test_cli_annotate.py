@@ -1232,3 +1232,17 @@ def test_an_input_without_a_suffix_takes_its_kind_from_the_output(
     answer = livecam("annotate", "photo", "--output", output)
     assert answer.code in (code, 2)
     assert Path(output).exists() == (code == 0)
+
+
+@pytest.mark.parametrize("name", ["ünï.png", "ünï.mp4"])
+def test_a_name_that_does_not_fit_the_locale_is_one_all_the_same(
+    clip: Path, picture: Path, tmp_path: Path, name: str
+) -> None:
+    (clip if name.endswith("mp4") else picture).rename(tmp_path / name)
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*clips.LIVECAM, "annotate", name, "--tracks", "tä.csv"],
+        cwd=tmp_path, env={**os.environ, **locale}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert {name.replace(".", "_livecam."), "tä.csv"} < set(clips.files_of(tmp_path))
