@@ -1246,3 +1246,20 @@ def test_a_name_that_does_not_fit_the_locale_is_one_all_the_same(
     )  # fmt: skip
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert {name.replace(".", "_livecam."), "tä.csv"} < set(clips.files_of(tmp_path))
+
+
+def test_signs_for_the_terminal_in_a_name_do_not_reach_it(
+    livecam: clips.Command, clip: Path, picture: Path
+) -> None:
+    Path("a.mp4").rename("a\x1b[31m\nb.mp4")
+    Path("p.png").rename("p\x1b[31m\nb.png")
+    answer = livecam("annotate", "a\x1b[31m\nb.mp4", "p\x1b[31m\nb.png", "n\x1b\nb.png")
+    assert "\x1b" not in answer.err
+    assert r"a\x1b[31m\nb.mp4: 20 frames labelled" in answer.err
+    assert r"p\x1b[31m\nb.png: 1 face" in answer.err
+    assert answer.complaint() == r"livecam: n\x1b\nb.png: no such file"
+    assert answer.out == "a\x1b[31m\nb_livecam.mp4\np\x1b[31m\nb_livecam.png\n"
+    (line,) = livecam("predict", "p\x1b[31m\nb.png").lines
+    assert line.startswith(r"p\x1b[31m\nb.png  face 1  ")
+    (row,) = livecam("predict", "--json", "p\x1b[31m\nb.png").rows
+    assert row["file"] == "p\x1b[31m\nb.png"
