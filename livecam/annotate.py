@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from livecam.clip import Clip, looked_ahead
+from livecam.clip import Clip, looked_ahead, stopped
 from livecam.datatypes import Array, Frame, TrackedFace
 from livecam.errors import LivecamError, StoppedError
 from livecam.filming import film, film_sink
@@ -135,13 +135,14 @@ def _annotate_clip(
                     break
     except (LivecamError, KeyboardInterrupt) as error:
         if sink is not None:
-            done.frames = behind.done  # what is labelled and not filmed is of no use
+            # what is labelled and not filmed is of no use
+            done.frames = behind.done - sink.lost if sink.is_kept else 0
         done.is_interrupted = isinstance(error, KeyboardInterrupt)
         if not done.frames and not done.is_interrupted:
             raise
         is_told = isinstance(error, StoppedError)
         why = "interrupted" if done.is_interrupted else str(error)
-        done.error = str(error) if is_told else _stopped(done, total, why)
+        done.error = str(error) if is_told else stopped(done.name, done.frames, total, why)
     if not done.frames and not done.is_interrupted:
         raise LivecamError(f"{done.name}: no frame in it {_stretch(options)}")
     if path is not None and sink is not None and sink.is_kept:
@@ -166,11 +167,6 @@ def _film(
 def _stretch(options: AnnotateOptions) -> str:
     end = "on" if options.end_s is None else f"to {options.end_s:g} s"
     return f"from {options.start_s:g} s {end}; give --start and --end times within the clip"
-
-
-def _stopped(done: Done, total: int | None, why: str) -> str:
-    of = f" of {total}" if total else ""
-    return f"{done.name}: stopped at frame {done.frames}{of}: {why}"
 
 
 def _sound(sink: VideoSink | GifSink, clip: Clip, frame: Frame) -> AudioSource | None:

@@ -20,6 +20,7 @@ from livecam.arguments import CHANGES, LABELS_FACES, parser
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code, say
 from livecam.interrupts import noted
+from livecam.wording import shown
 
 if TYPE_CHECKING:
     from livecam.annotate import Done
@@ -126,16 +127,16 @@ def _run(args: argparse.Namespace) -> int:
             summary = run_headless(options, config, watch, interrupts)
         else:
             summary = _run_in_window(options, config, watch, state, interrupts)
-    say(summary.line())
+    say(shown(summary.line()))
     for notice in summary.notices:
         if notice != summary.error:
-            say(notice)
+            say(shown(notice))
     if args.profile:
         say(watch.table())
     for path in summary.outputs:
         print(path)
     if summary.error is not None:
-        say(f"livecam: {summary.error}")
+        say(f"livecam: {shown(summary.error)}")
     if summary.is_interrupted:
         return 130
     return int(summary.error is not None)
@@ -243,20 +244,21 @@ def _annotate(args: argparse.Namespace) -> int:
 
 def _say_done(done: Done, config: Config) -> None:
     """What became of one input: outputs on stdout, the rest on stderr."""
+    name = shown(done.name)
     if done.frames > 1 and done.rate:
-        say(f"{done.name}: {done.frames} frames labelled at {done.rate:.1f} fps")
+        say(f"{name}: {done.frames} frames labelled at {done.rate:.1f} fps")
     elif done.frames == 1:
         from livecam.wording import counted
 
         found = counted(len(done.tracks), "face") if done.tracks else "no faces"
-        say(f"{done.name}: {found}")
+        say(f"{name}: {found}")
     if done.is_cut_short:
         limit_s = config.video.gif_max_s
-        say(f"{done.name}: the GIF holds the first {limit_s:g} s; video.gif_max_s sets how much")
+        say(f"{name}: the GIF holds the first {limit_s:g} s; video.gif_max_s sets how much")
     if done.tracks:
         say(_track_table(done, config))
     if done.error is not None:
-        say(f"livecam: {done.error}")
+        say(f"livecam: {shown(done.error)}")
     for path in done.outputs:
         print(path, flush=True)
 

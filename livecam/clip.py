@@ -67,6 +67,7 @@ class Clip:
         self.frames_read = 0
         self._damaged = 0  # packets that gave no picture…
         self._damage: str | None = None  # …and what is wrong with the last one, if it is of these
+        self._ends_within_packet = False
         self._is_stopped = False
         self.first_s: float | None = None  # time stamp of the first frame, in the file's time
         self._open()
@@ -223,6 +224,8 @@ class Clip:
         self._damaged = row = 0
         try:
             for packet in self._container.demux(self.stream):
+                if packet.size:  # a decoder with threads may swallow the last one's error
+                    self._ends_within_packet = packet.is_corrupt
                 try:
                     if packet.size or packet.dts is None:  # without: the picture before stands on
                         for decoded in packet.decode():
@@ -244,23 +247,30 @@ class Clip:
         return head[:4] == b"RIFF" and size < int.from_bytes(head[4:], "little") + 8
 
     def _stopped(self, why: str) -> StoppedError:
-        total = self.total or 0
-        of = f" of {total}" if total > self.frames_read else ""
-        return StoppedError(f"{self.name}: stopped at frame {self.frames_read}{of}: {why}")
+        return StoppedError(stopped(self.name, self.frames_read, self.total, why))
 
     def _require_whole(self, end_s: float) -> None:
         """A file cut off at its end may just end: compare with what it says of itself."""
+        if self._ends_within_packet or self._is_short(end_s):
+            raise self._stopped(self._damage or "the file ends before its time")
+
+    def _is_short(self, end_s: float) -> bool:
         said_s = self._video_duration_s()
         if said_s is None or self.start_s >= said_s:
-            return
+            return False
         said_s = min(said_s, math.inf if self.end_s is None else self.end_s)
         missing_s = said_s - end_s
         spared_s = min(SHORT_SHARE * said_s, MOST_SPARED_S)
         is_short = missing_s > max(1.5 / float(self.rate), spared_s)
         if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
             is_short = is_short and self.frames_read < self.stream.frames
-        if is_short or self._lacks_riff_bytes():
-            raise self._stopped(self._damage or "the file ends before its time")
+        return is_short or self._lacks_riff_bytes()
+
+
+def stopped(name: str, frames: int, total: int | None, why: str) -> str:
+    """What is said of a clip of which there are so many good frames; `total` may be guessed."""
+    of = f" of {total}" if total and total >= frames else ""
+    return f"{name}: stopped at frame {frames}{of}: {why}"
 
 
 def looked_ahead(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:

@@ -16,6 +16,7 @@ from typing import TextIO
 
 from livecam.errors import LivecamError, UsageError
 from livecam.interrupts import interruptible
+from livecam.wording import shown
 
 SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
@@ -36,7 +37,7 @@ def exit_code(
             sys.stdout.flush()
             return code or 0
         except LivecamError as error:
-            say(f"{parser.prog}: {error}")
+            say(f"{parser.prog}: {shown(str(error))}")
             return 2 if isinstance(error, UsageError) else 1
         except BrokenPipeError:  # the reader of stdout has enough
             _leave(sys.stdout)
@@ -55,9 +56,9 @@ def exit_code(
 
 
 def say(text: str) -> None:
-    """A line on stderr."""
+    """On stderr, with no signs for the terminal in it but the ends of lines."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print("\n".join(map(shown, text.split("\n"))), file=sys.stderr, flush=True)
     except OSError:  # the terminal is closed
         _leave(sys.stderr)
 

@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
@@ -31,7 +32,7 @@ class PartialFile:
         self.final = final
         _require_name(final)
         # a name has 255 bytes at most: that of the final file may leave no room for more
-        stem = os.fsencode(final.stem)[:STEM_BYTES].decode(errors="ignore")
+        stem = os.fsencode(final.stem)[:STEM_BYTES].decode(sys.getfilesystemencoding(), "ignore")
         name = f".{stem}.{os.getpid()}.partial{final.suffix}"
         # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
         self.path = final.absolute().with_name(name)

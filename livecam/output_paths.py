@@ -45,6 +45,8 @@ class OutputPaths:
                 "--tracks", options.tracks, TABLES, self._sources, options.overwrite, self.folder
             )
             self._taken[real(options.tracks)] = "--tracks"
+        if options.write_video:
+            _require_once(inputs)
         for source in inputs if options.write_video else ():
             for path in {self.of(source, kind) for kind in self._kinds(source)}:
                 self._claim(path, source.name)
@@ -117,6 +119,16 @@ class OutputPaths:
         if os.path.exists(path) and not self.options.overwrite:
             raise UsageError(f"{path}: exists; give --overwrite to replace it, or --output")
         require_open_folder(path)
+
+
+def _require_once(inputs: Sequence[Input]) -> None:
+    """The same file may be spelt in two ways."""
+    seen: set[Path | str] = set()
+    for source in inputs:
+        key = source.name if source.path is None else real(source.path)
+        if key in seen and source.problem is None:
+            raise UsageError(f"{source.name}: given twice; leave one of them out")
+        seen.add(key)
 
 
 def _is_folder(inputs: Sequence[Input], options: AnnotateOptions) -> bool:

@@ -11,6 +11,7 @@ from livecam.ages import AgeScheme
 from livecam.config import OverlayConfig
 from livecam.files import RowFile, csv_line
 from livecam.prediction import PredictOptions, Row
+from livecam.wording import shown
 
 TOP_BINS = 3
 
@@ -26,13 +27,14 @@ def as_lines(rows: Sequence[Row], overlay: OverlayConfig) -> Iterator[str]:
     The gender stands only where the overlay would show it.
     """
     for row in rows:
+        name = shown(row["file"])
         if row["face"] is None:
-            yield f"{row['file']}  no face"
+            yield f"{name}  no face"
             continue
         best = sorted(row["bins"].items(), key=lambda item: -item[1])[:TOP_BINS]
         found = "" if row["confidence"] else " (assumed: none was found)"
         parts = [
-            row["file"],
+            name,
             f"face {row['face']}{found}",
             f"{row['age']:.0f} years ({row['age_low']}-{row['age_high']})",
             ", ".join(f"{label} {_percent(p)}" for label, p in best),

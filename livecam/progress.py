@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import TextIO
 
-from livecam.wording import clock_time
+from livecam.wording import clock_time, shown
 
 LOG_EVERY_S = 10.0  # a stream that is no terminal gets a line this often at first…
 LOG_SHARE = 0.1  # …then whenever this share of the time so far has passed…
@@ -36,7 +36,7 @@ class Progress:
         clock: Callable[[], float] = time.perf_counter,
         is_shown: bool = True,
     ) -> None:
-        self.what, self.total, self.unit = what, total, unit
+        self.what, self.total, self.unit = shown(what), total, unit
         self.done = 0
         self._is_shown = is_shown
         self._stream = stream if stream is not None else sys.stderr
@@ -68,7 +68,7 @@ class Progress:
     def note(self, text: str) -> None:
         """A line of its own that stays."""
         clear = "\r" + " " * self._width + "\r" if self._is_terminal and self._width else ""
-        self._write(f"{clear}{text}\n")
+        self._write(f"{clear}{shown(text)}\n")
 
     def line(self, columns: int | None = None) -> str:
         """`columns`: at most so long, with the middle of the name left out; one that goes on in the

@@ -5,6 +5,7 @@ A failure before the first frame leaves nothing, a later one a whole file that e
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -33,7 +34,8 @@ class VideoSink:
     """H.264 in mp4, every frame at its own time, with the sound that the first one brings: to its
     end, or to that of the last picture where an error stops them.
 
-    The file is made of fragments until it is closed, so that it plays whatever stops it.
+    The file is made of fragments until it is closed, so that it plays whatever stops it. `lost`
+    counts the last pictures that a file which could not be written to its end does not hold.
     """
 
     is_full = False
@@ -51,6 +53,7 @@ class VideoSink:
         self._frames = 0
         self._size_wh: tuple[int, int] | None = None
         self.is_kept = False
+        self.lost = 0
         self._last_tick = -1
         self._end_s = 0.0  # of the last picture
 
@@ -107,7 +110,11 @@ class VideoSink:
     def _open(self, bgr: Image, audio: AudioSource | None) -> None:
         # hybrid: fragments while it is written, an ordinary index once it is closed;
         # delayed: an index that knows the encoders' delays, so that all begins at its time
-        options = {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
+        options = {
+            "movflags": "+hybrid_fragmented+delay_moov",
+            "frag_duration": "1000000",
+            "flush_packets": "1",
+        }
         self._container = av.open(str(self._file.path), "w", options=options)
         stream = self._container.add_stream("libx264", rate=self.rate)
         assert isinstance(stream, av.VideoStream)
@@ -153,22 +160,24 @@ class VideoSink:
         except (av.error.FFmpegError, OSError) as close_error:
             problem = problem or close_error
         is_broken = self._failed or problem is not None
-        if not self._frames or (is_broken and not _plays(self._file.path)):
-            self._file.discard()
-        else:
+        pictures = _pictures_in(self._file.path) if is_broken else self._frames
+        self.lost = max(self._frames - pictures, 0)
+        if pictures:
             self._file.keep()
             self.is_kept = True
+        else:
+            self._file.discard()
         if problem is not None and error is None:
             raise unwritable(self._file.final, problem)
 
 
-def _plays(path: Path) -> bool:
-    """Whether there is a picture in a video that could not be written to its end."""
-    try:
-        with av.open(str(path)) as container:
-            return next(container.decode(video=0), None) is not None
-    except (av.error.FFmpegError, OSError):
-        return False
+def _pictures_in(path: Path) -> int:
+    """How many whole ones there are in a video that could not be written to its end."""
+    count = 0
+    with contextlib.suppress(av.error.FFmpegError, OSError), av.open(str(path)) as container:
+        for packet in container.demux(video=0):
+            count += packet.size > 0 and not packet.is_corrupt
+    return count
 
 
 def _even(bgr: Image) -> Image:
@@ -182,8 +191,11 @@ def _even(bgr: Image) -> Image:
 class GifSink:
     """An animated GIF with one palette made for all of it; small by default.
 
-    `is_full` once it holds `gif_max_s`; what comes from `end_s` on is left out.
+    `is_full` once it holds `gif_max_s`; what comes from `end_s` on is left out. It is written at
+    its end, all of it or, on a full disk, nothing.
     """
+
+    lost = 0
 
     def __init__(self, path: Path, config: VideoConfig) -> None:
         self.config = config

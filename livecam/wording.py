@@ -5,6 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+CONTROLS = {n: repr(chr(n))[1:-1] for n in (*range(32), *range(127, 160))}
+
+
+def shown(text: str) -> str:
+    """One line for a terminal: a name may have line breaks, and signs that change colours."""
+    return text.translate(CONTROLS)
+
 
 def suggestion(name: str, known: Iterable[str], mark: str = "") -> str:
     """What may have been meant, to go on with after the problem; nothing if no name is close,

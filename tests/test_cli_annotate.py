@@ -26,7 +26,6 @@ from patience import ENDS
 from livecam import annotate, progress
 from livecam.errors import LivecamError
 from livecam.pictures import WRITABLE_SUFFIXES
-from livecam.threads import WAITING
 
 
 @pytest.fixture(scope="session")
@@ -319,7 +318,9 @@ def test_two_inputs_never_share_an_output(
     arguments = clash(kind, portrait)
     before = names()
     answer = livecam("annotate", *arguments, *overwrite)
-    assert "would be written twice" in answer.failure(2)
+    is_one = kind.startswith("one file") or kind == "a folder and its file"
+    said = "p.png: given twice; leave one of them out" if is_one else "would be written twice"
+    assert said in answer.failure(2)
     assert names() == before
 
 
@@ -790,10 +791,19 @@ def test_a_full_disk_leaves_what_fits(
         assert stop
         assert "No space left" in answer.complaint()
         assert names(disk) == ["a.mp4", "t.csv"]
-        assert 5 <= len(clips.play_what_there_is(disk / "a.mp4")) <= int(stop[1])
-        rows = table(disk / "t.csv")
-        assert rows
-        assert int(rows[-1]["frame"]) <= int(stop[1]) + WAITING + 1  # labelled, not yet filmed
+        assert 5 <= len(clips.play_what_there_is(disk / "a.mp4")) == int(stop[1])
+        # labelled, and not yet filmed, encoded and written
+        assert int(stop[1]) <= len(table(disk / "t.csv")) < 60
+
+
+def test_of_a_gif_on_a_full_disk_nothing_is_said_to_be_there(
+    livecam: clips.Command, clip: Path
+) -> None:
+    with clips.small_disk(Path("disk").resolve(), 12) as disk:
+        answer = livecam("annotate", "a.mp4", "--output", "disk/a.gif")
+        assert names(disk) == []
+    assert answer.failure(1) == "livecam: disk/a.gif: cannot be written: No space left on device"
+    assert "labelled" not in answer.err
 
 
 def test_a_film_that_fails_at_once_is_one_line(
@@ -1222,3 +1232,34 @@ def test_an_input_without_a_suffix_takes_its_kind_from_the_output(
     answer = livecam("annotate", "photo", "--output", output)
     assert answer.code in (code, 2)
     assert Path(output).exists() == (code == 0)
+
+
+@pytest.mark.parametrize("name", ["ünï.png", "ünï.mp4"])
+def test_a_name_that_does_not_fit_the_locale_is_one_all_the_same(
+    clip: Path, picture: Path, tmp_path: Path, name: str
+) -> None:
+    (clip if name.endswith("mp4") else picture).rename(tmp_path / name)
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*clips.LIVECAM, "annotate", name, "--tracks", "tä.csv"],
+        cwd=tmp_path, env={**os.environ, **locale}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert {name.replace(".", "_livecam."), "tä.csv"} < set(clips.files_of(tmp_path))
+
+
+def test_signs_for_the_terminal_in_a_name_do_not_reach_it(
+    livecam: clips.Command, clip: Path, picture: Path
+) -> None:
+    Path("a.mp4").rename("a\x1b[31m\nb.mp4")
+    Path("p.png").rename("p\x1b[31m\nb.png")
+    answer = livecam("annotate", "a\x1b[31m\nb.mp4", "p\x1b[31m\nb.png", "n\x1b\nb.png")
+    assert "\x1b" not in answer.err
+    assert r"a\x1b[31m\nb.mp4: 20 frames labelled" in answer.err
+    assert r"p\x1b[31m\nb.png: 1 face" in answer.err
+    assert answer.complaint() == r"livecam: n\x1b\nb.png: no such file"
+    assert answer.out == "a\x1b[31m\nb_livecam.mp4\np\x1b[31m\nb_livecam.png\n"
+    (line,) = livecam("predict", "p\x1b[31m\nb.png").lines
+    assert line.startswith(r"p\x1b[31m\nb.png  face 1  ")
+    (row,) = livecam("predict", "--json", "p\x1b[31m\nb.png").rows
+    assert row["file"] == "p\x1b[31m\nb.png"

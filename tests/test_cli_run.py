@@ -633,6 +633,29 @@ def test_interrupted_it_leaves_a_film_that_plays_and_whole_rows(
     assert names(tmp_path) == [film, "t.csv"]
 
 
+def test_of_a_file_it_is_said_at_which_frame_it_was_interrupted(
+    tmp_path: Path, people: list[np.ndarray]
+) -> None:
+    clips.write_clip(tmp_path / "a.mp4", [people[i % N] for i in range(2000)])
+    with subprocess.Popen(
+        [*clips.LIVECAM, "run", "--headless", "--camera", "a.mp4", "--tracks", "t.csv"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        partial = tmp_path / f".t.{child.pid}.partial.csv"
+        try:
+            until(lambda: partial.exists() and partial.read_text().count("\n") > 8, "rows")
+            child.send_signal(signal.SIGINT)
+            out, err = child.communicate(timeout=PATIENCE_S)
+        finally:
+            child.kill()
+    assert (child.returncode, out) == (130, "t.csv\n")
+    *_, end, told = err.splitlines()
+    found = SUMMARY.fullmatch(end)
+    assert found, end
+    assert told == f"livecam: a.mp4: stopped at frame {found[2]} of 2000: interrupted"
+    assert int(table(tmp_path / "t.csv")[-1]["frame"]) < int(found[2]) < 2000
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_interrupted_before_the_first_picture_it_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals

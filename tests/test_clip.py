@@ -174,6 +174,42 @@ def test_a_damaged_end_is_told_after_the_good_frames(
     assert total == 30
 
 
+def remuxed(given: Path, path: Path, **options: str) -> Path:
+    """The packets of a clip in another container."""
+    with av.open(str(given)) as source, av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    return path
+
+
+def test_of_fragments_that_say_no_length_a_cut_is_told_too(tmp_path: Path) -> None:
+    given = clips.write_clip(tmp_path / "given.mp4", clips.noise(30, (160, 120)))
+    path = remuxed(given, tmp_path / "a.mp4", movflags="frag_keyframe+empty_moov")
+    assert len(read(path, 0.0)) == 30
+    with (
+        Clip("a", clips.cut(path)) as clip,
+        pytest.raises(StoppedError, match=r"stopped at frame 1\d of 24: the file ends before its"),
+    ):
+        list(clip)
+    assert len(read(clips.cut(path), 0.0, 1.0)) == 10  # nobody wanted what is missing
+
+
+def test_a_broadcast_with_a_hole_is_whole(tmp_path: Path, astronaut: np.ndarray) -> None:
+    """The picture of the packet that is marked is shown, with a blemish."""
+    path = clips.write_clip(
+        tmp_path / "a.ts", clips.faces(astronaut, 60), codec="mpeg2video", key_every=10
+    )
+    data = path.read_bytes()
+    third = len(data) // 188 // 3 * 188  # packets of a broadcast have 188 bytes
+    path.write_bytes(data[:third] + data[third + 188 : -188])
+    with av.open(str(path)) as container:
+        assert any(packet.is_corrupt for packet in container.demux(video=0))
+    assert len(read(path)) >= 59
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.mp4", "a.mov"])
 @pytest.mark.parametrize("start_s", [0.0, 1.0])
 def test_a_last_frame_that_stands_for_long_is_no_damage(

@@ -387,8 +387,9 @@ def test_what_stops_a_video_leaves_it_playable(tmp_path: Path, stop: type[BaseEx
     assert levels(clips.play(tmp_path / "a.mp4").pictures) == [i % 6 for i in range(13)]
 
 
-def test_a_killed_writer_leaves_what_it_had(tmp_path: Path) -> None:
-    """SIGKILL leaves no chance to close the file: its fragments are enough."""
+@pytest.mark.parametrize("kind", ["noise", "greys"])
+def test_a_killed_writer_leaves_what_it_had(tmp_path: Path, kind: str) -> None:
+    """SIGKILL leaves no chance to close the file: its fragments are enough, small ones too."""
     code = """
         import sys, time
         from fractions import Fraction
@@ -399,13 +400,13 @@ def test_a_killed_writer_leaves_what_it_had(tmp_path: Path) -> None:
         from livecam.sinks import VideoSink
 
         sink = VideoSink(Path(sys.argv[1]), load_config(environment={}).video, Fraction(10))
-        for i, picture in enumerate(clips.noise(80, (160, 120))):
+        for i, picture in enumerate(getattr(clips, sys.argv[2])(80, (160, 120))):
             sink.write(Frame(i, i / 10, picture), picture)
         print("written", flush=True)
         time.sleep(60)
     """
     child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "a.mp4")],
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "a.mp4"), kind],
         stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent,
     )  # fmt: skip
     with child:
@@ -466,6 +467,7 @@ def test_a_full_disk_leaves_a_playable_video(tmp_path: Path) -> None:
         assert clips.files_of(disk) == ["a.mp4"]
         played = clips.play_what_there_is(disk / "a.mp4")
         assert len(played) >= 5
+        assert sink.lost == i - len(played)  # the picture that failed was none
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".png", ".csv"])

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
-from livecam.clip import Clip, looked_ahead
+from livecam.clip import Clip, looked_ahead, stopped
 from livecam.config import Config
 from livecam.datatypes import Frame
 from livecam.errors import LivecamError
@@ -72,6 +72,8 @@ def run_headless(
     if clip is not None:
         summary.captured = summary.labelled
     summary.is_interrupted = bool(interrupts)
+    if clip is not None and summary.is_interrupted and summary.error is None:
+        summary.error = stopped(summary.name, summary.labelled, progress.total, "interrupted")
     return summary
 
 
