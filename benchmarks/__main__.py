@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import agreement, clips, flicker, latency, memory, speed, starts
 from benchmarks.bench import Bench, Measurement
 from benchmarks.table import Row, as_dicts, markdown
-from livecam.arguments import count_of
+from livecam.arguments import Parser, count_of
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code, say
 from livecam.files import check_output, write_text
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

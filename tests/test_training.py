@@ -81,10 +81,10 @@ datasets: [utkface]
 """
 
 
-def _arguments(data: Path, run: Path) -> list[object]:
+def _arguments(data: Path, run: Path, epochs: int = EPOCHS) -> list[object]:
     recipe = data.parent / "small.yaml"
     recipe.write_text(RECIPE)
-    return [recipe, "--data", data, "--out", run, "--epochs", EPOCHS, "--no-report"]
+    return [recipe, "--data", data, "--out", run, "--epochs", epochs, "--no-report"]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_killed_run_resumes_to_the_same_curve(run: Path, data: Path, start: St
 def test_an_interrupted_run_ends_at_once(data: Path) -> None:
     """Whatever TensorFlow's threads do at that moment."""
     folder = data.parent / "interrupted"
-    arguments = [*_arguments(data, folder), "--epochs", "1000"]
+    arguments = _arguments(data, folder, epochs=1000)
     child = subprocess.Popen(
         [sys.executable, "-m", "train.fit", *map(str, arguments)],
         cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -221,7 +221,7 @@ def test_devices_share_a_batch(data: Path, tmp_path: Path) -> None:
 
     both = ""  # in one process: to share batches is set for all that comes after
     for devices in (1, 2):
-        arguments = [*_arguments(data, tmp_path / str(devices)), "--epochs", 1]
+        arguments = _arguments(data, tmp_path / str(devices), epochs=1)
         for setting in (f"devices={devices}", "early_px=0", "early_share=0"):
             arguments += ["--set", setting]
         both += f"assert fit.main({list(map(str, arguments))}) == 0\n"
@@ -260,8 +260,8 @@ def test_a_network_of_classes_gives_a_model(
         for name in ("age", "age_low", "age_high"):
             h5[name][:] = 20 + 20 * (np.arange(len(h5["age"])) % 3)
     options = ["--set", "target=actors-3", "--set", "rarity_power=1", "--set", "early_stopping=1"]
-    options += ["--set", "early_share=0", "--epochs", "2"]
-    code, _, err = start(fit, *_arguments(data, tmp_path / "run"), "--data", aged, *options)
+    options += ["--set", "early_share=0"]
+    code, _, err = start(fit, *_arguments(aged, tmp_path / "run", epochs=2), *options)
     assert code == 0, err
     log = RunFolder(tmp_path / "run").log()
     assert 0 <= log[0]["dev_accuracy"] <= 1
@@ -275,10 +275,8 @@ def test_a_network_of_classes_gives_a_model(
 def test_own_classes_begin_with_a_model_of_years_and_are_scored(
     run: Path, data: Path, tmp_path: Path, start: Started
 ) -> None:
-    arguments = _arguments(data, tmp_path / "own")[:-1]  # with its report
-    code, _, err = start(
-        fit, *arguments, "--set", "target=[0, 50, 90]", "--set", f"begin={run}", "--epochs", 1
-    )
+    arguments = _arguments(data, tmp_path / "own", epochs=1)[:-1]  # with its report
+    code, _, err = start(fit, *arguments, "--set", "target=[0, 50, 90]", "--set", f"begin={run}")
     assert code == 0, err
     assert (
         "has other classes of ages (101) than this recipe (3): the layer of the ages begins" in err
@@ -303,7 +301,7 @@ def test_the_model_is_that_of_the_best_epoch(run: Path, data: Path) -> None:
 
 
 def test_a_run_learns_from_teachers(run: Path, data: Path, tmp_path: Path, start: Started) -> None:
-    arguments = [*_arguments(data, tmp_path / "run"), "--epochs", 1, "--set"]
+    arguments = [*_arguments(data, tmp_path / "run", epochs=1), "--set"]
     code, _, err = start(fit, *arguments, "teachers=[nobody.keras]")
     assert code == 1
     assert "nobody.keras: no such model" in err
@@ -328,8 +326,8 @@ def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, start
         (
             [],
             2,
-            "python -m train.prepare UTKFace.zip -o faces.h5\n"
-            "  python -m train.fit --data faces.h5",
+            "make a file of faces with: python -m train.prepare UTKFace.zip -o faces.h5, then: "
+            "python -m train.fit --data faces.h5",
         ),
         (["--data", "none.h5"], 1, "none.h5: no such file; make it with python -m train.prepare"),
         (["--data", "setup.cfg"], 1, "setup.cfg: not a file of python -m train.prepare"),

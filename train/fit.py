@@ -26,10 +26,10 @@ from train.material import gathered
 from train.recipe import Recipe, read_recipe
 from train.run_folder import RunFolder
 
-HOW_TO_PREPARE = """no --data given, and the configuration has no train.data.
-Make a file of faces, then train on it:
-  python -m train.prepare UTKFace.zip -o faces.h5
-  python -m train.fit --data faces.h5"""
+HOW_TO_PREPARE = (
+    "no --data given, and the configuration has no train.data; make a file of faces with: "
+    "python -m train.prepare UTKFace.zip -o faces.h5, then: python -m train.fit --data faces.h5"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
