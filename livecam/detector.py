@@ -33,7 +33,10 @@ TURNS = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_COUNTERCLOCKWISE
 TURNED_FACE = 1 / 12  # the smallest one that tells how a picture lies, of the copy's longer side
 LEAN_DEG = 10  # to lean so much is as bad as a confidence whose odds are smaller by a factor of e
 STANDS = 4  # whose faces stand so surely is not turned
-CLEARLY = 2.5  # by how much more surely they must stand in the turned picture
+NOBODY = -2  # how surely nobody stands
+# by how much more surely they must stand in the turned picture: some faces can be taken for one on
+# its head, with the mouth for its eyes
+CLEARLY = 4
 REMAP_ROWS = 32_000  # OpenCV's remap takes at most 32,767 rows
 
 
@@ -322,7 +325,9 @@ def _kept(faces: Faces, threshold: float) -> Faces:
 
 def _uprightness(faces: Faces) -> float:
     """How surely one of them stands upright: the logarithm of the odds that it is a face, less
-    what it leans; 0 at least."""
+    what it leans, 0 at least; NOBODY without a face."""
+    if not len(faces):
+        return NOBODY
     matrices = similarity_transforms(faces.landmarks, TEMPLATE)
     lean = np.abs(np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])))
     doubt = np.maximum(1 - faces.confidence, 1e-6)
