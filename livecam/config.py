@@ -290,18 +290,21 @@ def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:
     tree = parsed(text, str(path))
     values: dict[str, tuple[object, str]] = {}
     for section, keys in _mapping(tree, origin, "sections").items():
-        _check_known(section, (), origin)
+        is_value = not isinstance(keys, dict)  # of a key that stands where sections do
+        _check_section(section, origin, _elsewhere(section) if is_value else "")
         for key, value in _mapping(keys, origin, f"keys in {section!r}").items():
-            _check_known(section, (key,), origin)
+            _check_key(section, key, origin)
             values[f"{section}.{key}"] = (value, origin)
     return values
 
 
-def _check_known(section: Any, keys: Iterable[object], origin: str) -> None:
-    _known(section, SECTIONS, f"{origin}: unknown section {section!r}", _elsewhere(section))
-    for key in keys:
-        problem = f"{origin}: unknown key '{section}.{key}'"
-        _known(key, _keys(section), problem, _elsewhere(key))
+def _check_section(section: Any, origin: str, hint: str = "") -> None:
+    _known(section, SECTIONS, f"{origin}: unknown section {section!r}", hint)
+
+
+def _check_key(section: str, key: object, origin: str) -> None:
+    problem = f"{origin}: unknown key '{section}.{key}'"
+    _known(key, _keys(section), problem, _elsewhere(key))
 
 
 def _elsewhere(name: object) -> str:
@@ -345,7 +348,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[object,
         setting = name.removeprefix(ENV_PREFIX).lower()
         section, underscores, key = setting.partition("__")
         if underscores:
-            _check_known(section, (key,), name)
+            _check_section(section, name)
+            _check_key(section, key, name)
             values[f"{section}.{key}"] = (_from_text(text, section, key, name), name)
         else:
             _check_no_setting(setting, name)

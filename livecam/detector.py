@@ -24,6 +24,7 @@ STRIDE_PX = 2  # and its step
 LEAST_SHRUNK_FACE_PX = 24  # smaller faces of a shrunk copy are not worth the memory
 MAX_PROPOSALS = 4000  # of one scale, and of all; a face has ten, and each is compared with each
 SAME_FACE = 0.7  # boxes that share so much of the smaller one
+APART = 0.1  # boxes that share less are of two people
 NEAR = 4  # a face that is not where it should be is searched for in so many times its size
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
 AROUND = 0.3  # of a picture's shorter side: what is added on each side to find a face that is cut
@@ -91,7 +92,8 @@ class Mtcnn:
         for i, (faces, picture) in enumerate(zip(found, pictures, strict=True)):
             if _uprightness(faces) < STANDS:
                 turned = self._find_turned(picture, min_face_px, least, _uprightness(faces))
-                found[i] = turned if self._is_sure(turned) else faces
+                if self._is_sure(turned):
+                    found[i] = _with_others(turned, faces)
             if not self._is_sure(found[i]):
                 cut = self._find_cut(picture, min_face_px, least)
                 found[i] = _kept(Faces.joined([faces, cut]), 0.0)
@@ -332,6 +334,12 @@ def _uprightness(faces: Faces) -> float:
     lean = np.abs(np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])))
     doubt = np.maximum(1 - faces.confidence, 1e-6)
     return float((np.log(faces.confidence / doubt) - lean / LEAN_DEG).max(initial=0))
+
+
+def _with_others(turned: Faces, faces: Faces) -> Faces:
+    """Faces as they stand in a turned picture, and those found before where none of these is."""
+    apart = iou_matrix(faces.xyxy, turned.xyxy, over="smaller") < APART
+    return Faces.joined([turned, faces[np.flatnonzero(apart.all(axis=1))]])
 
 
 def _turned_back(faces: Faces, turn: int, picture: Image) -> Faces:

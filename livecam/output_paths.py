@@ -122,10 +122,10 @@ class OutputPaths:
 
 
 def _require_once(inputs: Sequence[Input]) -> None:
-    """The same file may be spelt in two ways."""
-    seen: set[Path | str] = set()
+    """The same file may be spelt in two ways; a link to it has an output of its own."""
+    seen: set[str] = set()
     for source in inputs:
-        key = source.name if source.path is None else real(source.path)
+        key = source.name if source.path is None else os.path.normpath(source.path.absolute())
         if key in seen and source.problem is None:
             raise UsageError(f"{source.name}: given twice; leave one of them out")
         seen.add(key)

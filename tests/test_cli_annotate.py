@@ -306,6 +306,16 @@ def clash(kind: str, portrait: np.ndarray) -> list[str]:
     }[kind]
 
 
+def test_a_link_to_another_picture_of_the_folder_is_one_too(
+    livecam: clips.Command, picture: Path
+) -> None:
+    Path("two").mkdir()
+    picture.rename("two/p.png")
+    Path("two/q.png").symlink_to("p.png")
+    answer = livecam("annotate", "two/", "-o", "new/")
+    assert answer.lines == ["new/p_livecam.png", "new/q_livecam.png"]
+
+
 @pytest.mark.parametrize(
     "kind",
     ["two suffixes", "two folders' files", "two folders", "one file twice",

@@ -257,6 +257,7 @@ def test_what_is_merged_in_may_be_replaced() -> None:
             "mine.yaml: unknown section 'min_iou'; did you mean 'tracker.min_iou'?; known: det",
         ),
         ("blur: true", "mine.yaml: unknown section 'blur'; did you mean 'overlay.blur'?"),
+        ("age: {scheme: decades}", "mine.yaml: unknown section 'age'; did you mean 'ages'?"),
         ("scheme: decades", "mine.yaml: unknown section 'scheme'; did you mean 'ages.scheme'?"),
         (
             "overlay.blur: true",

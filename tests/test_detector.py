@@ -315,6 +315,20 @@ def test_who_leans_lies_not(detector: Mtcnn, astronaut: np.ndarray, turn: float)
     assert faces.landmarks.tolist() == detector.find(picture).landmarks.tolist()
 
 
+def test_who_is_less_sure_and_stands_beside_one_who_lies_is_kept(
+    detector: Mtcnn, astronaut: np.ndarray
+) -> None:
+    head = resized(astronaut[:300, 70:370], 0.6)
+    dim = cv2.GaussianBlur(head, (0, 0), 4.5)
+    picture = np.ascontiguousarray(np.hstack([dim, np.full_like(dim, 118), np.rot90(head)]))
+    before = detector.find(picture)
+    assert len(before) == 1
+    assert before.confidence[0] < 0.99  # else the picture would not be turned
+    (faces,) = detector.find_in_pictures([picture])
+    assert len(faces) == 2
+    assert before.xyxy[0].tolist() in faces.xyxy.tolist()
+
+
 def test_one_who_lies_among_those_who_stand_turns_no_picture(
     detector: Mtcnn, astronaut: np.ndarray
 ) -> None:
