@@ -27,6 +27,17 @@ hypothesis.settings.register_profile("busy machines", deadline=None)
 hypothesis.settings.load_profile("busy machines")
 
 
+# so that at the end no worker waits for the other
+BEGIN_FIRST = (
+    "test_training", "test_window", "test_live_streams", "test_reports", "test_demo",
+    "test_cli_run", "test_cli_predict", "test_architectures", "test_cli_annotate",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in BEGIN_FIRST)
+
+
 def unavailable(what: str) -> NoReturn:
     """Skip on a user's machine; fail where LIVECAM_TESTS_STRICT says that all must be there."""
     if os.environ.get(STRICT):
