@@ -108,6 +108,24 @@ def test_a_loss_that_is_no_number_can_be_gone_on_from(loop: Any, tmp_path: Path)
     )
 
 
+@deprecated_in_numpy
+def test_a_run_begins_with_the_mean_of_the_weights_of_others(loop: Any, tmp_path: Path) -> None:
+    recipe = Recipe(width=8, depths=(1,), input_px=32)
+    begun = []
+    for name in ("a", "b"):
+        begun.append(loop.architectures.build(recipe, 101))
+        (tmp_path / name).mkdir()
+        loop.architectures.deployed(begun[-1], recipe).save(RunFolder(tmp_path / name).model)
+    net = loop.architectures.build(recipe, 101)
+    names = (str(tmp_path / "a"), str(tmp_path / "b"))
+    loop._begin_with(net, dataclasses.replace(recipe, begin=names))
+    for mean, a, b in zip(net.weights, begun[0].weights, begun[1].weights, strict=True):
+        np.testing.assert_allclose(mean, (np.array(a) + np.array(b)) / 2, atol=1e-6)
+    other = loop.architectures.build(recipe, 3)
+    with pytest.raises(LivecamError, match=r"a/.*other classes of ages \(101\).*it alone"):
+        loop._begin_with(other, dataclasses.replace(recipe, begin=names))
+
+
 @pytest.mark.parametrize("name", CHOICES["optimizer"])
 def test_weights_need_not_decay(loop: Any, name: str) -> None:
     optimizer = loop._optimizer(Recipe(optimizer=name, weight_decay=0.0), 10)

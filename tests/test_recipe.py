@@ -54,6 +54,9 @@ def test_an_empty_recipe_has_the_defaults(tmp_path: Path) -> None:
         ("target = utk-8", "target", "utk-8"),
         ("target=[0,6,10,16]", "target", (0, 6, 10, 16)),
         ("frozen=", "frozen", ""),
+        ("begin=runs/a", "begin", ("runs/a",)),
+        ("begin=[runs/a, runs/b]", "begin", ("runs/a", "runs/b")),
+        ('begin=""', "begin", ()),
         ("datasets=", "datasets", ()),
     ],
 )
@@ -68,7 +71,7 @@ def test_settings_count_together(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("architecture: mobilenet\npretrained: true\nearly_px: 64\nearly_share: 0.5\n")
     for settings in (("begin=x", "pretrained=false"), ("pretrained=false", "begin=x")):
-        assert read_recipe(path, settings).begin == "x"
+        assert read_recipe(path, settings).begin == ("x",)
     assert read_recipe(path, ("early_px=0", "early_share=0")).early_share == 0
 
 
@@ -164,7 +167,7 @@ def test_what_only_a_beginning_needs_is_not_asked_of_a_run_that_goes_on(tmp_path
     assert from_record({"architecture": "mobilenet"}, "record").architecture == "mobilenet"
     path = tmp_path / "r.yaml"
     path.write_text("architecture: mobilenet\n")
-    assert read_recipe(path, ["begin=x"]).begin == "x"
+    assert read_recipe(path, ["begin=x"]).begin == ("x",)
     with pytest.raises(UsageError, match="mobilenet has no normalisations"):
         read_recipe(SHIPPED, ["pretrained=false"])
     assert from_record({"frozen": "all"}, "record").frozen == "all"

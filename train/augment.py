@@ -1,4 +1,5 @@
-"""Random changes to training crops, imitating webcams: pose, light, colour, blur, JPEG, hands.
+"""Random changes to training crops, imitating webcams: pose, light, colour, blur, noise, JPEG,
+hands.
 
 Works on uint8 RGB crops with OpenCV, one picture at a time in a background thread; one thread
 keeps up with training on a CPU.
@@ -11,7 +12,7 @@ import numpy as np
 
 from livecam.crops import resized
 from livecam.datatypes import Image
-from train.degrade import compressed, small
+from train.degrade import compressed, small, with_noise
 
 
 def augmented(crop: Image, size_px: int, rng: np.random.Generator, level: float = 1.0) -> Image:
@@ -24,6 +25,8 @@ def augmented(crop: Image, size_px: int, rng: np.random.Generator, level: float 
         x = small(x, max(8, x.shape[0] * rng.uniform(0.22, 0.7)))
     if rng.random() < 0.15 * level:
         x = cv2.GaussianBlur(x, (0, 0), size_px * rng.uniform(0.006, 0.025))
+    if rng.random() < 0.3 * level:
+        x = _grainy(x, rng)
     if rng.random() < 0.2 * level:
         x = compressed(x, int(rng.integers(25, 81)))
     if level:
@@ -50,6 +53,13 @@ def _moved(crop: Image, size_px: int, rng: np.random.Generator, level: float) ->
         crop, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return cv2.flip(moved, 1) if rng.random() < 0.5 else moved
+
+
+def _grainy(x: Image, rng: np.random.Generator) -> Image:
+    """With noise as of a camera in a dark room: of a standard deviation of 2 to 20, mostly little,
+    in grains of 1 to 3 pixels, as a small face is enlarged."""
+    sigma, grain_px = np.exp(rng.uniform(np.log(2), np.log(20))), int(rng.integers(1, 4))
+    return with_noise(x, sigma, grain_px, rng)
 
 
 def _relit(x: Image, rng: np.random.Generator, level: float) -> Image:

@@ -63,6 +63,23 @@ def darkened(crop: Image, light: float, row: int) -> Image:
     return np.rint(crop * np.float32(light)).astype(np.uint8)
 
 
+def noisy(crop: Image, sigma: float, row: int) -> Image:
+    """As of a camera in a dark room: noise in grains of two pixels of a crop of 128 px."""
+    grain_px = max(1, round(2 * crop.shape[0] / 128))
+    return with_noise(crop, sigma, grain_px, np.random.default_rng(row))
+
+
+def with_noise(crop: Image, sigma: float, grain_px: int, rng: np.random.Generator) -> Image:
+    """Each colour of each grain is changed by a draw from a normal distribution; what lies between
+    the middles of grains is interpolated."""
+    side = crop.shape[0]
+    grains = -(-side // grain_px)
+    noise = rng.normal(0, sigma, (grains, grains, 3)).astype(np.float32)
+    if grain_px > 1:
+        noise = cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.clip(crop + noise, 0, 255).astype(np.uint8)
+
+
 def turned(crop: Image, degrees: float, row: int) -> Image:
     """Turned in its plane, even rows one way and odd rows the other."""
     centre = (crop.shape[0] - 1) / 2
@@ -88,6 +105,7 @@ DEGRADATIONS = (
     Degradation("small face", "width in px", (64, 48, 32, 24, 16), 32, small),
     Degradation("blur", "σ in px", (1, 2, 3, 4, 6), 2, blurred),
     Degradation("JPEG", "quality", (75, 50, 25, 15, 8), 25, compressed),
+    Degradation("noise", "σ", (4, 8, 12, 16, 24), 8, noisy),
     Degradation("less light", "share of the light", (0.75, 0.5, 0.35, 0.25, 0.15), 0.5, darkened),
     Degradation("roll", "± degrees", (5, 10, 20, 30, 45), 20, turned),
     Degradation("shift", "± % of the side", (5, 10, 15, 20, 30), 15, shifted),

@@ -88,7 +88,7 @@ def _interruptible(after: AfterEpoch) -> Iterator[None]:
 
 def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
     """The network with its weights and its optimiser; a run that goes on has weights of its own."""
-    first = recipe if begins else dataclasses.replace(recipe, pretrained=False, begin="")
+    first = recipe if begins else dataclasses.replace(recipe, pretrained=False, begin=())
     net = architectures.build(first, selection.n_classes)
     if first.pretrained and recipe.architecture == "mobilenet":
         pretrained.load_face_weights(net)
@@ -105,8 +105,17 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
 
 
 def _begin_with(net: keras.Model, recipe: Recipe) -> None:
-    """Put a finished run's weights into the same network, which may have other classes of ages."""
-    run = RunFolder(Path(recipe.begin))
+    """Put the weights of a finished run, or the mean of those of several (Wortsman et al. 2022,
+    Model soups), into the same network."""
+    soup = []
+    for run in recipe.begin:
+        _copy_run(RunFolder(Path(run)), net, recipe)
+        soup.append(net.get_weights())
+    net.set_weights([np.mean(alike, axis=0) for alike in zip(*soup, strict=True)])
+
+
+def _copy_run(run: RunFolder, net: keras.Model, recipe: Recipe) -> None:
+    """The weights of a finished run, which may have other classes of ages."""
     source = run.model
     begun = load_keras(source)
     try:
@@ -118,11 +127,12 @@ def _begin_with(net: keras.Model, recipe: Recipe) -> None:
         reason = " ".join(str(error).split())
         raise LivecamError(f"begin: {source}: a model of another recipe ({reason})") from error
     if "age" not in heads:
-        print(
-            f"begin: {source}: has other classes of ages ({known}) than this recipe ({classes}): "
-            "the layer of the ages begins with random weights",
-            file=sys.stderr,
+        others = (
+            f"begin: {source}: has other classes of ages ({known}) than this recipe ({classes})"
         )
+        if len(recipe.begin) > 1:
+            raise LivecamError(f"{others}: begin with it alone, or leave it out")
+        print(f"{others}: the layer of the ages begins with random weights", file=sys.stderr)
 
 
 def _taught(

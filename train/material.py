@@ -79,7 +79,7 @@ def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Mat
 
 def _knows_gender(recipe: Recipe, labels: Labels) -> bool:
     """Whether the model will: by the faces to train on, a teacher, or what it begins with."""
-    if recipe.begin and RunFolder(Path(recipe.begin)).knows_gender():
+    if recipe.begin and all(RunFolder(Path(run)).knows_gender() for run in recipe.begin):
         return True
     if not recipe.gender_weight:
         return False
@@ -91,9 +91,12 @@ def _knows_gender(recipe: Recipe, labels: Labels) -> bool:
 
 def _require_models(recipe: Recipe) -> None:
     """Those to begin with and to learn from."""
-    begin = RunFolder(Path(recipe.begin)).model
-    if recipe.begin and not begin.is_file():
-        raise LivecamError(f"begin: {begin}: no such model; finish that run first, or name another")
+    for run in recipe.begin:
+        begin = RunFolder(Path(run)).model
+        if not begin.is_file():
+            raise LivecamError(
+                f"begin: {begin}: no such model; finish that run first, or name another"
+            )
     for teacher in recipe.teachers:
         if not Path(teacher).is_file():
             raise LivecamError(
@@ -118,8 +121,7 @@ def _warn_of_other_faces(recipe: Recipe, data_hash: str) -> None:
     """Where a model to begin with, or a teacher, had another split, it may have learnt faces that
     now judge the run."""
     models = [("teachers", Path(model)) for model in recipe.teachers]
-    if recipe.begin:
-        models.append(("begin", RunFolder(Path(recipe.begin)).model))
+    models += [("begin", RunFolder(Path(run)).model) for run in recipe.begin]
     for key, model in models:
         known = RunFolder(model.parent).data_hash(model)
         if known not in (None, data_hash):

@@ -199,7 +199,7 @@ def confusion(counts: np.ndarray, labels: Sequence[str]) -> Figure:
 
 def robustness(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     """The error over that of clean pictures, at every level of every degradation."""
-    columns = 3
+    columns = 4
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(9.6, 2.6 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)

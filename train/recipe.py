@@ -47,7 +47,7 @@ class Recipe:
 
     architecture: str = "resnet"
     pretrained: bool = False
-    begin: str = ""
+    begin: tuple[str, ...] = ()
     eight_bits: bool = False
     frozen: str = ""
     input_px: int = 96
@@ -243,7 +243,7 @@ def idle(values: Mapping[str, Any]) -> dict[str, str]:
 def _value(key: str, value: Any, where: str) -> Any:
     """The value in the type of its field."""
     default = FIELDS[key].default
-    if value is None and default in ("", ()):  # `frozen:` in a file, `--set frozen=`
+    if value in (None, "") and default in ("", ()):  # `frozen:` in a file, `--set frozen=`
         return default
     if key == "target" and isinstance(value, list | tuple):
         return _first_years(value, where)
