@@ -74,7 +74,7 @@ def with_noise(crop: Image, sigma: float, grain_px: int, rng: np.random.Generato
     the middles of grains is interpolated."""
     side = crop.shape[0]
     grains = -(-side // grain_px)
-    noise = rng.normal(0, sigma, (grains, grains, 3)).astype(np.float32)
+    noise: Image = rng.normal(0, sigma, (grains, grains, 3)).astype(np.float32)
     if grain_px > 1:
         noise = cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
     return np.clip(crop + noise, 0, 255).astype(np.uint8)
