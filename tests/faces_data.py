@@ -23,7 +23,8 @@ HEAD = slice(30, 230), slice(120, 320)  # of the 512 px portrait
 
 
 def head(portrait: np.ndarray, seed: int) -> np.ndarray:
-    """(200, 200, 3) BGR: the same face under another light, mirror, turn and noise: no copies."""
+    """(200, 200, 3) BGR: the same face of other features, under another light, mirror and noise: no
+    copies."""
     rng = np.random.default_rng(seed)
     crop = portrait[HEAD].astype(np.float32)
     if seed % 2:
@@ -31,6 +32,10 @@ def head(portrait: np.ndarray, seed: int) -> np.ndarray:
     shade = np.linspace(rng.uniform(0.3, 1.4), rng.uniform(0.3, 1.4), 200)[None, :, None]
     slope = np.linspace(rng.uniform(0.3, 1.4), rng.uniform(0.3, 1.4), 200)[:, None, None]
     noise = cv2.resize(rng.normal(0, 35, (12, 12, 3)).astype(np.float32), (200, 200))
+    bent_px = rng.normal(0, 3, (5, 5, 2)).astype(np.float32)
+    y, x = np.indices((200, 200), np.float32)
+    dx, dy = cv2.split(cv2.resize(bent_px, (200, 200), interpolation=cv2.INTER_CUBIC))
+    crop = cv2.remap(crop, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.clip(crop * shade * slope + noise, 0, 255).astype(np.uint8)
 
 

@@ -1,8 +1,8 @@
 """Copies and near-copies among pictures, so that no split separates them.
 
-UTKFace holds some hundred byte-identical pictures under different ages, and as many re-encoded
-or re-cropped ones. A small grey thumbnail of the *aligned* crop makes those look alike. It makes
-people look alike too who were photographed in the same light, so a larger one has to agree.
+UTKFace holds some hundred byte-identical pictures under different ages, and as many that were
+re-encoded, coloured, cut anew or mirrored. Grey thumbnails of the *aligned* crops make those look
+alike: first in waves of medium length, which is quick and leaves few pairs, then in their details.
 """
 
 from __future__ import annotations
@@ -11,80 +11,62 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import cv2
 import numpy as np
 
 from livecam.datatypes import Array, Image
+from livecam.progress import Progress
 
-THUMBNAIL_PX = 24
-MIN_CORRELATION = 0.95
-DETAIL_PX = 64
-MIN_DETAIL = 0.76  # of real pairs, different people have up to 0.78, copies from 0.75
+THUMBNAIL_PX = 64
+FEWEST, MOST = 3, 11  # half waves in a picture: fewer are its light
+EVENNESS = 1.5  # the more, the weaker they are in faces, by about this power
+FLAT = 300.0  # length of all waves of a picture that hardly differs from one grey
+MIN_WAVES = 0.78  # what the waves of two pictures have to correlate by, to be looked at closely
+# Of how far the details correlate plus half of how far the waves do. Looked at, 103 of 106 pairs
+# above the one that nothing else had told were of one picture, below it every second to no pair.
+MIN_SAME, MIN_DOUBT = 1.27, 1.20
 DETAIL_SIGMAS_PX = (0.5, 2.5)  # coarser is light and shape of a face, finer what JPEG makes of it
 SHIFT_PX = 3  # by which the detector may place a copy elsewhere
 ZOOMS = (1.0, 0.96, 1.04)
-MARGIN_PX = 8  # of a larger thumbnail, beyond which crops of copies differ; holds the shift
-MOST_DOUBTS = 100  # of a row: a thumbnail that is like so many others' says nothing any more
+MARGIN_PX = 8  # of a thumbnail, beyond which crops of copies differ; holds the shift
+MOST_LOOKS = 100  # at a row: what is like so many others says nothing any more
 BLOCK = 4096
 STRIP = 256  # rows of a block that are looked at together: if all are alike, a million pairs
-FREQUENCIES = 6  # of each direction, for the first look at a pair
-ROUNDING = 1e-5  # more than float32 loses in a product
-MANY = 1 / 50  # from this share of a block's pairs on, all of them are compared at once
 
 
-def thumbnails(crop: Image) -> tuple[Image, Image]:
-    """(px, px, 3) RGB -> grey uint8 (576,), to compare with all, and (4096,), to look closely."""
+def thumbnail(crop: Image) -> Image:
+    """(px, px, 3) RGB -> grey uint8 (4096,)."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    small, large = (
-        cv2.resize(grey, (px, px), interpolation=cv2.INTER_AREA).reshape(-1)
-        for px in (THUMBNAIL_PX, DETAIL_PX)
-    )
-    return small, large
-
-
-def centred(thumbnails: Image) -> Array:
-    """(n, 576) uint8 -> float32 of mean 0 and length 1, whose products are correlations; a flat
-    picture gives zeros."""
-    values = thumbnails.astype(np.float64)
-    values -= values.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    return (values / np.where(lengths > 1e-3, lengths, np.inf)).astype(np.float32)
+    size_wh = (THUMBNAIL_PX, THUMBNAIL_PX)
+    return cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA).reshape(-1)
 
 
 class Thumbnails:
-    """Both thumbnails of each crop on disk, 4.7 kB: a million would be 19 GB as numbers in memory.
+    """The thumbnail of each crop on disk, 4.1 kB: a million would be 16 GB as numbers in memory.
 
-    A context manager: the files in `folder` have no names and are gone afterwards.
+    A context manager: the file in `folder` has no name and is gone afterwards.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._files = [tempfile.TemporaryFile(dir=folder) for _ in range(2)]  # noqa: SIM115, see `__exit__`
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, see `__exit__`
 
     def __enter__(self) -> Thumbnails:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for file in self._files:
-            with contextlib.suppress(OSError):  # of a full disk: nobody wants the rest
-                file.close()
+        with contextlib.suppress(OSError):  # of a full disk: nobody wants the rest
+            self._file.close()
 
-    def append(self, small: Image, large: Image) -> None:
-        for file, thumbnail in zip(self._files, (small, large), strict=True):
-            file.write(thumbnail.tobytes())
+    def append(self, thumbnail: Image) -> None:
+        self._file.write(thumbnail.tobytes())
 
-    def rows(self) -> tuple[Image, Image]:
-        """All so far, (n, 576) and (n, 4096) uint8, read where they are used."""
-        small, large = map(_mapped, self._files, (THUMBNAIL_PX**2, DETAIL_PX**2))
-        return small, large
-
-
-def _mapped(file: IO[bytes], size: int) -> Image:
-    file.flush()
-    if not file.tell():
-        return np.zeros((0, size), np.uint8)
-    return np.memmap(file, np.uint8, mode="r").reshape(-1, size)
+    def rows(self) -> Image:
+        """All so far, (n, 4096) uint8, read where they are used."""
+        self._file.flush()
+        if not self._file.tell():
+            return np.zeros((0, THUMBNAIL_PX**2), np.uint8)
+        return np.memmap(self._file, np.uint8, mode="r").reshape(-1, THUMBNAIL_PX**2)
 
 
 class Groups:
@@ -112,111 +94,104 @@ class Groups:
             self._above[np.maximum(some, others)] = np.minimum(some, others)
 
 
-def near_copies(thumbnails: Image, large: Image) -> tuple[np.ndarray, np.ndarray]:
+def near_copies(thumbnails: Image) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (m, 2), first < second, of the first row and each other one of those groups that are
-    connected by thumbnails (n, 576) that correlate by more than 0.95 and whose `large` ones
-    (n, 4096) have the same detail; and pairs (k, 2) that have not, and may yet be copies.
+    connected by thumbnails (n, 4096) of one picture, mirrored or not; and pairs (k, 2) that may be
+    of one.
 
-    Exact, but for rows of many doubtful pairs, though most pairs are never compared in full: with
-    P an orthogonal projection and r what it loses, x·y = Px·Py + r(x)·r(y), which is no more than
-    Px·Py + |r(x)| |r(y)|, itself one product of short vectors. Only pairs for which that is high
-    enough, and which are not connected already, are looked at: of a person's thousand frames all
-    pairs are alike, and would not fit in memory.
+    Only pairs that are not connected already are looked at closely: of a person's thousand frames
+    all pairs are alike, and would not fit in memory.
     """
-    short = _projected(thumbnails)  # (n, 36)
-    rows, joined = np.arange(len(short)), Groups(len(short))
-    doubtful, doubts = [np.zeros((0, 2), int)], np.zeros(len(short), int)
-    for start in range(0, len(short), STRIP):
-        for other in range(start, len(short), BLOCK):
-            bound = short[start : start + STRIP] @ short[other : other + BLOCK].T
-            i, j = np.divmod(np.flatnonzero(bound > MIN_CORRELATION - ROUNDING), bound.shape[1])
-            i, j = i + start, j + other
-            i, j = i[i < j], j[i < j]
-            looked_at = joined.of(i) != joined.of(j)
-            looked_at &= (doubts[i] < MOST_DOUBTS) & (doubts[j] < MOST_DOUBTS)
-            i, j = i[looked_at], j[looked_at]
-            if len(i):
-                alike = _correlations(thumbnails, i, j, MANY * bound.size) > MIN_CORRELATION
-                for pairs in _join_same(joined, large, i[alike], j[alike]):
-                    doubtful.append(pairs)
-                    np.add.at(doubts, pairs.ravel(), 1)
+    rows, joined = np.arange(len(thumbnails)), Groups(len(thumbnails))
+    doubtful, looks = [np.zeros((0, 2), int)], np.zeros(len(thumbnails), int)
+    for pairs, correlation, is_mirrored in _alike(waves(thumbnails)):
+        while len(pairs):
+            groups = joined.of(pairs.reshape(-1)).reshape(-1, 2)
+            open_ = (groups[:, 0] != groups[:, 1]) & (looks[pairs] < MOST_LOOKS).all(axis=1)
+            pairs, correlation = pairs[open_], correlation[open_]
+            # of each second row one pair, as most of its others are connected then
+            _, at = np.unique(pairs[:, 1], return_index=True)
+            agree = [_agreement(thumbnails[i], thumbnails[j], is_mirrored) for i, j in pairs[at]]
+            score = np.array(agree, np.float32) + correlation[at] / 2
+            is_same = score > MIN_SAME
+            joined.join(*pairs[at][is_same].T)
+            doubtful.append(pairs[at][~is_same & (score > MIN_DOUBT)])
+            np.add.at(looks, pairs[at][~is_same].reshape(-1), 1)
+            pairs, correlation = np.delete(pairs, at, axis=0), np.delete(correlation, at)
     first = joined.of(rows)
     return np.stack([first, rows], axis=1)[first < rows], np.concatenate(doubtful)
 
 
-def _join_same(joined: Groups, large: Image, i: np.ndarray, j: np.ndarray) -> Iterator[np.ndarray]:
-    """Join those of the pairs of rows `i` and `j` that show the same detail: one pair of each row
-    in `j` at a time, as most of the others are connected then. Pairs (k, 2) that do not."""
-    while len(i):
-        _, at = np.unique(j, return_index=True)
-        same = np.array(list(map(have_same_detail, large[i[at]], large[j[at]])), bool)
-        joined.join(i[at][same], j[at][same])
-        yield np.stack([i[at], j[at]], axis=1)[~same]
-        i, j = np.delete(i, at), np.delete(j, at)
-        apart = joined.of(i) != joined.of(j)
-        i, j = i[apart], j[apart]
+def _alike(seen: Array) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
+    """Pairs (m, 2), first < second, of waves (n, 97) that correlate, how much (m,), and whether
+    with one of them mirrored; some at a time."""
+    with Progress("find copies", len(seen), "faces") as progress:
+        for start in range(0, len(seen), STRIP):
+            strip = seen[start : start + STRIP]
+            for other in range(start, len(seen), BLOCK):
+                block = seen[other : other + BLOCK].T
+                for is_mirrored in (False, True):
+                    correlation = (strip * _mirror() if is_mirrored else strip) @ block
+                    i, j = np.nonzero(correlation > MIN_WAVES)
+                    is_first = i + start < j + other
+                    i, j = i[is_first], j[is_first]
+                    yield np.stack([i + start, j + other], axis=1), correlation[i, j], is_mirrored
+            progress.step(len(strip))
 
 
-def have_same_detail(one: Image, other: Image) -> bool:
-    """Whether two large thumbnails (4096,) agree in what is smaller than light and shape of a
-    face, with the one a little shifted or zoomed."""
+def waves(thumbnails: Image) -> Array:
+    """(n, 4096) uint8 -> (n, 97) float32 of length 1, whose products are correlations of waves; a
+    flat picture gives zeros."""
+    place = (np.arange(THUMBNAIL_PX) + 0.5) * np.pi / THUMBNAIL_PX
+    across = np.cos(place[:, None] * np.arange(MOST + 1)).astype(np.float32)  # (64, 12)
+    down, right = _numbers()
+    weight = np.hypot(down, right) ** EVENNESS
+    seen = np.empty((len(thumbnails), len(down)), np.float32)
+    for start in range(0, len(thumbnails), BLOCK):
+        pictures = thumbnails[start : start + BLOCK].reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)
+        both = across.T @ (pictures.astype(np.float32) @ across)  # (n, 12, 12)
+        values = both[:, down, right] * weight
+        lengths = np.linalg.norm(values, axis=1, keepdims=True)
+        seen[start : start + BLOCK] = values / np.where(lengths > FLAT, lengths, np.inf)
+    return seen
+
+
+def _numbers() -> tuple[np.ndarray, np.ndarray]:
+    """How many halves of each wave are in a picture, from top to bottom and across: (97,) each."""
+    down, right = np.indices((MOST + 1, MOST + 1)).reshape(2, -1)
+    number = np.hypot(down, right)
+    is_seen = (number >= FEWEST) & (number <= MOST)
+    return down[is_seen], right[is_seen]
+
+
+def _mirror() -> Array:
+    """(97,): what the waves of a mirrored picture are those of the picture times."""
+    return np.where(_numbers()[1] % 2, -1, 1).astype(np.float32)
+
+
+def _agreement(one: Image, other: Image, is_mirrored: bool) -> float:
+    """How far two thumbnails (4096,) correlate in what is smaller than light and shape of a face,
+    with the one a little shifted or zoomed."""
+    one, other = (rows.reshape(THUMBNAIL_PX, THUMBNAIL_PX) for rows in (one, other))
+    if is_mirrored:
+        other = other[:, ::-1]
     sought = _detail(other)[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
     edge = MARGIN_PX - SHIFT_PX
-    for zoom in ZOOMS:
-        seen = _detail(one, zoom)[edge:-edge, edge:-edge]
-        if cv2.matchTemplate(seen, sought, cv2.TM_CCOEFF_NORMED).max() > MIN_DETAIL:
-            return True
-    return False
+    seen = (_detail(one, zoom)[edge:-edge, edge:-edge] for zoom in ZOOMS)
+    return max(cv2.matchTemplate(each, sought, cv2.TM_CCOEFF_NORMED).max() for each in seen)
 
 
-def _detail(large: Image, zoom: float = 1.0) -> Array:
-    """(4096,) uint8 -> (64, 64) float32, enlarged around its middle."""
-    picture: np.ndarray = large.reshape(DETAIL_PX, DETAIL_PX).astype(np.float32)
+def _detail(thumbnail: Image, zoom: float = 1.0) -> Array:
+    """(64, 64) uint8 -> float32, enlarged around its middle."""
+    picture: np.ndarray = thumbnail.astype(np.float32)
     if zoom != 1:
-        aside = (1 - zoom) * (DETAIL_PX - 1) / 2
+        aside = (1 - zoom) * (THUMBNAIL_PX - 1) / 2
         enlarge = np.array([[zoom, 0, aside], [0, zoom, aside]])
-        size_wh = (DETAIL_PX, DETAIL_PX)
-        picture = cv2.warpAffine(picture, enlarge, size_wh, borderMode=cv2.BORDER_REPLICATE)
+        picture = cv2.warpAffine(
+            picture, enlarge, picture.shape[::-1], borderMode=cv2.BORDER_REPLICATE
+        )
     fine, coarse = (cv2.GaussianBlur(picture, (0, 0), sigma) for sigma in DETAIL_SIGMAS_PX)
     return fine - coarse
-
-
-def _projected(thumbnails: Image) -> Array:
-    """(n, 576) uint8 -> (n, 36): its slowest waves, and the length of the rest.
-
-    Faces are smooth, so the lowest frequencies of the cosine transform hold most of them.
-    """
-    waves = _slow_waves()  # (576, 35), orthonormal
-    short = np.empty((len(thumbnails), waves.shape[1] + 1), np.float32)
-    for start in range(0, len(thumbnails), BLOCK):
-        rows = centred(thumbnails[start : start + BLOCK])
-        part = rows @ waves
-        short[start : start + BLOCK, :-1] = part
-        short[start : start + BLOCK, -1] = np.linalg.norm(rows - part @ waves.T, axis=1)
-    return short
-
-
-def _slow_waves() -> Array:
-    """(576, 35): all pairs of the lowest frequencies of both directions but the mean."""
-    place = (np.arange(THUMBNAIL_PX) + 0.5) * np.pi / THUMBNAIL_PX
-    waves = np.cos(place[:, None] * np.arange(FREQUENCIES))  # (24, 6)
-    waves /= np.linalg.norm(waves, axis=0)
-    return np.kron(waves, waves)[:, 1:].astype(np.float32)
-
-
-def _correlations(thumbnails: Image, i: np.ndarray, j: np.ndarray, many: float) -> Array:
-    """(m,) of the pairs of rows `i` and `j`."""
-    if len(i) > many:
-        first, second = int(i.min()), int(j.min())
-        left = centred(thumbnails[first : int(i.max()) + 1])
-        right = centred(thumbnails[second : int(j.max()) + 1])
-        return (left @ right.T)[i - first, j - second]
-    values = np.empty(len(i), np.float32)
-    for start in range(0, len(i), BLOCK):
-        part = slice(start, start + BLOCK)
-        left, right = centred(thumbnails[i[part]]), centred(thumbnails[j[part]])
-        values[part] = np.einsum("ij,ij->i", left, right)
-    return values
 
 
 def groups(n: int, pairs: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ BATCH_PIXELS = 32_000_000
 CORES = os.cpu_count() or 1
 FILE_BYTES = 1 << 20  # besides its rows, generously
 COLUMNS_BYTES = 1024  # of a row, generously: names, labels
-THUMBNAIL_BYTES = 5 * 1024  # both, and the place of its crop, generously
+THUMBNAIL_BYTES = 5 * 1024  # itself, and the place of its crop, generously
 MIN_FACE_PX = 32  # that the detector looks for
 MIN_CROP_PX = 32  # of --crop-px
 
@@ -238,7 +238,7 @@ class Aligned:
     digest: bytes = b""
     is_detected: bool = False
     crop: Image | None = None
-    thumbnails: tuple[Image, Image] | None = None
+    thumbnail: Image | None = None
     why_not: str = ""
 
 
@@ -312,7 +312,7 @@ def _aligned(
             crop = aligned_crops(bgr, landmarks, crop_px)[0]
             # Of crops of one size, so that the size of those in the file does not change a split.
             canonical = crop if crop_px == CANONICAL_PX else aligned_crops(bgr, landmarks)[0]
-            yield Aligned(entry, digest, len(faces) > 0, crop, copies.thumbnails(canonical))
+            yield Aligned(entry, digest, len(faces) > 0, crop, copies.thumbnail(canonical))
         else:
             yield Aligned(entry, why_not="no face found")
 
@@ -328,10 +328,10 @@ def decode(encoded: bytes) -> Image | None:
 def _write_batch(crops: h5py.Dataset, rows: Rows, batch: list[Aligned]) -> None:
     written = []
     for picture in batch:
-        if picture.crop is None or picture.thumbnails is None:
+        if picture.crop is None or picture.thumbnail is None:
             rows.dropped.add(picture.why_not, picture.entry.file)
         else:
-            rows.append(picture.entry, picture.digest, picture.is_detected, picture.thumbnails)
+            rows.append(picture.entry, picture.digest, picture.is_detected, picture.thumbnail)
             written.append(picture.crop)
     if written:
         crops.resize(len(rows), axis=0)

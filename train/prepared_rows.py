@@ -38,9 +38,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.file)
 
-    def append(
-        self, entry: Entry, digest: bytes, is_detected: bool, looks: tuple[Image, Image]
-    ) -> None:
+    def append(self, entry: Entry, digest: bytes, is_detected: bool, thumbnail: Image) -> None:
         self.dataset.append(_utf8(entry.dataset))
         self.file.append(_utf8(entry.file))
         self.label.append(entry.label)
@@ -48,7 +46,7 @@ class Rows:
         self.person.append(entry.person)
         self.detected.append(is_detected)
         self.digests += digest
-        self.thumbnails.append(*looks)
+        self.thumbnails.append(thumbnail)
 
     def split(
         self, test_names: set[str], dev_names: set[str], dev_share: float, seed: int
@@ -60,7 +58,7 @@ class Rows:
         first = self._first_of_content()
         is_copy = first != np.arange(len(self))
         same = np.stack([first[is_copy], np.nonzero(is_copy)[0]], axis=1)
-        alike, doubtful = copies.near_copies(*self.thumbnails.rows())
+        alike, doubtful = copies.near_copies(self.thumbnails.rows())
         group = copies.groups(len(self), np.concatenate([same, alike]))
         side = self._with_people(group)
         own_part = np.frombuffer(self.part, np.int8)
