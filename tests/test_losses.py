@@ -72,6 +72,22 @@ def test_classes(losses: Any) -> None:
     assert float(np.asarray(loss(np.array([[1.0, 0.5]]), logits))[0]) == pytest.approx(by_hand / 2)
 
 
+def test_two_faces_in_a_picture_count_by_their_shares(losses: Any) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1, 101).astype(np.float32)
+    one, other = (
+        [age, age, weight, *rng.dirichlet(np.ones(101))] for age, weight in ((9, 1), (70, 2))
+    )
+    recipe = {"label_sigma": 2.0, "age_l1": 0.1, "teachers": ("a.onnx",)}
+    each = [_years(losses, of, logits, **recipe) for of in (one, other)]
+    both = _years(losses, [*one, *other, 0.75], logits, mixup=1.0, **recipe)
+    assert both == pytest.approx(0.75 * each[0] + 0.25 * each[1], rel=1e-5)
+    classes = losses.age_loss(Recipe(target="actors-3", mixup=0.5))
+    loss = classes(np.array([[0, 1, 2, 0.5, 0.6]], np.float32), np.array([[1.0, 2.0, 3.0]], "f4"))
+    norm = np.log(np.exp([1, 2, 3]).sum())
+    assert float(np.asarray(loss)[0]) == pytest.approx(0.6 * (norm - 1) + 0.4 * 0.5 * (norm - 3))
+
+
 def test_unknown_genders_do_not_count(losses: Any) -> None:
     gender = np.array([[1.0], [-1.0], [0.0]], np.float32)
     logit = np.array([[2.0], [9.0], [2.0]], np.float32)

@@ -11,6 +11,8 @@ from train.faces import FaceSet
 from train.recipe import YEARS_TARGET, Recipe
 from train.selection import Selection
 
+MIXUP_BETA = 0.4  # of both shapes: mostly little of the other crop
+
 
 class Batches(keras.utils.PyDataset):
     """Every picture's changes depend on seed, epoch and place alone, so that a resumed run sees
@@ -60,15 +62,34 @@ class Batches(keras.utils.PyDataset):
         crops = [
             augmented(self.data.crops[row], self.size_px, rng, recipe.augmentation) for row in rows
         ]
-        return np.stack(crops), {
-            "age": self._target[chosen],
-            "gender": self._gender[chosen, None],
-        }
+        batch = np.stack(crops), self._target[chosen], self._gender[chosen, None]
+        if recipe.mixup:
+            batch = _mixup(*batch, recipe.mixup, rng)
+        pictures, age, gender = batch
+        return pictures, {"age": age, "gender": gender}
 
 
 def steps(selection: Selection, recipe: Recipe) -> int:
     """Whole batches in an epoch; `material` sees to it that there is one."""
     return len(selection.rows) // recipe.batch
+
+
+def _mixup(
+    crops: np.ndarray, age: np.ndarray, gender: np.ndarray, often: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The share `often` of the crops (n, px, px, 3) with less of another one laid over them (Zhang
+    et al. 2018); targets of both and the share of the first, as `losses` takes them."""
+    n = len(crops)
+    share = rng.beta(MIXUP_BETA, MIXUP_BETA, n).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    share[rng.random(n) < 1 - often] = 1
+    other = rng.permutation(n)
+    of_crop = share[:, None, None, None]
+    crops = np.rint(of_crop * crops + (1 - of_crop) * crops[other]).astype(crops.dtype)
+    share = share[:, None]
+    unknown = (gender < 0) | ((gender[other] < 0) & (share < 1))
+    gender = np.where(unknown, -1, share * gender + (1 - share) * gender[other])
+    return crops, np.concatenate([age, age[other], share], axis=1), gender
 
 
 def _mixed(gender: np.ndarray, female_prob: np.ndarray, share: float) -> np.ndarray:

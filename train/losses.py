@@ -1,6 +1,6 @@
 """What training minimises. Targets: `age` (n, 3) lowest and highest age and weight, with teachers
-(n, 3 + 101) and what they say, or (n, 2) class and weight; `gender` (n, 1): how likely female, -1
-unknown."""
+(n, 3 + 101) and what they say, or (n, 2) class and weight; with mixup that of both faces and the
+share (n, 1) of the first. `gender` (n, 1): how likely female, -1 unknown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,19 @@ Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
 
 def age_loss(recipe: Recipe) -> Loss:
-    return _years_loss(recipe) if recipe.target == YEARS_TARGET else class_loss
+    loss = _years_loss(recipe) if recipe.target == YEARS_TARGET else class_loss
+    return _of_both(loss) if recipe.mixup else loss
+
+
+def _of_both(loss: Loss) -> Loss:
+    """Of two faces in one picture, by the share that each has of it."""
+
+    def mean(target: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+        n = target.shape[1] // 2
+        one, other, share = target[:, :n], target[:, n:-1], target[:, -1]
+        return share * loss(one, logits) + (1 - share) * loss(other, logits)
+
+    return mean
 
 
 def _years_loss(recipe: Recipe) -> Loss:

@@ -35,7 +35,7 @@ AT_LEAST = {
 }
 AT_MOST = {
     **dict.fromkeys(("dropout", "ema", "early_share"), BELOW_1),
-    "teacher_weight": 1.0,
+    **dict.fromkeys(("teacher_weight", "mixup"), 1.0),
     "seed": 2**32 - 1,
 }
 
@@ -74,6 +74,7 @@ class Recipe:
     rarity_power: float = 0.0
     rarity_by: str = "weights"
     augmentation: float = 1.0
+    mixup: float = 0.0
 
     epochs: int = 24
     batch: int = 64
