@@ -23,8 +23,7 @@ HEAD = slice(30, 230), slice(120, 320)  # of the 512 px portrait
 
 
 def head(portrait: np.ndarray, seed: int) -> np.ndarray:
-    """(200, 200, 3) BGR: the same face of other features, under another light, mirror and noise: no
-    copies."""
+    """(200, 200, 3) BGR: the same face, bent, under another light, mirror and noise: no copies."""
     rng = np.random.default_rng(seed)
     crop = portrait[HEAD].astype(np.float32)
     if seed % 2:

@@ -66,14 +66,21 @@ def test_no_thumbnails_no_pairs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("grey", [0, 90, 255])
-def test_a_flat_picture_is_a_copy_of_nothing(grey: int) -> None:
-    flat = copies.thumbnail(np.full((128, 128, 3), grey, np.uint8))
-    assert not copies.waves(flat[None]).any()
+def test_a_picture_that_shows_hardly_anything_is_a_copy_of_nothing(
+    grey: int, astronaut: np.ndarray
+) -> None:
+    flat = np.full((128, 128, 3), grey, np.uint8)
     speck = flat.copy()
-    speck[2000] ^= 1
-    assert not copies.waves(speck[None]).any()
-    found, doubtful = copies.near_copies(np.stack([flat, flat, speck, speck]))
-    assert not len(found) and not len(doubtful)
+    speck[60:62, 60:62] ^= 3
+    dark, bright = (np.clip(_crop(astronaut, 4) + shift, 0, 255) for shift in (-240.0, 200.0))
+    assert dark.max() > 0 and bright.min() < 255
+    crops = [flat, flat, speck, speck, dark.astype(np.uint8), _crop(astronaut, 6)]
+    assert _pairs(*crops) == ([], [])
+
+
+def test_a_dim_copy_is_one(astronaut: np.ndarray) -> None:
+    crop = _crop(astronaut, 4)
+    assert _pairs(crop, (crop * 0.1).astype(np.uint8)) == ([[0, 1]], [])
 
 
 def test_waves_are_those_between_light_and_grain() -> None:
@@ -157,6 +164,7 @@ def test_who_is_rather_alike_is_doubtful() -> None:
 def test_waves_that_all_share_are_soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "STRIP", 4)
     monkeypatch.setattr(copies, "MOST_LOOKS", 8)
+    monkeypatch.setattr(copies, "SURE_WAVES", 2)
     looks = []
     agreement = copies._agreement
     monkeypatch.setattr(
