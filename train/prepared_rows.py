@@ -171,7 +171,7 @@ class Rows:
         by_person = others & ~is_listed & (np.array(self.person, object) != "")
         reasons["copy of a listed picture"] = int((others & ~by_person).sum())
         reasons["person of a listed picture"] = int(by_person.sum())
-        reasons["may be a copy of a listed picture"] = int(split.is_apart.sum())
+        reasons["may copy a listed picture"] = int(split.is_apart.sum())
         for why, n in sorted(reasons.items()):
             if n:
                 yield _line(f"  left out: {why}", n)
