@@ -19,7 +19,7 @@ from livecam.datatypes import Array, Image
 from livecam.progress import Progress
 
 THUMBNAIL_PX = 64
-FEWEST, MOST = 3, 11  # half waves in a picture: fewer are its light
+FEWEST_HALVES, MOST_HALVES = 3, 11  # of waves in a picture: fewer are its light
 EVENNESS = 1.5  # power of their number by which they count more: in faces they are weaker
 FAINT = 3e4  # length of all waves of a picture that shows hardly anything; faces have 2e5 and more
 MIN_WAVES = 0.8  # what the waves of two pictures have to correlate by, to be looked at closely
@@ -140,7 +140,7 @@ def _alike(seen: Array) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
                 block = seen[other : other + BLOCK].T
                 for is_mirrored in (False, True):
                     correlation = (strip * _mirror() if is_mirrored else strip) @ block
-                    # ten times as fast as `nonzero` of both dimensions
+                    # several times as fast as `nonzero` of both dimensions
                     at = np.flatnonzero(correlation > MIN_WAVES)
                     i, j = np.divmod(at, correlation.shape[1])
                     is_first = i + start < j + other
@@ -153,7 +153,7 @@ def waves(thumbnails: Image) -> Array:
     """(n, 4096) uint8 -> (n, 97) float32 of length 1, whose products are correlations of waves;
     shorter where a picture shows hardly anything."""
     place = (np.arange(THUMBNAIL_PX) + 0.5) * np.pi / THUMBNAIL_PX
-    across = np.cos(place[:, None] * np.arange(MOST + 1)).astype(np.float32)  # (64, 12)
+    across = np.cos(place[:, None] * np.arange(MOST_HALVES + 1)).astype(np.float32)  # (64, 12)
     down, right = _numbers()
     weight = np.hypot(down, right) ** EVENNESS
     seen = np.empty((len(thumbnails), len(down)), np.float32)
@@ -168,9 +168,9 @@ def waves(thumbnails: Image) -> Array:
 
 def _numbers() -> tuple[np.ndarray, np.ndarray]:
     """How many halves of each wave are in a picture, from top to bottom and across: (97,) each."""
-    down, right = np.indices((MOST + 1, MOST + 1)).reshape(2, -1)
+    down, right = np.indices((MOST_HALVES + 1, MOST_HALVES + 1)).reshape(2, -1)
     number = np.hypot(down, right)
-    is_seen = (number >= FEWEST) & (number <= MOST)
+    is_seen = (number >= FEWEST_HALVES) & (number <= MOST_HALVES)
     return down[is_seen], right[is_seen]
 
 
