@@ -19,6 +19,7 @@ from livecam.quality import quality
 from livecam.scenes import Scenes
 from livecam.stopwatch import Stopwatch
 from livecam.tracker import Tracker
+from livecam.views import in_turn
 
 SAME_IOU = 0.9  # of a face and the track that has just been measured by it
 CALM_AFTER_S = 1.0  # without a face that comes or is lost
@@ -81,7 +82,8 @@ class Pipeline:
         if len(due):
             with self._watch("classify"):
                 crops = aligned_crops(frame.bgr, due.landmarks)
-                self.tracker.learn(time_s, self.classifier(crops), quality(due, crops))
+                answers = self.classifier(in_turn(crops, self.tracker.due_looks))
+                self.tracker.learn(time_s, answers, quality(due, crops))
         with self._watch("read out"):
             return self.tracker.read_out(time_s)
 

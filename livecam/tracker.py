@@ -147,6 +147,11 @@ class Tracker:
             np.stack([track.landmarks for track in rows]),
         )
 
+    @property
+    def due_looks(self) -> Array:
+        """(n,): how often each of those that `choose_due` gave has been classified before."""
+        return np.array([track.views.samples + len(track.strange) for track in self._due], int)
+
     def _is_due(self, track: _Track, time_s: float) -> bool:
         if track.track_id is None or track.misses:
             return False

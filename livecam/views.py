@@ -1,7 +1,8 @@
-"""Test-time augmentation: a face that is seen once, as it is and mirrored, and both a little wider.
+"""Test-time augmentation: a face that is seen once, as it is and mirrored, and both a little wider;
+one that is seen again and again, mirrored every second time.
 
 What a network answers moves by some years when a face is mirrored or cut a little differently; the
-mean over views moves less. A track in a film has many views by itself.
+mean over views moves less. The frames of somebody who sits still are hardly different views.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from livecam.datatypes import Image
+from livecam.datatypes import Array, Image
 
 COUNT = 2  # of the shipped settings; what scores are of
 MOST = 4
@@ -29,6 +30,13 @@ def views(crops: Image, count: int) -> Iterator[Image]:
         yield wider
         if count > 3:
             yield _mirrored(wider)
+
+
+def in_turn(crops: Image, looks: Array) -> Image:
+    """(n, px, px, 3) -> the same shape: mirrored, whoever was looked at an odd number of times
+    before, `looks` (n,)."""
+    is_odd = looks % 2 == 1
+    return np.where(is_odd[:, None, None, None], _mirrored(crops), crops)
 
 
 def _mirrored(crops: Image) -> Image:

@@ -61,6 +61,35 @@ def _frames(pictures: list[np.ndarray]) -> list[Frame]:
     return [Frame(i, i / RATE, picture) for i, picture in enumerate(pictures)]
 
 
+def test_each_face_is_looked_at_mirrored_every_second_time() -> None:
+    """Whoever comes a moment later takes turns of their own."""
+    seen: list[np.ndarray] = []
+
+    def classify(crops: np.ndarray) -> AgeGender:
+        seen.extend(crops)
+        return _answer(crops)
+
+    config = load_config(flags={"tracker.confirm_after": 1}, environment={})
+    detector = Calls()
+    (box,), (landmarks,) = detector.faces.xyxy, detector.faces.landmarks
+    both = Faces(
+        np.stack([box, box + [80, 0, 80, 0]]), np.ones(2, np.float32),
+        np.stack([landmarks, landmarks + [80, 0]]),
+    )  # fmt: skip
+    picture = np.zeros((120, 200, 3), np.uint8)
+    picture[:, :60], picture[:, 100:140] = (0, 0, 200), (200, 0, 0)  # left halves: red, blue
+    line = Pipeline(detector, classify, Tracker(config.tracker, config.scheme), 1)  # type: ignore[arg-type]
+    for frame in _frames([picture] * 24):
+        detector.faces = both if frame.index >= 3 else both[:1]
+        line(frame)
+    turns: dict[str, str] = {"red": "", "blue": ""}
+    for crop in seen:
+        left, right = crop[:, :40].mean(axis=(0, 1)), crop[:, -40:].mean(axis=(0, 1))
+        brighter = max(left, right, key=np.sum)
+        turns["red" if brighter[0] > brighter[2] else "blue"] += "<" if brighter is left else ">"
+    assert turns == {"red": "<><>", "blue": "<><"}
+
+
 @pytest.mark.parametrize(
     ("every", "finds"), [(1, [*range(12)]), (4, [0, 1, 2, 6, 10]), (100, [0, 1, 2])]
 )

@@ -15,7 +15,7 @@ from livecam.config import BOUNDS, load_config
 from livecam.crops import aligned_crops, assumed_landmarks, resized
 from livecam.datatypes import Frame
 from livecam.pipeline import Models
-from livecam.views import COUNT, MOST, WIDER, views
+from livecam.views import COUNT, MOST, WIDER, in_turn, views
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +47,15 @@ def test_every_other_view_is_the_mirror_image_of_the_one_before(crops: np.ndarra
     made = list(views(crops, MOST))
     for view, mirrored in zip(made[::2], made[1::2], strict=True):
         np.testing.assert_array_equal(mirrored, view[:, :, ::-1])
+
+
+def test_in_turn_each_face_is_mirrored_every_second_time(crops: np.ndarray) -> None:
+    before = crops.copy()
+    seen = [in_turn(crops, np.array([first, second])) for first, second in [(0, 0), (1, 4), (2, 3)]]
+    np.testing.assert_array_equal(crops, before)
+    np.testing.assert_array_equal(seen[0], crops)
+    np.testing.assert_array_equal(seen[1], [crops[0, :, ::-1], crops[1]])
+    np.testing.assert_array_equal(seen[2], [crops[0], crops[1, :, ::-1]])
 
 
 def test_a_wider_view_shows_the_face_smaller_around_the_same_middle() -> None:
@@ -91,6 +100,25 @@ def test_a_picture_is_seen_in_several_views_and_a_frame_in_one(astronaut: np.nda
         for i in range(3):
             shown = line(Frame(i, i / 25, astronaut))
         np.testing.assert_allclose(shown[0].age_probs, plain.age_probs, atol=1e-5)
+
+
+def test_what_is_said_of_somebody_who_sits_still_is_between_both_views(
+    astronaut: np.ndarray,
+) -> None:
+    flags = {
+        "tracker.max_narrowing": 1.0,
+        "tracker.time_constant_s": 60.0,
+        "detector.detect_every": 1,
+    }
+    models = Models(load_config(flags=flags, environment={}))
+    line = models.pipeline()
+    shown = [line(Frame(i, i / 25, astronaut)) for i in range(24)][-1][0]
+    assert shown.samples == 4
+    twice = np.repeat(aligned_crops(astronaut, shown.landmarks[None]), 2, axis=0)
+    plain, mirrored = models.classifier(in_turn(twice, np.arange(2))).age_probs
+    pooled = np.sqrt(plain * mirrored)
+    np.testing.assert_allclose(shown.age_probs, pooled / pooled.sum(), atol=0.0005)
+    assert np.abs(plain - mirrored).max() > 0.002
 
 
 def test_predict_and_annotate_say_the_same_of_a_picture(astronaut: np.ndarray) -> None:
