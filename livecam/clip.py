@@ -298,6 +298,8 @@ class Upright:
 
     def __init__(self) -> None:
         self._reformatter = av.video.reformatter.VideoReformatter()
+        self._before: tuple[int, int, int] | None = None  # width, height and turn of the last one
+        self._is_mirrored = False
 
     def __call__(self, decoded: av.VideoFrame, aspect: Fraction | None) -> Image:
         is_wide = aspect is not None and abs(aspect - 1) > 0.01 and 1 / 8 < aspect < 8
@@ -308,7 +310,12 @@ class Upright:
         if decoded.color_trc in HDR:  # as telephones film; unmapped, it looks grey and pale
             to |= {"dst_color_trc": Trc.BT709, "dst_color_primaries": Primaries.BT709}
         bgr = self._reformatter.reformat(decoded, **to).to_ndarray()
-        if _is_mirrored(decoded):
+        # not of each: a frame that was asked for its side data holds itself, and stays in memory
+        # until Python collects garbage, hundreds of frames later
+        before, self._before = self._before, (decoded.width, decoded.height, decoded.rotation)
+        if before != self._before:
+            self._is_mirrored = _is_mirrored(decoded)
+        if self._is_mirrored:
             bgr = bgr[::-1]
         turns = round(decoded.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(bgr, turns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import time
 from collections.abc import Iterator
@@ -115,10 +116,27 @@ def test_turned_and_mirrored_clips_are_upright(
     marked[:30], marked[:, :40] = 255, 130  # two sides, (120, 160)
     path = clips.write_clip(tmp_path / "a.mp4", [marked] * 3)
     with Clip("a", clips.rotate(path, turns, is_mirrored)) as clip:
-        bgr = next(iter(clip)).bgr
+        frames = [frame.bgr for frame in clip]
     wanted = np.rot90(marked[:, ::-1] if is_mirrored else marked, -turns)  # clockwise
-    assert bgr.shape == wanted.shape
-    assert np.abs(bgr.astype(int) - wanted).mean() < 4
+    assert len(frames) == 3
+    for bgr in frames:
+        assert bgr.shape == wanted.shape
+        assert np.abs(bgr.astype(int) - wanted).mean() < 4
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_a_frame_is_not_kept_when_it_was_used(tmp_path: Path, is_mirrored: bool) -> None:
+    """Nor until Python looks for garbage: hundreds of large ones take gigabytes."""
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(60))
+    gc.collect()
+    gc.disable()
+    try:
+        with Clip("a", clips.rotate(path, 0, is_mirrored)) as clip:
+            for _ in clip:
+                kept = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+                assert kept < 20  # a decoder hands out some at once
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("rows", "matrix"), [(360, Colorspace.ITU601), (720, Colorspace.ITU709)])
