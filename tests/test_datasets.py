@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zipfile
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from train.archive import Unreadable, ZipFile
 from train.dropped import Dropped
 from train.faces import DEV, TEST, TRAIN
 from train.labels import FEMALE, MALE, Interval, Label, between, exact, interval_of, of_text
+from train.published_sets import Entry
 
 UTKFACE = [
     ("25_0_1_20170116174525125.jpg.chip.jpg", exact(25, MALE, 1)),
@@ -89,6 +91,15 @@ def _read(
     finally:
         archive.close()
     return sorted((e.dataset, e.file, e.label) for e in entries), dict(dropped)
+
+
+def _entries(path: Path, dropped: Dropped | None = None) -> list[Entry]:
+    with contextlib.closing(datasets.open_data(path)) as archive:
+        return list(
+            datasets.entries(
+                path, archive, Dropped() if dropped is None else dropped, datasets.Classes({})
+            )
+        )
 
 
 def _both(tmp_path: Path, files: layouts.Files) -> tuple[Path, Path]:
@@ -189,6 +200,27 @@ def test_classes_with_names(tmp_path: Path) -> None:
     assert [label for _, _, label in found] == [between(13, 30), between(18, 24)]
 
 
+@pytest.mark.parametrize("numbers", [range(2), range(8)])
+def test_numbers_of_classes_are_not_taken_for_years(tmp_path: Path, numbers: range) -> None:
+    table = "file,class\n" + "".join(f"{i}.jpg,{i}\n" for i in numbers)
+    own = {**layouts.pictures(*(f"{i}.jpg" for i in numbers)), "a.csv": table.encode()}
+    for i, files in enumerate((layouts.pictures(*(f"{n}/a.jpg" for n in numbers)), own)):
+        folder = layouts.write(tmp_path / str(i), files)
+        with pytest.raises(UsageError, match="are these years, or numbers of classes"):
+            _read(folder)
+        ages = {str(n): (10 * n, 10 * n + 9) for n in numbers}
+        found, dropped = _read(folder, classes=ages)
+        assert [(label.age_low, label.age_high) for *_, label in found] == list(ages.values())
+        assert not dropped
+
+
+def test_folders_of_every_year_are_years(tmp_path: Path) -> None:
+    found, _ = _read(
+        layouts.write(tmp_path / "d", layouts.pictures(*(f"{n}/a.jpg" for n in range(30))))
+    )
+    assert sorted(label.age for *_, label in found) == list(range(30))
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -249,10 +281,94 @@ def test_folders_of_classes_and_names_with_labels_are_a_question(
 
 def test_other_folders_of_pictures_whose_names_have_labels_are_no_question(tmp_path: Path) -> None:
     folders = ("UTKFace", "part1", "crop_part1", "original images", "young")
-    files = layouts.pictures(*(f"{folder}/{NAMED}" for folder in folders))
-    found, dropped = _read(layouts.write(tmp_path / "d", files))
-    assert found == [("utkface", NAMED, exact(25, MALE, 1))] * 5
+    names = [f"{25 + i}{NAMED[2:]}" for i in range(5)]
+    paths = [f"{folder}/{name}" for folder, name in zip(folders, names, strict=True)]
+    found, dropped = _read(layouts.write(tmp_path / "d", layouts.pictures(*paths)))
+    assert sorted(found) == [
+        ("utkface", name, exact(25 + i, MALE, 1)) for i, name in enumerate(names)
+    ]
     assert not dropped
+
+
+def test_of_pictures_of_one_name_the_first_is_used(tmp_path: Path) -> None:
+    """All-Age-Faces has each person twice, UTKFace as some offer it each file four times."""
+    names = (
+        "aglined faces/00001A02.jpg",
+        "original images/00001A02.jpg",
+        f"a/{NAMED}",
+        f"b/{NAMED}",
+    )
+    found, dropped = _read(layouts.write(tmp_path / "d", layouts.pictures(*names)))
+    assert [file for _, file, _ in found] == ["00001A02.jpg", NAMED]
+    assert dropped == {"another picture of that name": 2}
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (["train/25/a.jpg", "val/25/b.jpg", "Test/25/c.jpg"], [TRAIN, DEV, TEST]),
+        (["test/dev/25/a.jpg", "25/a.jpg", "latest/25/a.jpg"], [DEV, TRAIN, TRAIN]),
+        ([f"train/{NAMED}", f"test/6{NAMED[1:]}"], [TRAIN, TEST]),
+    ],
+)  # fmt: skip
+def test_folders_of_a_part_say_it(tmp_path: Path, names: list[str], parts: list[int]) -> None:
+    folder = layouts.write(tmp_path / "d", layouts.pictures(*names))
+    found = _entries(folder)
+    assert {entry.member: entry.part for entry in found} == dict(zip(names, parts, strict=True))
+
+
+def test_tables_of_a_part_say_it(tmp_path: Path) -> None:
+    """By the end of their names; a person called test may keep pictures at home."""
+    files = layouts.pictures("1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    stems = ("train", "faces_test", "mine-val", "contest")
+    for i, stem in enumerate(stems, 1):
+        files[f"{stem}.csv"] = f"file,age\n{i}.jpg,{i}\n".encode()
+    folder = layouts.write(tmp_path / "test" / "d", files)
+    found = _entries(folder)
+    assert {entry.file: entry.part for entry in found} == {
+        "1.jpg": TRAIN, "2.jpg": TEST, "3.jpg": DEV, "4.jpg": TRAIN
+    }  # fmt: skip
+    alone = folder / "faces_test.csv"
+    (entry,) = _entries(alone)
+    assert entry.part == TEST
+
+
+@pytest.mark.parametrize(
+    ("listed", "there", "found"),
+    [
+        ("2019/01/1.jpg", "2020/01/1.jpg", None),
+        ("/home/me/2019/01/1.jpg", "2020/01/1.jpg", None),
+        ("01/1.jpg", "2020/01/1.jpg", "2020/01/1.jpg"),
+        ("/home/me/2020/01/1.jpg", "2020/01/1.jpg", "2020/01/1.jpg"),
+        (r"C:\faces\01\1.jpg", "01/1.jpg", "01/1.jpg"),
+        ("data/01/1.jpg", "01/1.jpg", "01/1.jpg"),
+        ("02/1.jpg", "01/1.jpg", None),
+    ],
+)
+def test_a_listed_picture_elsewhere_is_that_one(
+    tmp_path: Path, listed: str, there: str, found: str | None
+) -> None:
+    """As far as both paths go: one that is missing is not another of its name."""
+    files = {**layouts.pictures(there), "mine.csv": f"file,age\n{listed},10\n".encode()}
+    for path in _both(tmp_path, files):
+        dropped = Dropped()
+        entries = _entries(path, dropped)
+        assert [entry.member for entry in entries] == ([found] if found else [])
+        assert dropped == ({} if found else {"picture missing": 1})
+
+
+def test_what_one_list_lacks_is_not_taken_from_another(tmp_path: Path) -> None:
+    files: layouts.Files = {}
+    for folder, ages in (("megaage", "60\n61\n"), ("megaage_asian", "20\n21\n")):
+        files[f"{folder}/list/train_name.txt"] = b"1.jpg\n2.jpg\n"
+        files[f"{folder}/list/train_age.txt"] = ages.encode()
+    files |= layouts.pictures("megaage/train/1.jpg", "megaage_asian/train/1.jpg")
+    files |= layouts.pictures("megaage_asian/train/2.jpg")
+    found, dropped = _read(layouts.write(tmp_path / "d", files))
+    assert [(dataset, label.age) for dataset, _, label in found] == [
+        ("megaage", 60), ("megaage_asian", 20), ("megaage_asian", 21)
+    ]  # fmt: skip
+    assert dropped == {"picture missing": 1}
 
 
 NO_PICTURES_NAMES = ("b.jfif", "c.GIF", "d.ppm", "e.jp2", "f", "g.jpg.part", "txt")

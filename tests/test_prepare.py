@@ -272,6 +272,22 @@ def test_a_list_tells_data_sets_apart(tmp_path, astronaut, capsys) -> None:  # t
         assert h5["dataset"].asstr()[()][tested].tolist() == ["one", "one", "two"]
 
 
+def test_a_picture_given_twice_is_tested_once(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    """Copies of other names stay: a published list may have both."""
+    one = {f"test/25/{i}.jpg": jpeg(head(astronaut, 12 + i)) for i in range(3)}
+    one |= {"test/25/twin.jpg": one["test/25/0.jpg"], "val/25/0.jpg": jpeg(head(astronaut, 16))}
+    one |= {f"25/{i}.jpg": jpeg(head(astronaut, 17 + i)) for i in range(3)}
+    layouts.write(tmp_path / "one", one)
+    layouts.pack(tmp_path / "two.zip", {f"two/{name}": content for name, content in one.items()})
+    output = tmp_path / "faces.h5"
+    data = [str(tmp_path / "one"), str(tmp_path / "two.zip")]
+    assert prepare.main([*data, "-o", str(output), "--dev-share", "0.01"]) == 0
+    with h5py.File(output) as h5:
+        part, files = h5["split"][()], h5["file"].asstr()[()]
+    assert sorted(files[part == TEST]) == sorted(name for name in one if name.startswith("test/"))
+    assert files[part == DEV].tolist() == ["val/25/0.jpg"]
+
+
 def test_data_sets_keep_their_own_test_and_validation_parts(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
     names = {"train": range(1, 4), "valid": range(4, 6), "test": range(6, 8)}
     files = {}
@@ -287,7 +303,7 @@ def test_data_sets_keep_their_own_test_and_validation_parts(tmp_path, astronaut,
     assert parts == {f"valid/{i}.jpg_face.jpg": DEV for i in (4, 5)} | {
         f"test/{i}.jpg_face.jpg": TEST for i in (6, 7)
     }
-    assert re.search(r"test +2 .* 2 of them by the data set's own list\n", capsys.readouterr().err)
+    assert re.search(r"test +2 .* 2 of them by the data set's own split\n", capsys.readouterr().err)
 
 
 def test_no_person_is_on_two_sides(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]

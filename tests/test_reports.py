@@ -211,6 +211,30 @@ def test_the_table_says_how_many_views_were_asked_about(
     assert said in capsys.readouterr().out.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("known", "split", "said"),
+    [
+        ("another", "test", "learnt from another file of faces (its hash is another, here it is"),
+        ("another", "train", "learnt from another file of faces"),
+        ("this", "test", None),
+        ("this", "train", "learnt these faces"),
+        (None, "train", None),
+    ],
+)
+def test_faces_that_a_model_may_have_learnt_are_told(
+    data: Path, tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str],
+    known: str | None, split: str, said: str | None,
+) -> None:  # fmt: skip
+    model = tmp_path / "mine.onnx"
+    own = faces.load(data, split).data_hash
+    said_hash = own if known == "this" else known
+    beside = f'data_hash: "{said_hash}"\n' if known else "age_range: null\n"
+    model.with_suffix(".yaml").write_text(beside)
+    assert evaluate.main([str(data), "--split", split, "--model", str(model)]) == 0
+    err = capsys.readouterr().err
+    assert (said in err) if said else ("learnt" not in err)
+
+
 def test_a_sample_is_always_the_same() -> None:
     assert evaluate.sample(5, 0).tolist() == evaluate.sample(5, 9).tolist() == [0, 1, 2, 3, 4]
     chosen = evaluate.sample(1000, 10)

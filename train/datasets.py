@@ -15,6 +15,7 @@ from livecam.errors import LivecamError, UsageError
 from train import labels, published_sets
 from train.archive import Folder, ZipFile, is_picture, is_plainly_other, opened
 from train.dropped import Dropped
+from train.faces import DEV, TEST, TRAIN
 from train.labels import FEMALE, GENDER_WORDS, MALE, Interval, Label
 from train.published_sets import Entry, Places
 
@@ -25,6 +26,12 @@ UNDERSTOOD = (
     "(fold_0_data.txt); a .csv file with the columns file and age or class; a folder for each age "
     "or class (25, 18-24, 65+, or names with --classes)"
 )
+
+MOST_NUMBERED = 12  # classes, that may have numbers in place of names
+PARTS = {
+    "train": TRAIN, "training": TRAIN, "val": DEV, "valid": DEV, "validation": DEV, "dev": DEV,
+    "test": TEST, "testing": TEST,
+}  # fmt: skip
 
 TIGHT_CROPS = ("utkface", "allagefaces")  # what fills these pictures is a face, found or not
 
@@ -93,7 +100,7 @@ def entries(
     layout is none that is understood.
     """
     if _is_table(path):
-        return _table(path.stem, archive, path.name, dropped, classes)
+        return _table(path.stem, archive, path.name, [path.name], dropped, classes)
     lists = _published_lists(archive)
     if len(lists) > 1:
         found = " and ".join(names[0] for names in lists.values())
@@ -117,7 +124,7 @@ def entries(
         return _by_name(pictures, dropped)
     if tables:
         own = path.resolve().stem  # of `.` too
-        parts = (_table(own, archive, name, dropped, classes) for name in tables)
+        parts = (_table(own, archive, name, tables, dropped, classes) for name in tables)
         return (entry for part in parts for entry in part)
     if has_folders:
         _count_others(archive, dropped)
@@ -185,22 +192,37 @@ def _named(name: str) -> tuple[str, str, Label] | None:
 
 
 def _by_name(pictures: list[str], dropped: Dropped) -> Iterator[Entry]:
+    """Of those of one name the first: what is downloaded may hold each person as a picture and as a
+    crop of it, or all of them twice."""
+    met: set[str] = set()
     for member in pictures:
         if (known := _named(member)) is None:
             dropped.add("name not understood", member)
+            continue
+        dataset, file, label = known
+        if file in met:
+            dropped["another picture of that name"] += 1
         else:
-            dataset, file, label = known
-            yield Entry(dataset, file, member, label)
+            met.add(file)
+            yield Entry(dataset, file, member, label, _own_part(member.split("/")[:-1]))
+
+
+def _own_part(words: list[str]) -> int:
+    """That of a person's own pictures, by the last folder, or word, that says one."""
+    said = [PARTS[word] for word in map(str.lower, words) if word in PARTS]
+    return said[-1] if said else TRAIN
 
 
 def _table(
     dataset: str,
     archive: Folder | ZipFile,
     name: str,
+    tables: list[str],
     dropped: Dropped,
     classes: Classes,
 ) -> Iterator[Entry]:
-    """A person's own list: `file` and `age` or `class`, and `gender` if they like."""
+    """A person's own list, one of several: `file` and `age` or `class`, and `gender` if they like.
+    Its name may end in that of a part, as `faces-test.csv` does."""
     header = published_sets.header(archive, name)
     column = next((column for column in ("age", "class") if column in header), "age or class")
     has_gender = ("gender",) if "gender" in header else ()
@@ -209,7 +231,8 @@ def _table(
     classes.met |= words & classes.keys()
     if column == "class":
         _require_known(archive.path / name, words, classes)
-    places = Places(archive, dropped)
+    part = _own_part(re.split(r"[\W_]", Path(name).stem)[-1:])
+    places = Places(archive, map(published_sets.parent, tables), dropped)
     for number, row in enumerate(table(), 1):
         word = row.get("gender", "").lower()
         if word not in GENDER_WORDS:
@@ -221,13 +244,14 @@ def _table(
         if label is None:
             dropped.add("age not understood", f"{name}: row {number}: {column} {row[column]!r}")
         else:
-            yield from places.entry(dataset, published_sets.parent(name), row["file"], label)
+            folder = published_sets.parent(name)
+            yield from places.entry(dataset, folder, row["file"], label, part)
 
 
 def _by_folder(
     path: Path, pictures: list[str], dropped: Dropped, classes: Classes
 ) -> Iterator[Entry]:
-    """Pictures whose folder is named after their age or class."""
+    """Pictures whose folder is named after their age or class; one around it may name a part."""
     inside = [name for name in pictures if "/" in name]
     if len(inside) < len(pictures):
         dropped["in no folder of a class"] += len(pictures) - len(inside)
@@ -236,7 +260,8 @@ def _by_folder(
     _require_known(path, folders, classes)
     for member in inside:
         if (label := _class_label(_folder_of(member), classes)) is not None:
-            yield Entry(path.resolve().stem, member, member, label)
+            part = _own_part(member.split("/")[:-2])
+            yield Entry(path.resolve().stem, member, member, label, part)
 
 
 def _folder_of(name: str) -> str:
@@ -257,6 +282,12 @@ def _require_known(path: Path, found: set[str], classes: Classes) -> None:
         raise UsageError(
             f"{path}: the ages of these classes are not known: {shown}; give all of them, as in "
             f"--classes {example} (names such as 25, 18-24 and 65+ need none)"
+        )
+    numbers = found - classes.keys()
+    if 1 < len(numbers) <= MOST_NUMBERED and numbers == {str(i) for i in range(len(numbers))}:
+        raise UsageError(
+            f"{path}: its classes are called 0 to {len(numbers) - 1}: are these years, or numbers "
+            "of classes? give their ages, as in --classes 0=0-12,1=13-30 or, for years, 0=0,1=1"
         )
 
 

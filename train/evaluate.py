@@ -10,6 +10,7 @@ degraded pictures, and the faces with the largest errors. It takes some minutes 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import sys
 from collections import defaultdict
@@ -26,7 +27,7 @@ from livecam.arguments import Parser
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import load_config
 from livecam.datatypes import AgeGender, Image
-from livecam.errors import UsageError
+from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import check_output, write_text
@@ -98,11 +99,28 @@ def _evaluate(args: argparse.Namespace) -> None:
     learnt = _learnt(args.model)
     done = _evaluation(args.model, args.data, args.split, args.dataset, args.views, learnt)
     scores = done.scores
+    _warn_of_learnt_faces(done.classifier.path, args.split, done.data.data_hash)
     if args.report is not None:
         scores = _with_report(done, args.report, args.sample, has_gallery=not args.no_gallery)
     if args.json not in (None, "-"):
         write_text(Path(args.json), as_json(scores) + "\n")
     print(as_json(scores) if args.json == "-" else "\n".join(table(scores)))
+
+
+def _warn_of_learnt_faces(model: Path, split: str, data_hash: str) -> None:
+    """On stderr, where the model may have learnt faces that judge it."""
+    known = None
+    with contextlib.suppress(LivecamError):  # a file beside the model that is not of `train.export`
+        known = RunFolder(model.parent).data_hash(model)
+    if known not in (None, data_hash):
+        print(
+            f"{model.name} learnt from another file of faces (its hash is {known}, here it is "
+            f"{data_hash}): on faces of that one its scores flatter; for the shipped model, "
+            "prepare with --dev-list recipes/shipped-dev.txt",
+            file=sys.stderr,
+        )
+    elif known is not None and split == "train":
+        print(f"{model.name} learnt these faces: its scores on them flatter", file=sys.stderr)
 
 
 def score_model(model: Path, data: Path, recipe: Recipe) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _whole_numbers(axis: Any) -> None:
     axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
-def cs_curve(model: Sequence[float], constant: Sequence[float]) -> Figure:
+def cs_curve(model: np.ndarray, constant: np.ndarray) -> Figure:
     """Share of faces whose error is at most so many years, of the model and a constant age."""
     figure, axes = _figure(4.6, 3.4)
     for curve, colour, name in ((model, BLUE, "model"), (constant, GREY, "constant age")):

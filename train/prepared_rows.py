@@ -73,6 +73,7 @@ class Rows:
         part[np.isin(side, side[is_test])] = LEFT_OUT
         part[is_copy & ~(is_named | (own_part == DEV))] = LEFT_OUT
         part[is_test] = TEST
+        part[self._are_again(first, part)] = LEFT_OUT
         is_apart = _kept_apart(part, doubtful)
         part[is_apart] = LEFT_OUT
         ages = Ages.of(self.label)
@@ -121,6 +122,17 @@ class Rows:
             digest = hashlib.sha256(f"{seed} ".encode() + self._digest(row)).digest()
             drawn[row] = int.from_bytes(digest[:8]) < share * 2**64
         return drawn
+
+    def _are_again(self, first: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """Which rows (n,) are of the same part, bytes and name, without folders, as one before: a
+        picture that was given or listed twice. Copies of other names stay in a published test."""
+        is_again = np.zeros(len(self), bool)
+        met: set[tuple[int, int, str]] = set()
+        for row in np.flatnonzero(np.bincount(first, minlength=len(self))[first] > 1):
+            picture = int(first[row]), int(part[row]), self.file[row].rpartition("/")[2]
+            is_again[row] = picture in met
+            met.add(picture)
+        return is_again
 
     def _digest(self, row: int) -> bytes:
         return bytes(self.digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES])
@@ -184,7 +196,7 @@ class Rows:
             median = f"   median age {np.median(ages):.0f}" if len(ages) else ""
             own = np.sum((split.part == part) & (np.frombuffer(self.part, np.int8) == part))
             by_list = (
-                f"   {own} of them by the data set's own list" if part != TRAIN and own else ""
+                f"   {own} of them by the data set's own split" if part != TRAIN and own else ""
             )
             yield _line(name, len(ages)) + (median or ("   none!" if part == DEV else "")) + by_list
         sizes = np.bincount(split.group)

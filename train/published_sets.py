@@ -10,7 +10,7 @@ import csv
 import datetime
 import functools
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,13 @@ class Entry:
 
 
 class Places:
-    """Where the pictures are that lists name: beside the list, or anywhere under their own name
-    and that of the folder they are in. What is nowhere is counted."""
+    """Where the pictures are that lists name: beside the list, or elsewhere in the archive, as far
+    as both paths go. What is nowhere is counted. `folders` are those of all lists: what is in one
+    belongs to its own list."""
 
-    def __init__(self, archive: Folder | ZipFile, dropped: Dropped) -> None:
+    def __init__(self, archive: Folder | ZipFile, folders: Iterable[str], dropped: Dropped) -> None:
         self.archive, self.dropped = archive, dropped
+        self.folders = sorted(folders, key=len, reverse=True)
 
     def entry(
         self,
@@ -71,21 +73,43 @@ class Places:
         part: int = TRAIN,
         person: str = "",
     ) -> Iterator[Entry]:
-        """One entry, or none if there is no such picture. `folder` is the data set's own."""
+        """One entry, or none if there is no such picture. `folder` is the list's own."""
         file = file.strip().replace("\\", "/").removeprefix("./")
         member = f"{folder}/{file}" if folder else file
-        if not self.archive.has(member) and (elsewhere := self._by_end.get(_end(file))):
-            member = elsewhere
+        if not self.archive.has(member):
+            member = self._elsewhere(folder, file) or member
         if self.archive.has(member):
             yield Entry(dataset, file, member, label, part, person)
         else:
             self.dropped.add("picture missing", f"{self.archive.path}: {member}")
 
+    def _elsewhere(self, folder: str, file: str) -> str | None:
+        """The first picture that this may be: `1.jpg` in a folder `a` is not that of a folder `b`,
+        and not that of another list."""
+        for name in self._by_end.get(_end(file), ()):
+            places = (name, name.removeprefix(f"{folder}/"))
+            if self._folder_of(name) in (folder, None) and any(_agree(p, file) for p in places):
+                return name
+        return None
+
+    def _folder_of(self, name: str) -> str | None:
+        """Of the list nearest to a picture."""
+        inside = (each for each in self.folders if not each or name.startswith(f"{each}/"))
+        return next(inside, None)
+
     @functools.cached_property
-    def _by_end(self) -> dict[str, str]:
-        """Pictures by folder and name; the first of those that share them."""
-        names = reversed(self.archive.names)
-        return {_end(name): name for name in names if is_picture(name)}
+    def _by_end(self) -> dict[str, list[str]]:
+        """Pictures by folder and name."""
+        found: dict[str, list[str]] = {}
+        for name in filter(is_picture, self.archive.names):
+            found.setdefault(_end(name), []).append(name)
+        return found
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether one path ends in the other."""
+    one, other = f"/{one}", f"/{other}"
+    return one.endswith(other) or other.endswith(one)
 
 
 def parent(name: str) -> str:
@@ -100,7 +124,7 @@ def _end(name: str) -> str:
 def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
     """MegaAge and MegaAge-Asian (Zhang et al. 2017): `list/train_name.txt` and
     `list/train_age.txt` line by line, pictures in `train/`; `test` alike."""
-    places = Places(archive, dropped)
+    places = Places(archive, {parent(parent(name)) for name in lists}, dropped)
     for list_name in lists:
         dataset = "megaage_asian" if "asian" in f"{archive.path}/{list_name}".lower() else "megaage"
         names = text(archive, list_name).split()
@@ -126,7 +150,7 @@ def imdb_wiki(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> 
     Rows are left out in which its detector found no face, a doubtful one or a second one, and
     whose dates cannot be: nothing else says that the labelled person is the one in the picture.
     """
-    places = Places(archive, dropped)
+    places = Places(archive, map(parent, lists), dropped)
     for list_name in lists:
         dataset = list_name.rpartition("/")[2].removesuffix(".mat")
         columns = _mat_columns(archive, list_name, dataset)
@@ -194,7 +218,7 @@ def appa_real(
     `train/` and so on. Of a photo and the crop of its face, `…_face.jpg`, only the crop is used.
     """
     column = "real_age" if real_age else "apparent_age_avg"
-    places = Places(archive, Dropped())
+    places = Places(archive, map(parent, lists), Dropped())
     for list_name in lists:
         part = list_name.rpartition("gt_avg_")[2].removesuffix(".csv")
         for row in rows(archive, list_name, ("file_name", column)):
@@ -215,7 +239,7 @@ def appa_real(
 def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
     """FairFace (Kärkkäinen and Joo 2021): `fairface_label_train.csv`, `_val`. Ages are groups;
     Middle Eastern and Latino_Hispanic become Others."""
-    places = Places(archive, dropped)
+    places = Places(archive, map(parent, lists), dropped)
     for list_name in lists:
         part = PARTS[list_name.rpartition("_")[2].removesuffix(".csv")]
         for row in rows(archive, list_name, ("file", "age", "gender", "race")):
@@ -232,7 +256,7 @@ def fairface(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> I
 def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:
     """Adience (Eidinger et al. 2014): `fold_0_data.txt` to 4, pictures in `aligned/` or, with
     other names, in `faces/`; the aligned one where there are both."""
-    places = Places(archive, Dropped())
+    places = Places(archive, map(parent, lists), Dropped())
     columns = ("user_id", "original_image", "face_id", "age", "gender")
     for list_name in lists:
         for row in rows(archive, list_name, columns, delimiter="\t"):

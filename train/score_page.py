@@ -165,7 +165,7 @@ def _ages(scores: dict[str, Any], labels: Labels, answer: AgeGender) -> Section:
         figure = plots.errors_by_band(errors, bands)
         boxes = "Boxes hold the middle half of the faces, whiskers the middle 90 %."
         drawings.append(report.drawing(figure, boxes))
-    curve = plots.cs_curve(scores["cs_curve"], list(metrics.cs_curve(constant)))
+    curve = plots.cs_curve(*map(metrics.cs_curve, (errors, constant)))
     drawings.append(report.drawing(curve))
     return Section("Error by age", [report.row(*drawings)])
 
