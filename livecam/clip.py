@@ -16,7 +16,7 @@ import numpy as np
 
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError, reason
-from livecam.pyav import assumed_colorspace, av
+from livecam.pyav import assumed_colorspace, av, side_data
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
 from livecam.wording import counted
@@ -298,8 +298,6 @@ class Upright:
 
     def __init__(self) -> None:
         self._reformatter = av.video.reformatter.VideoReformatter()
-        self._before: tuple[int, int, int] | None = None  # width, height and turn of the last one
-        self._is_mirrored = False
 
     def __call__(self, decoded: av.VideoFrame, aspect: Fraction | None) -> Image:
         is_wide = aspect is not None and abs(aspect - 1) > 0.01 and 1 / 8 < aspect < 8
@@ -310,12 +308,7 @@ class Upright:
         if decoded.color_trc in HDR:  # as telephones film; unmapped, it looks grey and pale
             to |= {"dst_color_trc": Trc.BT709, "dst_color_primaries": Primaries.BT709}
         bgr = self._reformatter.reformat(decoded, **to).to_ndarray()
-        # not of each: a frame that was asked for its side data holds itself, and stays in memory
-        # until Python collects garbage, hundreds of frames later
-        before, self._before = self._before, (decoded.width, decoded.height, decoded.rotation)
-        if before != self._before:
-            self._is_mirrored = _is_mirrored(decoded)
-        if self._is_mirrored:
+        if _is_mirrored(decoded):
             bgr = bgr[::-1]
         turns = round(decoded.rotation / 90) % 4
         return np.ascontiguousarray(np.rot90(bgr, turns))
@@ -324,7 +317,7 @@ class Upright:
 def _is_mirrored(decoded: av.VideoFrame) -> bool:
     """Whether the file wants it so, besides turned: as if upside down, then turned by FFmpeg's
     angle."""
-    matrix: Any = decoded.side_data.get("DISPLAYMATRIX")
+    matrix: Any = side_data(decoded).get("DISPLAYMATRIX")
     if matrix is None:
         return False
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()

@@ -26,6 +26,7 @@ MAX_PROPOSALS = 4000  # of one scale, and of all; a face has ten, and each is co
 SAME_FACE = 0.7  # boxes that share so much of the smaller one
 APART = 0.1  # boxes that share less are of two people
 NEAR = 4  # a face that is not where it should be is searched for in so many times its size
+PATCHES_PX = 512 * 24**2  # of one call of R-Net or O-Net: crowds would take gigabytes
 GREY = (127, 127, 127)  # outside of the picture; zero after normalisation
 AROUND = 0.3  # of a picture's shorter side: what is added on each side to find a face that is cut
 CUT_FACE = 1 / 3  # the smallest one looked for there, of that side
@@ -242,11 +243,15 @@ class Mtcnn:
         boxes: Sequence[Array],
         size_px: int,
     ) -> list[Array]:
-        """One call of `net` on the patches of all pictures; its answers (n, k) by picture."""
+        """The answers of `net` to the patches of all pictures, (n, k) by picture."""
         if not pictures:
             return []
-        patches = [_patches(bgr, b, size_px) for bgr, b in zip(pictures, boxes, strict=True)]
-        answers = net(np.concatenate(patches))
+        patches = np.concatenate(
+            [_patches(bgr, b, size_px) for bgr, b in zip(pictures, boxes, strict=True)]
+        )
+        most = PATCHES_PX // size_px**2
+        starts = range(0, max(len(patches), 1), most)
+        answers = np.concatenate([net(patches[start : start + most]) for start in starts])
         return np.split(answers, list(itertools.accumulate(map(len, boxes)))[:-1])
 
 

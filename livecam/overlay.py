@@ -22,7 +22,7 @@ from livecam.drawing import (
     text_px,
     text_width,
 )
-from livecam.placement import FREE, covered_shares, label_places, options_around
+from livecam.placement import FREE, covered_share, covered_shares, label_places, options_around
 
 SHOWN_COASTING_S = 0.4  # a face out of sight fades within this time; its id lives on for longer
 SURE_CONFIDENCE = 0.95  # of the detector; below it the lines of a box are dotted
@@ -130,7 +130,7 @@ class Overlay:
         for i in np.flatnonzero(less).tolist():
             longer = self._size_wh(self._fitted(faces[i], px, width, less[i] - 1))
             place = options_around(boxes[i], longer, canvas, gap)[sides[i]]
-            if covered_shares([*places[:i], place, *places[i + 1 :]], boxes)[i] <= FREE:
+            if covered_share(place, i, places, boxes) <= FREE:
                 self._less[ids[i]] -= 1  # in the next picture; one, that may be in another's way
                 break
         return labels, places

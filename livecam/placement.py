@@ -60,6 +60,13 @@ def covered_shares(places: Sequence[Array], boxes: Array) -> Array:
     return np.concatenate(shares, axis=1).max(axis=1, initial=0)
 
 
+def covered_share(place: Array, i: int, places: Sequence[Array], boxes: Array) -> float:
+    """The same of label i alone, if it were at that place."""
+    label = np.asarray(place, np.float32).reshape(1, 4)
+    others = np.concatenate([np.delete(np.array(each), i, axis=0) for each in (places, boxes)])
+    return float(iou_matrix(label, others, over="smaller").max(initial=0))
+
+
 def _corners(box: Array, w: int, h: int, gap: int) -> list[tuple[float, float]]:
     """Upper left corners of a label of that size around a face, the most wanted first."""
     x0, y0, x1, y1 = (float(v) for v in box)

@@ -113,15 +113,19 @@ def predict(
         return faces
     if isinstance(source, NO_LISTS) or not isinstance(source, Iterable):
         raise _no_source(source)
-    sources = list(source)
-    for one in sources:
-        if not isinstance(one, (str, os.PathLike, np.ndarray)):
-            raise _no_source(one)
+    if isinstance(source, Sequence):  # before the work; an iterator may give more than memory holds
+        for one in source:
+            _require_source(one)
     ages = _ages(over)
     models = _models(scheme)
     options = PredictOptions(assume_face, models.config.overlay.gender, ages)
-    batches = _batches(map(_as_bgr, sources), lambda picture: picture.nbytes)
+    batches = _batches(map(_as_bgr, source), lambda picture: picture.nbytes)
     return [faces for batch in batches for faces in faces_of(batch, models, options)]
+
+
+def _require_source(given: object) -> None:
+    if not isinstance(given, (str, os.PathLike, np.ndarray)):
+        raise _no_source(given)
 
 
 def _no_source(given: object) -> TypeError:
@@ -144,6 +148,7 @@ def _models(scheme: str | None) -> Models:
 
 
 def _as_bgr(source: Source) -> Image:
+    _require_source(source)
     if isinstance(source, np.ndarray):
         return _array_as_bgr(source)
     with Opened(Input.typed(os.fsdecode(source)), FETCHED_BYTES) as opened:

@@ -4,6 +4,8 @@ comes second hang for ever (https://github.com/PyAV-Org/PyAV/issues/1050)."""
 import cv2  # noqa: F401, I001
 import av as av
 
+from av.sidedata.sidedata import SideDataContainer
+
 Colorspace = av.video.reformatter.Colorspace
 HD_ROWS = 720
 
@@ -12,3 +14,9 @@ def assumed_colorspace(rows: int) -> Colorspace:
     """Of pictures that do not say it, as players have it: BT.709 for high definition, BT.601
     below."""
     return Colorspace.ITU709 if rows >= HD_ROWS else Colorspace.ITU601
+
+
+def side_data(frame: av.VideoFrame) -> SideDataContainer:
+    """As `frame.side_data`, which binds the frame to itself: it would stay in memory until Python
+    collects garbage, hundreds of frames later."""
+    return SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves out the frame

@@ -67,7 +67,7 @@ def report(visits: Visits, scheme: AgeScheme, by: str | None = None, gender: boo
 
     def period(begin: float, end: float) -> Period:
         inside = slice(*np.searchsorted(visits.begin, (begin, end)))
-        dwell_s = (visits.end - visits.begin)[inside]
+        dwell_s = visits.end[inside] - visits.begin[inside]
         before_s, until_s = np.interp((begin, end), moments, seconds)
         return Period(
             begin=begin,

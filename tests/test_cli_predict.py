@@ -18,6 +18,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import weakref
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -1132,6 +1133,23 @@ def test_lists_give_lists(album: Path, portrait: np.ndarray) -> None:
     assert library.predict([album / "two.png", rgb, str(album / "none.png")]) == [two, one, []]
     assert library.predict((rgb, rgb)) == [one, one]
     assert len(library.predict([np.zeros((20, 20), np.uint8)] * 70)) == 70
+
+
+def test_the_pictures_of_an_iterator_are_not_all_kept(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(prediction, "BATCH", 2)
+    given: list[weakref.ref[np.ndarray]] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for _ in range(9):
+            picture = np.zeros((40, 40, 3), np.uint8)
+            given.append(weakref.ref(picture))
+            yield picture
+            del picture
+            assert sum(each() is not None for each in given) <= 2
+
+    assert library.predict(pictures()) == [[]] * 9
+    with pytest.raises(TypeError, match="expected a path, a URL, an array or a list of these"):
+        library.predict(iter([np.zeros((9, 9), np.uint8), 5]))
 
 
 def test_options_of_the_library(portrait: np.ndarray) -> None:

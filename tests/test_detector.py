@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import unavailable
 
-from livecam import mtcnn_graphs
+from livecam import detector, mtcnn_graphs
 from livecam.crops import aligned_crops
 from livecam.datatypes import Faces
 from livecam.detector import MAX_PROPOSALS, Mtcnn, _cells, _Halves, _patches
@@ -568,3 +568,20 @@ def test_weights_without_lz4(weights: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("joblib.compressor.lz4", None)
     with pytest.raises(LivecamError, match=r"LZ4 is not installed.* mtcnn lz4$"):
         Mtcnn()
+
+
+def test_crowds_are_looked_at_in_parts_with_the_same_result(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = crowd(astronaut, grey(480, 640))
+    calls: list[int] = []
+    whole, parts = (Mtcnn().find(picture), Mtcnn())
+    monkeypatch.setattr(detector, "PATCHES_PX", 4 * 48**2)
+    for name in ("_rnet", "_onet"):
+        net = getattr(parts, name)
+        monkeypatch.setattr(parts, name, lambda x, net=net: calls.append(x[..., 0].size) or net(x))
+    found = parts.find(picture)
+    assert len(calls) > 2
+    assert max(calls) <= 4 * 48**2
+    np.testing.assert_allclose(found.xyxy, whole.xyxy, atol=0.01)
+    np.testing.assert_allclose(found.landmarks, whole.landmarks, atol=0.01)

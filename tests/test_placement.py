@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livecam.placement import label_places
+from livecam.placement import covered_share, covered_shares, label_places
 
 SIZE_WH = (120, 20)  # of a label
 GAP = 3
@@ -140,3 +140,14 @@ def test_faces_that_stay_keep_their_labels(faces: list[tuple[float, ...]]) -> No
     assert second == first
     assert np.all(found >= 0)
     assert np.all(found[:, 2] <= 640) and np.all(found[:, 3] <= 480)
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_what_covers_one_label_is_what_covers_it_among_all(n: int, seed: int) -> None:
+    corners = np.random.default_rng(seed).uniform(0, 300, (3, n, 2))
+    labels, others, boxes = np.concatenate([corners, corners + (90, 40)], axis=2, dtype=np.float32)
+    for i in range(n):
+        moved = labels.copy()
+        moved[i] = others[i]
+        among_all = covered_shares(list(moved), boxes)[i]
+        assert covered_share(others[i], i, list(labels), boxes) == pytest.approx(among_all)

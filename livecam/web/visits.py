@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import html
+import threading
 import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from livecam.ages import AgeScheme
 from livecam.config import Config
 from livecam.days import bounds, day_of
 from livecam.errors import LivecamError, UsageError
-from livecam.report import STEPS, as_csv, report
+from livecam.report import STEPS, Report, as_csv, report
 from livecam.report_page import page
 from livecam.web.server import Response
 
@@ -58,6 +59,7 @@ class VisitsPage:
     def __init__(self, visits: Path, config: Config) -> None:
         self.visits, self.schemes, self.usual = visits, config.schemes, config.scheme
         self.gender = config.overlay.gender
+        self._lock = threading.Lock()  # of the memory: a year's visits may take a gigabyte
 
     def get(self, target: str) -> Response:
         path, _, query = target.partition("?")
@@ -66,8 +68,7 @@ class VisitsPage:
         try:
             cameras = store.last_watched(self.visits, time.time())
             wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
-            kept = store.read(self.visits, *bounds(wanted.first, wanted.last), wanted.camera)
-            found = report(kept, wanted.scheme, wanted.by, self.gender)
+            found = self._report(wanted)
         except LivecamError as error:  # another program may hold the file for a moment
             is_asked_wrongly = isinstance(error, UsageError)
             status = HTTPStatus.BAD_REQUEST if is_asked_wrongly else HTTPStatus.SERVICE_UNAVAILABLE
@@ -79,6 +80,11 @@ class VisitsPage:
         is_over = wanted.last is not None and wanted.last < datetime.date.today()
         # nothing is changed under somebody's hands
         return Response(HTTPStatus.OK, "text/html", text, not is_over and not wanted.is_choosing)
+
+    def _report(self, wanted: Wanted) -> Report:
+        with self._lock:
+            kept = store.read(self.visits, *bounds(wanted.first, wanted.last), wanted.camera)
+            return report(kept, wanted.scheme, wanted.by, self.gender)
 
     def _wanted(self, given: Mapping[str, str], cameras: Mapping[str, float]) -> Wanted:
         """Raises UsageError for what cannot be wanted."""
