@@ -58,15 +58,14 @@ class AgeGenderClassifier:
     def __call__(self, crops: Image, count: int = 1) -> AgeGender:
         if not len(crops):
             return AgeGender.none()
-        pixels = resized(crops, self.input_px)
-        answers = [self._answers(view.astype(np.float32)) for view in views(pixels, count)]
-        age_probs, female_prob = (np.mean(each, axis=0) for each in zip(*answers, strict=True))
-        return AgeGender(age_probs, female_prob)
+        parts = [self._answers(crops[i : i + BATCH], count) for i in range(0, len(crops), BATCH)]
+        return AgeGender(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def _answers(self, pixels: Array) -> tuple[Array, Array]:
-        """Of one view: (n, 101), (n,)."""
-        parts = [self._net(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
-        age_probs, female_prob = (np.concatenate(part) for part in zip(*parts, strict=True))
+    def _answers(self, crops: Image, count: int) -> tuple[Array, Array]:
+        """(n, 101), (n,): the means of those to the views."""
+        pixels = resized(crops, self.input_px)
+        answers = [self._net(view.astype(np.float32)) for view in views(pixels, count)]
+        age_probs, female_prob = (np.mean(each, axis=0) for each in zip(*answers, strict=True))
         return age_probs, female_prob
 
 

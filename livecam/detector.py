@@ -100,6 +100,10 @@ class Mtcnn:
                 found[i] = _kept(Faces.joined([faces, cut]), 0.0)
         return found
 
+    def release(self) -> None:
+        """Give back the memory that searches of large pictures leave for the next one."""
+        self._pnet.release(CELL_PX)
+
     def _is_sure(self, faces: Faces) -> bool:
         return bool((faces.confidence > self.thresholds[2]).any())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 
 from livecam.datatypes import Array, Image
@@ -80,3 +81,14 @@ class SmallNet:
         net = self._alone if pictures.size < 3 * ALONE_PX else self._shared
         (answer,) = net.run(None, {self._input: pictures})
         return answer
+
+    def release(self, side_px: int) -> None:
+        """Give the system back what is kept for other pictures as large as the largest: it takes
+        another picture, of the smallest size."""
+        if self._shared.get_providers()[0] != "CPUExecutionProvider":
+            return
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        smallest = np.zeros((1, side_px, side_px, 3), np.uint8)
+        for net in (self._alone, self._shared):
+            net.run(None, {self._input: smallest}, options)

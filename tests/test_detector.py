@@ -585,3 +585,16 @@ def test_crowds_are_looked_at_in_parts_with_the_same_result(
     assert max(calls) <= 4 * 48**2
     np.testing.assert_allclose(found.xyxy, whole.xyxy, atol=0.01)
     np.testing.assert_allclose(found.landmarks, whole.landmarks, atol=0.01)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells memory on Linux alone")
+def test_the_memory_of_a_large_picture_is_given_back() -> None:
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    net = Mtcnn()
+    net.find(grey(3000, 4000))
+    before_mb = resident_mb()
+    net.release()
+    assert before_mb - resident_mb() > 100
+    assert len(net.find(grey(30, 40))) == 0  # it works on

@@ -56,7 +56,10 @@ class PicturesPage:
         if not files:
             return _page(["<p>No picture was chosen.</p>"])
         with self._lock:
-            parts = [part for file in files for part in self._labelled(file)]
+            try:
+                parts = [part for file in files for part in self._labelled(file)]
+            finally:
+                self.models.detector.release()
         return _page(parts)
 
     def _labelled(self, file: Upload) -> Iterator[str]:
