@@ -150,7 +150,7 @@ class Tracker:
     @property
     def due_looks(self) -> Array:
         """(n,): how often each of those that `choose_due` gave has been classified before."""
-        return np.array([track.views.samples + len(track.strange) for track in self._due], int)
+        return np.array([track.looks for track in self._due], int)
 
     def _is_due(self, track: _Track, time_s: float) -> bool:
         if track.track_id is None or track.misses:
@@ -165,6 +165,7 @@ class Tracker:
         track of which they say something else altogether, again and again, gets a new id: somebody
         has stepped in front, or taken a place that was just left."""
         for i, track in enumerate(self._due):
+            track.looks += 1
             view = _View(
                 time_s, answers.age_probs[i], float(answers.female_prob[i]), float(quality[i])
             )
@@ -324,6 +325,7 @@ class _Track:
     hits: int = 1
     misses: int = 0  # in a row
     track_id: int | None = None
+    looks: int = 0  # answers, those that were held back too
     views: _Views = field(default_factory=_Views)
     is_back: bool = False  # it was out of sight, and no answer has said yet that it is the same
     strange: list[_View] = field(default_factory=list)  # the last ones, held back

@@ -480,6 +480,20 @@ def test_who_comes_into_sight_in_the_place_of_another_must_look_like_them(
     assert seen == ids
 
 
+def test_looks_are_counted_also_where_an_answer_is_held_back() -> None:
+    """So that a face is mirrored every second time."""
+    tracker = tracker_with(confirm_after=1, classify_per_s=25)
+    looks: list[int] = []
+    for i in range(12):
+        tracker.update(i / 25, faces(HERE))
+        due = len(tracker.choose_due(i / 25))
+        looks += tracker.due_looks.tolist()
+        probs = bell(80, 4) if i in (5, 6, 8) else bell(30, 4)
+        answers = AgeGender(np.tile(probs, (due, 1)), np.full(due, 0.5, np.float32))
+        tracker.learn(i / 25, answers, np.ones(due, np.float32))
+    assert looks == list(range(12))
+
+
 def test_a_strange_view_or_two_are_left_out() -> None:
     tracker = tracker_with(confirm_after=1, classify_per_s=10)
     for i in range(40):

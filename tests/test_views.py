@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import livecam
+from livecam import classifier
 from livecam.classifier import AgeGenderClassifier
 from livecam.config import BOUNDS, load_config
 from livecam.crops import aligned_crops, assumed_landmarks, resized
@@ -78,6 +79,21 @@ def test_an_answer_is_the_mean_of_those_to_the_views(crops: np.ndarray) -> None:
         whole.female_prob, np.mean([a.female_prob for a in apart], 0), atol=1e-4
     )
     assert np.abs(whole.age_probs - apart[0].age_probs).max() > 0.001
+
+
+def test_many_crops_are_classified_a_few_at_a_time(
+    crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classify = AgeGenderClassifier()
+    whole = classify(np.concatenate([crops] * 3), 2)
+    calls: list[int] = []
+    net = classify._net
+    monkeypatch.setattr(classifier, "BATCH", 4)
+    monkeypatch.setattr(classify, "_net", lambda x: calls.append(len(x)) or net(x))
+    parts = classify(np.concatenate([crops] * 3), 2)
+    assert calls == [4, 4, 2, 2]
+    np.testing.assert_allclose(parts.age_probs, whole.age_probs, atol=1e-4)
+    np.testing.assert_allclose(parts.female_prob, whole.female_prob, atol=1e-4)
 
 
 def test_two_views_answer_alike_to_a_face_and_to_its_mirror_image(crops: np.ndarray) -> None:

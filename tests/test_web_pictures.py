@@ -47,6 +47,15 @@ def test_it_opens_with_a_form(page: PicturesPage) -> None:
     assert page.get("/visits.csv").status == 404
 
 
+def test_what_a_large_picture_took_is_given_back(
+    page: PicturesPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[str] = []
+    monkeypatch.setattr(page.models.detector, "release", lambda: released.append("all"))
+    page.post([Upload("a.png", png(np.zeros((90, 90, 3), np.uint8))), Upload("b.png", b"none")])
+    assert released == ["all"]
+
+
 def test_faces_are_shown_with_their_ages(page: PicturesPage, astronaut: np.ndarray) -> None:
     response = page.post([Upload("<b>.png", png(astronaut))])
     assert "<h2>&lt;b&gt;.png</h2>" in response.text

@@ -7,8 +7,9 @@ cannot be used is counted by reason, and without a list, so is every file that m
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from livecam.errors import LivecamError, UsageError
@@ -29,7 +30,7 @@ UNDERSTOOD = (
 
 MOST_NUMBERED = 12  # classes, that may have numbers in place of names
 PARTS = {
-    "train": TRAIN, "training": TRAIN, "val": DEV, "valid": DEV, "validation": DEV, "dev": DEV,
+    "train": TRAIN, "training": TRAIN, "val": DEV, "valid": DEV, "validation": DEV,
     "test": TEST, "testing": TEST,
 }  # fmt: skip
 
@@ -121,7 +122,7 @@ def entries(
     if has_names:
         _require_no_classes(path, pictures, classes)
         _count_others(archive, dropped)
-        return _by_name(pictures, dropped)
+        return _by_name(path, pictures, dropped)
     if tables:
         own = path.resolve().stem  # of `.` too
         parts = (_table(own, archive, name, tables, dropped, classes) for name in tables)
@@ -191,26 +192,34 @@ def _named(name: str) -> tuple[str, str, Label] | None:
     return None
 
 
-def _by_name(pictures: list[str], dropped: Dropped) -> Iterator[Entry]:
-    """Of those of one name the first: what is downloaded may hold each person as a picture and as a
-    crop of it, or all of them twice."""
-    met: set[str] = set()
+def _by_name(path: Path, pictures: list[str], dropped: Dropped) -> Iterator[Entry]:
+    """Of those of one name and part the first: what is downloaded may hold each person as a picture
+    and as a crop of it, or all of them twice."""
+    met: set[tuple[str, int]] = set()
     for member in pictures:
         if (known := _named(member)) is None:
             dropped.add("name not understood", member)
             continue
         dataset, file, label = known
-        if file in met:
+        part = _own_part([path.resolve().stem, *member.split("/")[:-1]])
+        if (file, part) in met:
             dropped["another picture of that name"] += 1
         else:
-            met.add(file)
-            yield Entry(dataset, file, member, label, _own_part(member.split("/")[:-1]))
+            met.add((file, part))
+            yield Entry(dataset, file, member, label, part)
 
 
 def _own_part(words: list[str]) -> int:
     """That of a person's own pictures, by the last folder, or word, that says one."""
     said = [PARTS[word] for word in map(str.lower, words) if word in PARTS]
     return said[-1] if said else TRAIN
+
+
+def _folders_of_all(files: Iterable[str]) -> list[str]:
+    """That all paths begin with."""
+    folders = {tuple(published_sets.cleaned(file).split("/")[:-1]) for file in files}
+    ends = zip(min(folders, default=()), max(folders, default=()), strict=False)
+    return [one for one, _ in itertools.takewhile(lambda both: both[0] == both[1], ends)]
 
 
 def _table(
@@ -222,7 +231,8 @@ def _table(
     classes: Classes,
 ) -> Iterator[Entry]:
     """A person's own list, one of several: `file` and `age` or `class`, and `gender` if they like.
-    Its name may end in that of a part, as `faces-test.csv` does."""
+    Its name may begin or end with that of a part, as `faces-test.csv` does, or a folder may have
+    it."""
     header = published_sets.header(archive, name)
     column = next((column for column in ("age", "class") if column in header), "age or class")
     has_gender = ("gender",) if "gender" in header else ()
@@ -231,7 +241,10 @@ def _table(
     classes.met |= words & classes.keys()
     if column == "class":
         _require_known(archive.path / name, words, classes)
-    part = _own_part(re.split(r"[\W_]", Path(name).stem)[-1:])
+    folder, said = published_sets.parent(name), re.split(r"[\W_]", Path(name).stem)
+    around = [*folder.split("/"), said[0], said[-1]]
+    common = _folders_of_all(row["file"] for row in table())
+    known = len(common) if re.match(r"/|\w:", "/".join([*common, ""])) else 0  # of a computer
     places = Places(archive, map(published_sets.parent, tables), dropped)
     for number, row in enumerate(table(), 1):
         word = row.get("gender", "").lower()
@@ -244,8 +257,9 @@ def _table(
         if label is None:
             dropped.add("age not understood", f"{name}: row {number}: {column} {row[column]!r}")
         else:
-            folder = published_sets.parent(name)
-            yield from places.entry(dataset, folder, row["file"], label, part)
+            inside = published_sets.cleaned(row["file"]).split("/")[known:-1]
+            part = _own_part([*around, *inside])
+            yield from places.entry(dataset, folder, row["file"], label, part, common=len(common))
 
 
 def _by_folder(
@@ -260,7 +274,7 @@ def _by_folder(
     _require_known(path, folders, classes)
     for member in inside:
         if (label := _class_label(_folder_of(member), classes)) is not None:
-            part = _own_part(member.split("/")[:-2])
+            part = _own_part([path.resolve().stem, *member.split("/")[:-2]])
             yield Entry(path.resolve().stem, member, member, label, part)
 
 
@@ -283,11 +297,13 @@ def _require_known(path: Path, found: set[str], classes: Classes) -> None:
             f"{path}: the ages of these classes are not known: {shown}; give all of them, as in "
             f"--classes {example} (names such as 25, 18-24 and 65+ need none)"
         )
-    numbers = found - classes.keys()
-    if 1 < len(numbers) <= MOST_NUMBERED and numbers == {str(i) for i in range(len(numbers))}:
+    numbers = {int(name) for name in found if name.isdecimal()}
+    is_counted = any(numbers == set(range(i, i + len(found))) for i in (0, 1))
+    if is_counted and 1 < len(found) <= MOST_NUMBERED and not found <= classes.keys():
         raise UsageError(
-            f"{path}: its classes are called 0 to {len(numbers) - 1}: are these years, or numbers "
-            "of classes? give their ages, as in --classes 0=0-12,1=13-30 or, for years, 0=0,1=1"
+            f"{path}: its classes are called {min(numbers)} to {max(numbers)}: are these years, or "
+            "numbers of classes? give the ages of all, as in --classes 0=0-12,1=13-30 or, for "
+            "years, 0=0,1=1"
         )
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from livecam import views
 from livecam.ages import CENTRAL_RANGE, AgeScheme, median_age
 from livecam.arguments import Parser
-from livecam.classifier import AgeGenderClassifier
+from livecam.classifier import SHIPPED, AgeGenderClassifier
 from livecam.config import load_config
 from livecam.datatypes import AgeGender, Image
 from livecam.errors import LivecamError, UsageError
@@ -32,6 +32,7 @@ from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import check_output, write_text
 from livecam.progress import Progress
+from livecam.shipped import shipped_file
 from train import faces, metrics
 from train.degrade import DEGRADATIONS
 from train.labels import Labels
@@ -113,14 +114,18 @@ def _warn_of_learnt_faces(model: Path, split: str, data_hash: str) -> None:
     with contextlib.suppress(LivecamError):  # a file beside the model that is not of `train.export`
         known = RunFolder(model.parent).data_hash(model)
     if known not in (None, data_hash):
+        own = "; it did not learn those of recipes/shipped-dev.txt" if _is_shipped(model) else ""
         print(
             f"{model.name} learnt from another file of faces (its hash is {known}, here it is "
-            f"{data_hash}): on faces of that one its scores flatter; for the shipped model, "
-            "prepare with --dev-list recipes/shipped-dev.txt",
+            f"{data_hash}): where faces of that one are among these, its scores flatter{own}",
             file=sys.stderr,
         )
     elif known is not None and split == "train":
         print(f"{model.name} learnt these faces: its scores on them flatter", file=sys.stderr)
+
+
+def _is_shipped(model: Path) -> bool:
+    return any(model == shipped_file(name) for name in SHIPPED.values())
 
 
 def score_model(model: Path, data: Path, recipe: Recipe) -> dict[str, Any]:

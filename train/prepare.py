@@ -67,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         "--test-list",
         type=Path,
         help="a text file of picture names, one per line (`file`, or `dataset/file`): they become "
-        "the test part, beside those that data sets publish for tests, and their copies leave the "
-        "training part",
+        "the test part, beside what data sets publish for tests and what is in folders or tables "
+        "called test, and their copies leave the training part",
     )
     parser.add_argument(
         "--dev-list",

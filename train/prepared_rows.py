@@ -198,7 +198,9 @@ class Rows:
             by_list = (
                 f"   {own} of them by the data set's own split" if part != TRAIN and own else ""
             )
-            yield _line(name, len(ages)) + (median or ("   none!" if part == DEV else "")) + by_list
+            yield (
+                _line(name, len(ages)) + (median or ("" if part == TEST else "   none!")) + by_list
+            )
         sizes = np.bincount(split.group)
         yield _line("groups of copies", int((sizes > 1).sum())) + f"   largest {sizes.max()}"
         if people := Counter(filter(None, self.person)):

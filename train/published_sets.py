@@ -56,13 +56,14 @@ class Entry:
 
 
 class Places:
-    """Where the pictures are that lists name: beside the list, or elsewhere in the archive, as far
-    as both paths go. What is nowhere is counted. `folders` are those of all lists: what is in one
-    belongs to its own list."""
+    """Where the pictures are that lists name: beside the list, or elsewhere in the archive at the
+    end of a longer path. What is nowhere is counted. `folders` are those of all lists: what lies in
+    one belongs to its own list, or to one farther in."""
 
     def __init__(self, archive: Folder | ZipFile, folders: Iterable[str], dropped: Dropped) -> None:
         self.archive, self.dropped = archive, dropped
         self.folders = sorted(folders, key=len, reverse=True)
+        self._by_end: dict[int, dict[str, list[str]]] = {}
 
     def entry(
         self,
@@ -72,53 +73,59 @@ class Places:
         label: Label,
         part: int = TRAIN,
         person: str = "",
+        common: int = 0,
     ) -> Iterator[Entry]:
-        """One entry, or none if there is no such picture. `folder` is the list's own."""
-        file = file.strip().replace("\\", "/").removeprefix("./")
+        """One entry, or none if there is no such picture. `folder` is the list's own; `common` says
+        how many folders all of its paths begin with, which need not be there: a person's own list
+        may have been written elsewhere."""
+        file = cleaned(file)
         member = f"{folder}/{file}" if folder else file
         if not self.archive.has(member):
-            member = self._elsewhere(folder, file) or member
+            member = self._elsewhere(folder, file, common) or member
         if self.archive.has(member):
             yield Entry(dataset, file, member, label, part, person)
         else:
             self.dropped.add("picture missing", f"{self.archive.path}: {member}")
 
-    def _elsewhere(self, folder: str, file: str) -> str | None:
-        """The first picture that this may be: `1.jpg` in a folder `a` is not that of a folder `b`,
-        and not that of another list."""
-        for name in self._by_end.get(_end(file), ()):
-            places = (name, name.removeprefix(f"{folder}/"))
-            if self._folder_of(name) in (folder, None) and any(_agree(p, file) for p in places):
-                return name
-        return None
+    def _elsewhere(self, folder: str, file: str, common: int) -> str | None:
+        """The first picture whose path ends in this one; else one that has as much of it as can be,
+        in a folder around the list."""
+        parts = file.split("/")
+        around = folder.split("/") if folder else []
+        bases = ["/".join(around[:n]) for n in range(len(around), -1, -1)]
+        names = [*self._ending(parts)]
+        for start in range(1, min(common, len(parts) - 2) + 1):
+            ends = "/".join(parts[start:])
+            names += [
+                name for base in bases if self.archive.has(name := f"{base}/{ends}".lstrip("/"))
+            ]
+        return next((name for name in names if self._belongs(name, folder)), None)
 
-    def _folder_of(self, name: str) -> str | None:
-        """Of the list nearest to a picture."""
-        inside = (each for each in self.folders if not each or name.startswith(f"{each}/"))
-        return next(inside, None)
+    def _ending(self, parts: list[str]) -> list[str]:
+        """Pictures whose paths end in these parts; a name alone is one without folders."""
+        if len(parts) == 1:
+            return [name for name in parts if self.archive.has(name)]
+        if len(parts) not in self._by_end:
+            ends = self._by_end[len(parts)] = {}
+            for name in filter(is_picture, self.archive.names):
+                ends.setdefault("/".join(name.split("/")[-len(parts) :]), []).append(name)
+        return self._by_end[len(parts)].get("/".join(parts), [])
 
-    @functools.cached_property
-    def _by_end(self) -> dict[str, list[str]]:
-        """Pictures by folder and name."""
-        found: dict[str, list[str]] = {}
-        for name in filter(is_picture, self.archive.names):
-            found.setdefault(_end(name), []).append(name)
-        return found
+    def _belongs(self, name: str, folder: str) -> bool:
+        """Whether no other list is nearer to the picture."""
+        around = (each for each in self.folders if not each or name.startswith(f"{each}/"))
+        nearest = next(around, "")
+        return not nearest or folder == nearest or folder.startswith(f"{nearest}/")
 
 
-def _agree(one: str, other: str) -> bool:
-    """Whether one path ends in the other."""
-    one, other = f"/{one}", f"/{other}"
-    return one.endswith(other) or other.endswith(one)
+def cleaned(file: str) -> str:
+    """The path of a picture, as an archive has it."""
+    return file.strip().replace("\\", "/").removeprefix("./")
 
 
 def parent(name: str) -> str:
     """`a/b/list.csv` -> `a/b`; nothing for a name without folders."""
     return name.rpartition("/")[0]
-
-
-def _end(name: str) -> str:
-    return "/".join(name.split("/")[-2:])
 
 
 def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> Iterator[Entry]:

@@ -77,9 +77,6 @@ class RunFolder:
             "another --out"
         )
         with locked(lock, problem):
-            for left in self.path.glob(".*.partial.*"):  # of a run that was killed as it wrote
-                with contextlib.suppress(OSError):
-                    left.unlink()
             try:
                 yield
             finally:
