@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,19 @@ from train.recipe import Recipe
 RECIPE = Recipe(architecture="mobilenet", eight_bits=True, input_px=64)
 
 
+GATED = dataclasses.replace(RECIPE, gates=True)
+
+
 @pytest.fixture(scope="module")
 def trained() -> Any:
-    """A network whose activations are neither all 0 nor all 6, with one channel that is dead."""
+    return _trained(RECIPE)
+
+
+def _trained(recipe: Recipe) -> Any:
+    """A network whose activations are neither all 0 nor all 6, with one channel that is dead, and
+    whose gates are partly shut."""
     architectures = keras_module("architectures")
-    net = architectures.build(RECIPE)
+    net = architectures.build(recipe)
     rng = np.random.default_rng(0)
     for layer in net.layers:
         if layer.name.startswith("conv"):
@@ -30,6 +39,9 @@ def trained() -> Any:
             if layer.name == "conv_pw_3":
                 kernel[..., 7], bias[7] = 0, 2.0
             layer.set_weights([kernel, bias + 0.05])
+        if layer.name.startswith("gate_out"):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([rng.normal(0, 0.1, kernel.shape), bias])
     return net
 
 
@@ -55,24 +67,28 @@ def test_kernels_and_activations_have_few_values(trained: Any) -> None:
     assert len(np.unique(values)) > 20
 
 
+@pytest.mark.parametrize(("recipe", "gates"), [(RECIPE, 0), (GATED, 6)])
 def test_onnx_runtime_computes_in_integers_and_says_the_same(
-    trained: Any, tmp_path: Path, capfd: Any
+    recipe: Recipe, gates: int, tmp_path: Path, capfd: Any
 ) -> None:
     import onnx
     import onnxruntime
 
     from train import architectures, export
 
-    master = architectures.deployed(trained, RECIPE)
+    master = architectures.deployed(_trained(recipe), recipe)
     path = tmp_path / "a.onnx"
-    export.write_onnx(master, RECIPE, path)
+    export.write_onnx(master, recipe, path)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     operations = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
-    assert operations.count("QLinearConv") == 26
-    assert operations.count("Conv") == 1  # the first, which takes pixels
+    assert operations.count("QLinearConv") == 27
+    assert "Conv" not in operations
+    assert operations.count("QLinearMul") == operations.count("QLinearGlobalAveragePool") == gates
+    turned = operations.count("Transpose")
+    assert turned <= gates + 1  # a gate's means, and the last picture: none for a convolution
     age, female = session.run(["age_probs", "female_prob"], {"crop": _pictures()})
     known = master.predict_on_batch(_pictures())
     assert np.ptp(known["female_prob"]) > 1e-3
