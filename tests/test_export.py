@@ -195,3 +195,17 @@ def test_a_network_without_an_onnx_form_is_named(tmp_path: Path) -> None:
     with pytest.raises(LivecamError, match=r"ConvNeXtTiny has no ONNX form \(.*; give livecam"):
         export.write_onnx(keras.Model(crop, ages), recipe, tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_refused_export_leaves_no_folder_behind(was_there: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "exported"
+    if was_there:
+        folder.mkdir(parents=True)
+    with pytest.raises(LivecamError), export._folder(folder):
+        assert folder.is_dir()
+        raise LivecamError("differs from the master")
+    assert folder.exists() == was_there
+    with export._folder(folder):
+        (folder / "age_gender.onnx").touch()
+    assert (folder / "age_gender.onnx").is_file()

@@ -9,6 +9,7 @@ for it (`eight_bits` in its recipe) computes in eight bits in the ONNX file.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import logging
 import sys
@@ -83,8 +84,7 @@ def _export(args: argparse.Namespace) -> None:
     master = load_keras(source)
     if not recipe.eight_bits:
         round_weights(master)
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as folder:
+    with _folder(out), tempfile.TemporaryDirectory(dir=out) as folder:
         made = Path(folder)
         calibration = _write_checked(master, recipe, dev, made, trained.knows_gender())
         scores = score_model(made / f"{NAME}.onnx", args.data, recipe)
@@ -95,6 +95,18 @@ def _export(args: argparse.Namespace) -> None:
             (made / f"{NAME}.{suffix}").replace(out / f"{NAME}.{suffix}")
     for suffix in SUFFIXES:
         print(out / f"{NAME}.{suffix}")
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Made if there is none, and then not left behind empty."""
+    was_there = path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not was_there and not any(path.iterdir()):
+            path.rmdir()
 
 
 def _write_checked(
