@@ -17,6 +17,7 @@ RECIPE = Recipe(architecture="mobilenet", eight_bits=True, input_px=64)
 
 
 GATED = dataclasses.replace(RECIPE, gates=True)
+GREY = dataclasses.replace(RECIPE, gray=True)
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +68,11 @@ def test_kernels_and_activations_have_few_values(trained: Any) -> None:
     assert len(np.unique(values)) > 20
 
 
-@pytest.mark.parametrize(("recipe", "gates"), [(RECIPE, 0), (GATED, 6)])
+@pytest.mark.parametrize(
+    ("recipe", "floats", "gates"), [(RECIPE, 0, 0), (GATED, 0, 6), (GREY, 2, 0)]
+)
 def test_onnx_runtime_computes_in_integers_and_says_the_same(
-    recipe: Recipe, gates: int, tmp_path: Path, capfd: Any
+    recipe: Recipe, floats: int, gates: int, tmp_path: Path, capfd: Any
 ) -> None:
     import onnx
     import onnxruntime
@@ -84,11 +87,13 @@ def test_onnx_runtime_computes_in_integers_and_says_the_same(
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     operations = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
-    assert operations.count("QLinearConv") == 27
-    assert "Conv" not in operations
+    # pictures are made grey by one of two that are not in integers
+    assert (operations.count("QLinearConv"), operations.count("Conv")) == (27 - floats // 2, floats)
     assert operations.count("QLinearMul") == operations.count("QLinearGlobalAveragePool") == gates
     turned = operations.count("Transpose")
-    assert turned <= gates + 1  # a gate's means, and the last picture: none for a convolution
+    assert (
+        turned <= gates + 1 + 2 * floats
+    )  # a gate's means, and the last picture: none for a convolution
     age, female = session.run(["age_probs", "female_prob"], {"crop": _pictures()})
     known = master.predict_on_batch(_pictures())
     assert np.ptp(known["female_prob"]) > 1e-3
