@@ -90,10 +90,8 @@ def test_onnx_runtime_computes_in_integers_and_says_the_same(
     # pictures are made grey by one of two that are not in integers
     assert (operations.count("QLinearConv"), operations.count("Conv")) == (27 - floats // 2, floats)
     assert operations.count("QLinearMul") == operations.count("QLinearGlobalAveragePool") == gates
-    turned = operations.count("Transpose")
-    assert (
-        turned <= gates + 1 + 2 * floats
-    )  # a gate's means, and the last picture: none for a convolution
+    # the means of a gate, the last picture, and what is made grey; none for integers
+    assert operations.count("Transpose") <= gates + 1 + 2 * floats
     age, female = session.run(["age_probs", "female_prob"], {"crop": _pictures()})
     known = master.predict_on_batch(_pictures())
     assert np.ptp(known["female_prob"]) > 1e-3
