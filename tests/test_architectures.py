@@ -117,24 +117,6 @@ def test_frozen_layers_do_not_learn(architectures: Any) -> None:
         architectures.build(Recipe(architecture="lenet", frozen="xyz", input_px=PX))
 
 
-def test_gates_are_open_until_they_have_learnt(architectures: Any) -> None:
-    recipe = Recipe(architecture="mobilenet", input_px=PX)
-    plain = architectures.build(recipe)
-    gated = architectures.build(dataclasses.replace(recipe, gates=True))
-    architectures.copy_weights(plain, gated)
-    before = plain.predict_on_batch(_pictures())["age"]
-    after = gated.predict_on_batch(_pictures())["age"]
-    assert np.abs(after - before).max() < 0.1 * np.abs(before).max()
-    for layer in gated.layers:
-        if layer.name.startswith("gate_out"):
-            kernel, bias = layer.get_weights()
-            layer.set_weights([kernel, np.zeros_like(bias)])
-    shut = gated.predict_on_batch(_pictures())["age"]
-    assert np.ptp(shut, axis=0).max() == 0  # no picture passes
-    with pytest.raises(ValueError):
-        architectures.copy_weights(gated, plain)
-
-
 def test_penalties_are_on_the_kernels(architectures: Any) -> None:
     net = architectures.build(Recipe(architecture="lenet", input_px=PX, l1=0.5))
     kernels = [weight for weight in net.trainable_weights if weight.name == "kernel"]

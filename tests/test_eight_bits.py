@@ -14,9 +14,6 @@ from livecam.classifier import AgeGenderClassifier
 from train.recipe import Recipe
 
 RECIPE = Recipe(architecture="mobilenet", eight_bits=True, input_px=64)
-
-
-GATED = dataclasses.replace(RECIPE, gates=True)
 GREY = dataclasses.replace(RECIPE, gray=True)
 
 
@@ -26,8 +23,7 @@ def trained() -> Any:
 
 
 def _trained(recipe: Recipe) -> Any:
-    """A network whose activations are neither all 0 nor all 6, with one channel that is dead, and
-    whose gates are partly shut."""
+    """A network whose activations are neither all 0 nor all 6, with one channel that is dead."""
     architectures = keras_module("architectures")
     net = architectures.build(recipe)
     rng = np.random.default_rng(0)
@@ -40,9 +36,6 @@ def _trained(recipe: Recipe) -> Any:
             if layer.name == "conv_pw_3":
                 kernel[..., 7], bias[7] = 0, 2.0
             layer.set_weights([kernel, bias + 0.05])
-        if layer.name.startswith("gate_out"):
-            kernel, bias = layer.get_weights()
-            layer.set_weights([rng.normal(0, 0.1, kernel.shape), bias])
     return net
 
 
@@ -68,11 +61,9 @@ def test_kernels_and_activations_have_few_values(trained: Any) -> None:
     assert len(np.unique(values)) > 20
 
 
-@pytest.mark.parametrize(
-    ("recipe", "floats", "gates"), [(RECIPE, 0, 0), (GATED, 0, 6), (GREY, 2, 0)]
-)
+@pytest.mark.parametrize(("recipe", "floats"), [(RECIPE, 0), (GREY, 2)])
 def test_onnx_runtime_computes_in_integers_and_says_the_same(
-    recipe: Recipe, floats: int, gates: int, tmp_path: Path, capfd: Any
+    recipe: Recipe, floats: int, tmp_path: Path, capfd: Any
 ) -> None:
     import onnx
     import onnxruntime
@@ -89,9 +80,8 @@ def test_onnx_runtime_computes_in_integers_and_says_the_same(
     operations = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
     # pictures are made grey by one of two that are not in integers
     assert (operations.count("QLinearConv"), operations.count("Conv")) == (27 - floats // 2, floats)
-    assert operations.count("QLinearMul") == operations.count("QLinearGlobalAveragePool") == gates
-    # the means of a gate, the last picture, and what is made grey; none for integers
-    assert operations.count("Transpose") <= gates + 1 + 2 * floats
+    # the last picture, and what is made grey: integers are multiplied as they lie
+    assert operations.count("Transpose") <= 1 + floats
     age, female = session.run(["age_probs", "female_prob"], {"crop": _pictures()})
     known = master.predict_on_batch(_pictures())
     assert np.ptp(known["female_prob"]) > 1e-3

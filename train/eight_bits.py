@@ -24,41 +24,37 @@ def in_eight_bits(model: Any) -> None:
     nodes = list(graph.node)
     del graph.node[:]
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    rounded: dict[str, tuple[str, float]] = {}  # a number -> the same in 256 steps, their width
-    _round_pictures(graph, nodes, constants, rounded)
-    for node in nodes:
+    rounded: dict[str, str] = {}  # what a ReLU6 gives -> the same in 256 steps
+    for node in _with_whole_pixels(graph, nodes, constants):
         if node.op_type == "Conv" and node.input[0] in rounded:
-            _round_conv(graph, node, constants, rounded[node.input[0]][1])
+            _round_conv(graph, node, constants, STEP)
         for i, name in enumerate(node.input):
-            node.input[i] = rounded.get(name, (name,))[0]
+            node.input[i] = rounded.get(name, name)
         graph.node.append(node)
         if node.op_type == "Clip":
-            rounded[node.output[0]] = _rounded(graph, node.output[0], STEP), STEP
+            rounded[node.output[0]] = _rounded(graph, node.output[0], STEP)
     _drop_unused(graph)
 
 
-def _round_pictures(
-    graph: Any, nodes: list[Any], constants: dict[str, Any], rounded: dict[str, tuple[str, float]]
-) -> None:
-    """Give the first convolution pixels in eight bits, if nothing is done to them but that a mean
-    is taken from each colour: it becomes a part of the bias. To subtract it from floats, and to
-    turn these about, takes ONNX Runtime a quarter of a whole answer."""
+def _with_whole_pixels(graph: Any, nodes: list[Any], constants: dict[str, Any]) -> list[Any]:
+    """The nodes to go on with, of which the first convolution takes pixels in eight bits, if
+    nothing is done to these but that each colour loses its mean: that becomes a part of the bias.
+    Means taken from floats, and floats turned about, are a quarter of ONNX Runtime's work."""
     chain = nodes[:4]
     if [node.op_type for node in chain] != ["Mul", "Add", "Transpose", "Conv"]:
-        return  # as where pictures are made grey first
+        return nodes  # as where pictures are made grey first
     scale, offset = (_array(constants[node.input[1]]) for node in chain[:2])
     turn, conv = chain[2:]
     if np.any(scale != 1):
-        return
+        return nodes
     kernel, bias = _weights(conv, constants)
     bias = bias + kernel.astype(np.float64).sum(axis=(2, 3)) @ (offset + BEYOND)
     name = f"{conv.output[0]}_whole"  # constants may be shared
     constants[name] = numpy_helper.from_array(bias.astype(np.float32))
     conv.input[2:] = [name]
-    pixels = _rounded(graph, graph.input[0].name, 1.0, BEYOND)
-    turn.input[0] = pixels
-    rounded[turn.output[0]] = turn.output[0], 1.0
-    del nodes[:2]
+    turn.input[0] = _rounded(graph, graph.input[0].name, 1.0, BEYOND)
+    _round_conv(graph, conv, constants, 1.0)
+    return nodes[2:]
 
 
 def _rounded(graph: Any, name: str, step: float, zero: int = 0) -> str:

@@ -49,7 +49,6 @@ class Recipe:
     pretrained: bool = False
     begin: tuple[str, ...] = ()
     eight_bits: bool = False
-    gates: bool = False
     frozen: str = ""
     input_px: int = 96
     early_px: int = 0
@@ -233,8 +232,6 @@ def idle(values: Mapping[str, Any]) -> dict[str, str]:
         keys["early_px"] = "without early_share"
     if not values.get("teachers"):
         keys["teacher_weight"] = "without teachers"
-    if network != "mobilenet":
-        keys["gates"] = f"of {network}"
     if network not in ("resnet", "al-resnet"):
         keys["width"] = f"of {network}"
     if network != "resnet":

@@ -63,7 +63,7 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
         return small.resnet(x, recipe.width, recipe.depths)
     if name == "mobilenet":
         activation = rounding.rounded_relu6 if recipe.eight_bits else rounding.relu6
-        return small.mobilenet(x, recipe.dropout, activation, rounds_kernels, recipe.gates)
+        return small.mobilenet(x, recipe.dropout, activation, rounds_kernels)
     if name.startswith(KERAS):
         freezes = bool(recipe.frozen)
         return applications.features(x, name.removeprefix(KERAS), recipe.pretrained, freezes)
@@ -159,12 +159,8 @@ def unrounded(master: keras.Model, recipe: Recipe) -> keras.Model:
 
 def copy_weights(source: keras.Model, target: keras.Model, heads: Sequence[str] = HEADS) -> None:
     """From one network of a recipe into another, deployed or not. Raises ValueError if they are
-    not alike; heads that are not named may differ, and gates that the source lacks stay as they
-    are."""
-    known = _body(source)
-    has_gates = any(map(_is_gate, known))
-    taken = [layer for layer in _body(target) if has_gates or not _is_gate(layer)]
-    for layer, other in zip(taken, known, strict=True):
+    not alike; heads that are not named may differ."""
+    for layer, other in zip(_body(target), _body(source), strict=True):
         layer.set_weights(other.get_weights())
     for head in heads:
         target.get_layer(head).set_weights(source.get_layer(head).get_weights())
@@ -175,10 +171,6 @@ def _body(net: keras.Model) -> list[keras.Layer]:
     """The layers with weights before the heads, whose order Keras changes when it saves."""
     outer = (*HEADS, "age_probs")
     return [layer for layer in net.layers if layer.weights and layer.name not in outer]
-
-
-def _is_gate(layer: keras.Layer) -> bool:
-    return bool(layer.name.startswith(small.GATE))
 
 
 def _with_probabilities(net: keras.Model, years: np.ndarray | None) -> keras.Model:

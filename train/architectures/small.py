@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from train.architectures.pictures import scaled
-from train.architectures.rounding import STEP, RoundedConv2D, RoundedDepthwiseConv2D
+from train.architectures.rounding import RoundedConv2D, RoundedDepthwiseConv2D
 
 Activation = Callable[[keras.KerasTensor], keras.KerasTensor]
 
@@ -49,24 +49,14 @@ MOBILENET_BLOCKS = (
 RGB_MEANS = (123.68, 116.779, 103.939)  # that the weights of `pretrained` were trained with
 
 
-GATED_BLOCKS = range(6, 12)  # whose pictures have 10 × 10 places: fine enough, and few
-GATE_SHARE = 16  # a gate's hidden layer is so many times narrower than what passes it
-OPEN = 43 * STEP  # the first of a gate's 256 values that is not below 1
-GATE = "gate_"  # what the names of its layers begin with
-
-
 def mobilenet(
-    x: keras.KerasTensor,
-    dropout: float,
-    activation: Activation,
-    rounds_kernels: bool,
-    has_gates: bool = False,
+    x: keras.KerasTensor, dropout: float, activation: Activation, rounds_kernels: bool
 ) -> keras.KerasTensor:
     """MobileNet (v1), and one dense layer.
 
     Without normalisations: those of the weights that `pretrained` loads are part of their
     convolutions. Layers are named as in the file it reads. The heads are never rounded: they are
-    a fiftieth of the work.
+    a thousandth of the work.
     """
     depthwise = RoundedDepthwiseConv2D if rounds_kernels else layers.DepthwiseConv2D
     full = RoundedConv2D if rounds_kernels else layers.Conv2D
@@ -74,25 +64,6 @@ def mobilenet(
     x = activation(full(32, 3, 2, "same", name="conv1")(x))
     for block, (width, strides) in enumerate(MOBILENET_BLOCKS, 1):
         x = activation(depthwise(3, strides, "same", name=f"conv_dw_{block}")(x))
-        if has_gates and block in GATED_BLOCKS:
-            x = _gated(x, activation, block)
         x = activation(full(width, 1, name=f"conv_pw_{block}")(x))
     x = layers.Dropout(dropout, seed=0)(layers.GlobalAveragePooling2D()(x))
     return layers.Dense(256, activation="relu", name="feats")(x)
-
-
-def _gated(x: keras.KerasTensor, activation: Activation, block: int) -> keras.KerasTensor:
-    """Each channel times what two dense layers say of all channels' means (squeeze-and-excitation,
-    Hu et al. 2018): all but 1 until they have learnt."""
-    channels = x.shape[-1]
-    gate = activation(layers.GlobalAveragePooling2D(keepdims=True)(x))
-    gate = layers.Reshape((channels,))(gate)
-    hidden = layers.Dense(channels // GATE_SHARE, activation="relu", name=f"{GATE}in_{block}")
-    out = layers.Dense(
-        channels,
-        kernel_initializer="zeros",
-        bias_initializer=keras.initializers.Constant(OPEN),
-        name=f"{GATE}out_{block}",
-    )
-    gate = activation(layers.Reshape((1, 1, channels))(out(hidden(gate))))
-    return activation(layers.Multiply()([x, gate]))
