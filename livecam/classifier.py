@@ -26,7 +26,7 @@ from livecam.views import views
 SHIPPED = {"onnx": "models/age_gender.onnx", "keras": "models/age_gender.keras"}
 ONNX, KERAS = ".onnx", ".keras"  # what names of models end in
 FLOAT32 = "tensor(float)"  # as ONNX Runtime calls it
-BATCH = 64  # bounds the memory of one call
+BATCH = 64  # views of faces, which bounds the memory of one call
 
 _Net = Callable[[Array], tuple[Array, Array]]
 
@@ -58,15 +58,20 @@ class AgeGenderClassifier:
     def __call__(self, crops: Image, count: int = 1) -> AgeGender:
         if not len(crops):
             return AgeGender.none()
-        parts = [self._answers(crops[i : i + BATCH], count) for i in range(0, len(crops), BATCH)]
+        at_once = max(1, BATCH // count)
+        starts = range(0, len(crops), at_once)
+        parts = [self._answers(crops[start : start + at_once], count) for start in starts]
         return AgeGender(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def _answers(self, crops: Image, count: int) -> tuple[Array, Array]:
         """(n, 101), (n,): the means of those to the views."""
-        pixels = resized(crops, self.input_px)
-        answers = [self._net(view.astype(np.float32)) for view in views(pixels, count)]
-        age_probs, female_prob = (np.mean(each, axis=0) for each in zip(*answers, strict=True))
-        return age_probs, female_prob
+        seen = np.stack([*views(resized(crops, self.input_px), count)])
+        age_probs, female_prob = self._net(seen.reshape(-1, *seen.shape[2:]).astype(np.float32))
+        by_view = len(seen), len(crops)
+        return (
+            age_probs.reshape(*by_view, -1).mean(axis=0),
+            female_prob.reshape(by_view).mean(axis=0),
+        )
 
 
 def age_prior(model: str | Path, runtime: str = "onnx") -> Array | None:
