@@ -20,6 +20,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from livecam.errors import LivecamError
 
+# of channels, in which ONNX Runtime computes convolutions with AVX-512 (with AVX2 there are 8 in a
+# block); only what fills its last block can be pooled there
+BLOCK = 16
+
 
 def weights_dir() -> Path:
     """The folder of the mtcnn package's weight files, found without importing the package."""
@@ -91,7 +95,7 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.x = "bgr"
-        self.order: np.ndarray | slice = slice(None)  # of the channels of `x`
+        self.gain = np.ones(1)  # what the channels of `x` are still to be multiplied by
         self.is_flat = False
 
     def model(self, name: str) -> bytes:
@@ -105,13 +109,15 @@ class _Graph:
 
     def conv(self) -> None:
         kernel, bias = next(self.weights).transpose(3, 2, 0, 1), next(self.weights)
-        self._add("Conv", self.x, self._constant(kernel[:, self.order]), self._constant(bias))
-        self.order = slice(None)
+        kernel = kernel * self.gain[:, None, None]
+        self._add("Conv", self.x, self._constant(kernel), self._constant(bias))
         self._prelu(next(self.weights).reshape(-1))
 
     def dense(self) -> None:
-        self._gemm(next(self.weights), next(self.weights))
-        self._prelu(next(self.weights).reshape(-1))
+        kernel, bias = next(self.weights), next(self.weights)
+        gain = np.tile(self.gain, len(kernel) // len(self.gain))  # channels are next to each other
+        self._gemm(kernel * gain[:, None], bias)
+        self._flat_prelu(next(self.weights).reshape(-1))
 
     def flat(self) -> None:
         """The package flattens in the order width, height, channel."""
@@ -130,27 +136,54 @@ class _Graph:
         slope = slope.reshape(-1)
         bias = bias - kernel.sum(axis=(0, 1, 2)) * (127.5 / 128)
         kernel = kernel[:, :, ::-1].transpose(3, 2, 0, 1) / 128
-        self.order = np.argsort(slope >= 0, kind="stable")
-        kernel, bias, slope = kernel[self.order], bias[self.order], slope[self.order]
-        falling, rising = slope[slope < 0], slope[slope >= 0]
-        n = len(falling)
-        both = np.concatenate([kernel, falling[:, None, None, None] * kernel[:n]])
-        biases = np.concatenate([bias, falling * bias[:n]])
-        self._add("Conv", self.x, self._constant(both), self._constant(biases))
+        falls = slope < 0
+        scaled = slope[falls, None, None, None] * kernel[falls]
+        empty = np.zeros((-(len(kernel) + len(scaled)) % BLOCK, *kernel.shape[1:]))
+        biases = np.concatenate([bias, slope[falls] * bias[falls], np.zeros(len(empty))])
+        kernels = np.concatenate([kernel, scaled, empty])
+        self._add("Conv", self.x, self._constant(kernels), self._constant(biases))
         self.pool(pool_px)
-        parts = self._constant(np.array([n, len(rising), n]))
-        below, above, scaled = self._add("Split", self.x, parts, outputs=3, axis=1)
-        (below,) = self._add("Max", below, scaled)
-        (above,) = self._add("PRelu", above, self._constant(rising[:, None, None]))
-        self._add("Concat", below, above, axis=1)
+        self._pooled_prelu(slope, len(kernels))
+
+    def _pooled_prelu(self, slope: np.ndarray, channels: int) -> None:
+        """Of x, whose channels are followed by slope * x of those where the slope is below 0: as
+        _prelu, or as x + max(slope * x - x, 0). Both are sums of a convolution and of what is
+        positive of another."""
+        self._require(not (slope == 1).any())
+        falls = slope < 0
+        self.gain = np.where(falls, 1, 1 - slope)
+        same = np.eye(len(slope), channels)
+        other = same * np.where(falls, -1, 1)[:, None]
+        other[np.flatnonzero(falls), len(slope) + np.arange(falls.sum())] = 1
+        same *= np.where(falls, 1, slope / self.gain)[:, None]
+        x = self.x
+        self._add("Conv", x, self._constant(other[:, :, None, None]))
+        positive = self._add("Relu", self.x)
+        linear = self._add("Conv", x, self._constant(same[:, :, None, None]))
+        self._add("Add", linear, positive)
 
     def _prelu(self, slope: np.ndarray) -> None:
+        """As (1 - slope) * (max(x, 0) + slope / (1 - slope) * x), whose first factor the next layer
+        takes: for all else pictures stay in the blocks of channels in which ONNX Runtime computes
+        convolutions."""
+        self._require(slope.max() < 1)
+        self.gain = 1 - slope
+        x, factor = self.x, self._constant((slope / self.gain)[:, None, None])
+        positive = self._add("Relu", x)
+        scaled = self._add("Mul", x, factor)
+        self._add("Add", scaled, positive)
+
+    def _flat_prelu(self, slope: np.ndarray) -> None:
         """As max(x, slope * x), which ONNX Runtime computes faster."""
-        if slope.max() > 1:
-            raise LivecamError("the mtcnn package has other weights; install version 1.0 of it")
-        x, factor = self.x, self._constant(slope if self.is_flat else slope[:, None, None])
-        (scaled,) = self._add("Mul", x, factor)
+        self._require(slope.max() <= 1)
+        self.gain = np.ones(1)
+        x = self.x
+        scaled = self._add("Mul", x, self._constant(slope))
         self._add("Max", x, scaled)
+
+    def _require(self, is_known: bool) -> None:
+        if not is_known:
+            raise LivecamError("the mtcnn package has other weights; install version 1.0 of it")
 
     def pool(self, side: int, padding: str = "SAME_UPPER") -> None:
         self._add("MaxPool", self.x, kernel_shape=[side, side], strides=[2, 2], auto_pad=padding)
@@ -162,7 +195,7 @@ class _Graph:
             kernel, bias = next(self.weights), next(self.weights)
             if name == "face":
                 kernel, bias = kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
-            heads.append((kernel, bias))
+            heads.append((kernel * self.gain[:, None], bias))
         kernels, biases = zip(*heads, strict=True)
         kernel, bias = np.concatenate(kernels, axis=-1), np.concatenate(biases)
         if self.is_flat:
@@ -182,9 +215,8 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def _add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> list[str]:
-        """A node; its first output is what the next one takes, as `x`."""
-        names = [f"{op}_{len(self.nodes)}_{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
-        self.x = names[0]
-        return names
+    def _add(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """A node; its output is what the next one takes, as `x`."""
+        self.x = f"{op}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, [self.x], **attributes))
+        return self.x

