@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import joblib
 import numpy as np
 import pytest
 from conftest import unavailable
@@ -568,6 +569,19 @@ def test_weights_without_lz4(weights: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("joblib.compressor.lz4", None)
     with pytest.raises(LivecamError, match=r"LZ4 is not installed.* mtcnn lz4$"):
         Mtcnn()
+
+
+def test_weights_that_the_graphs_cannot_compute_with(weights: Path) -> None:
+    path = weights / "pnet.lz4"
+    arrays = joblib.load(path)
+    slopes = [i for i, array in enumerate(arrays) if array.ndim == 3]
+    for layer, slope in ((slopes[0], 1.0), (slopes[1], 1.5)):  # before a pool and behind it
+        changed = [np.full_like(a, slope) if i == layer else a for i, a in enumerate(arrays)]
+        joblib.dump(changed, path)
+        with pytest.raises(LivecamError, match="mtcnn package has other weights; install version"):
+            Mtcnn()
+    joblib.dump(arrays, path)
+    Mtcnn()
 
 
 def test_crowds_are_looked_at_in_parts_with_the_same_result(
