@@ -102,7 +102,8 @@ def test_the_networks_answers_lie_beside_what_is_shown(clip: Path) -> None:
     smooth, raw = flicker.shown_and_raw(clip, models, 100)
     assert list(smooth) == list(raw) == [1]
     assert smooth[1].times_s == raw[1].times_s == pytest.approx(np.arange(2, 13) / 10)
-    assert len(set(raw[1].ages)) >= len(set(smooth[1].ages))
+    apart = np.abs(np.subtract(raw[1].ages, smooth[1].ages))  # every second look is mirrored
+    assert apart.max() <= 2
     assert raw[1].ages[0] == smooth[1].ages[0]  # one view alone is not smoothed
 
 

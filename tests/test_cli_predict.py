@@ -792,14 +792,14 @@ def test_a_pipe_by_its_name_works_or_is_one_line(portrait: np.ndarray, tmp_path:
 
 def model_of(outputs: dict[str, int | None], path: Path) -> Path:
     """A model that answers zeros: output name -> width, None for one number a face."""
-    nodes, infos, constants = [], [], []
+    nodes = [helper.make_node("Shape", ["x"], ["faces"], start=0, end=1)]
+    infos, constants = [], []
     for name, width in outputs.items():
-        shape = [1] if width is None else [1, width]
-        constants.append(
-            helper.make_tensor(f"{name}_0", TensorProto.FLOAT, shape, [0.0] * (width or 1))
-        )
-        nodes.append(helper.make_node("Identity", [f"{name}_0"], [name]))
-        infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        rest = [] if width is None else [width]
+        constants.append(helper.make_tensor(f"{name}_rest", TensorProto.INT64, [len(rest)], rest))
+        nodes.append(helper.make_node("Concat", ["faces", f"{name}_rest"], [f"{name}_n"], axis=0))
+        nodes.append(helper.make_node("ConstantOfShape", [f"{name}_n"], [name]))
+        infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *rest]))
     picture = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64, 64, 3])
     graph = helper.make_graph(nodes, "g", [picture], infos, constants)
     opset = [helper.make_opsetid("", 17)]
