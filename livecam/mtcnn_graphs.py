@@ -9,6 +9,7 @@ logit of a face, because a softmax over two classes is the sigmoid of their diff
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,6 @@ def rnet(graph: _Graph) -> None:
     graph.conv()
     graph.pool(3, padding="VALID")
     graph.conv()
-    graph.flat()
     graph.dense()
     graph.heads("boxes", "face")
 
@@ -82,7 +82,6 @@ def onet(graph: _Graph) -> None:
     graph.conv()
     graph.pool(2)
     graph.conv()
-    graph.flat()
     graph.dense()
     graph.heads("boxes", "landmarks", "face")
 
@@ -114,16 +113,16 @@ class _Graph:
         self._prelu(next(self.weights).reshape(-1))
 
     def dense(self) -> None:
+        """Behind convolutions. Pictures are flattened as they lie, by channel, row and column; the
+        package's kernel is for columns, rows and channels."""
         kernel, bias = next(self.weights), next(self.weights)
-        gain = np.tile(self.gain, len(kernel) // len(self.gain))  # channels are next to each other
-        self._gemm(kernel * gain[:, None], bias)
-        self._flat_prelu(next(self.weights).reshape(-1))
-
-    def flat(self) -> None:
-        """The package flattens in the order width, height, channel."""
-        self._add("Transpose", self.x, perm=[0, 3, 2, 1])
+        channels = len(self.gain)
+        side = math.isqrt(len(kernel) // channels)
+        kernel = kernel.reshape(side, side, channels, -1) * self.gain[:, None]
         self._add("Flatten", self.x)
         self.is_flat = True
+        self._gemm(kernel.transpose(2, 1, 0, 3).reshape(-1, len(bias)), bias)
+        self._flat_prelu(next(self.weights).reshape(-1))
 
     def first(self, pool_px: int) -> None:
         """A convolution of raw pixels, a PReLU and a pool, which comes before the PReLU: there is

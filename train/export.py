@@ -254,7 +254,7 @@ def _gains(found: list[Any]) -> Iterator[tuple[int, np.ndarray]]:
 
 def write_onnx(master: Any, recipe: Recipe, path: Path) -> None:
     """An ONNX file with input `crop` (n, px, px, 3), outputs `age_probs` and `female_prob`, and
-    weights in half precision that are widened when it is loaded, or in eight bits."""
+    weights in half precision that are widened when it is loaded; or in eight bits, pixels too."""
     import keras
 
     from train import architectures
