@@ -28,6 +28,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "film": speed.film,
     "detection": speed.detection,
     "yunet": speed.yunet,
+    "classification": speed.classification,
     "agreement": agreement.agreement,
     "between": agreement.between,
     "start": starts.start,

@@ -1,4 +1,4 @@
-"""How fast: labelling, labelled films, and the search for faces."""
+"""How fast: labelling, labelled films, the search for faces, and their classification."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from benchmarks import clips
 from benchmarks.bench import Bench
@@ -14,16 +15,20 @@ from benchmarks.commands import annotate_fps
 from benchmarks.naive import LEAST_FACE_PX, shrunk
 from benchmarks.rounds import in_turns, ms_each
 from benchmarks.table import Row, compared
+from livecam.classifier import AgeGenderClassifier
 from livecam.clip import Clip
 from livecam.config import VideoConfig
+from livecam.crops import CANONICAL_PX
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
 from livecam.exit_codes import say
 from livecam.sinks import VideoSink
+from livecam.wording import counted
 
 VGA_WH = (640, 480)
 SEARCHES = 20  # frames of a clip on which detectors are timed
 YUNET_THRESHOLD = 0.6
+FACES, CALLS = (1, 4), 30  # of the classifier
 
 
 def labelling(bench: Bench) -> Iterator[Row]:
@@ -113,6 +118,24 @@ def yunet(bench: Bench) -> Iterator[Row]:
         yield compared(
             "full detection beside YuNet", _at_vga(path), pairs, "ms",
             "livecam's time over that of OpenCV's `FaceDetectorYN`",
+        )  # fmt: skip
+
+
+def classification(bench: Bench) -> Iterator[Row]:
+    """One view of aligned crops, whose enlargement counts, beside the same network in Keras."""
+    master = AgeGenderClassifier(runtime="keras")
+    rng = np.random.default_rng(0)
+    for n in FACES:
+        shape = (n, CANONICAL_PX, CANONICAL_PX, 3)
+        calls = [rng.integers(0, 256, shape, np.uint8) for _ in range(CALLS)]
+        pairs = in_turns(
+            lambda: ms_each(bench.models.classifier, calls),  # noqa: B023
+            lambda: ms_each(master, calls),  # noqa: B023
+            bench.rounds,
+        )
+        yield compared(
+            "classifying aligned faces", counted(n, "face"), pairs, "ms",
+            "times as fast as the same network in Keras, in one batch", is_other_over_ours=True,
         )  # fmt: skip
 
 

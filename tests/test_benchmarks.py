@@ -13,6 +13,7 @@ import clips
 import numpy as np
 import pytest
 from conftest import unavailable
+from with_keras import deprecated_in_numpy, require_module
 
 from benchmarks import __main__ as program
 from benchmarks import clips as bench_clips
@@ -261,6 +262,22 @@ def test_rows_are_printed_and_written(
     assert rows[0]["ratio"] > 0.7
     assert (rows[1]["ours"], rows[1]["other"]) == (0, 11)
     assert rows[2]["ours"] == 1
+
+
+@deprecated_in_numpy
+def test_the_classifier_is_timed_beside_keras(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_module("tensorflow")
+    monkeypatch.setattr(speed, "CALLS", 3)
+    figures = tmp_path / "figures.json"
+    words = [str(clip), "--only", "classification", "--rounds", "1", "--json", str(figures)]
+    assert program.main(words) == 0
+    one, four = json.loads(figures.read_text())["rows"]
+    assert (one["clip"], four["clip"]) == ("1 face", "4 faces")
+    for row in (one, four):
+        assert 0 < row["ours"] < row["other"]
+        assert row["ratio"] == pytest.approx(row["other"] / row["ours"])
 
 
 @pytest.mark.parametrize("option", ["--frames", "--face-count", "--prepare-limit"])
