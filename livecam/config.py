@@ -259,15 +259,21 @@ def home() -> Path:
         return Path("~")
 
 
+def user_folder(
+    environment: Mapping[str, str], windows: tuple[str, str], other: tuple[str, str]
+) -> Path:
+    """Where this program keeps something of a person's. On Windows and on other systems but macOS
+    a variable names the folder for that, else it is below `home`."""
+    if sys.platform == "darwin":
+        return home() / "Library" / "Application Support" / "livecam"
+    variable, default = windows if sys.platform == "win32" else other
+    return Path(environment.get(variable) or home() / default) / "livecam"
+
+
 def user_file(environment: Mapping[str, str]) -> Path:
     """Where a person's own configuration lives on this system."""
-    if sys.platform == "win32":
-        base = Path(environment.get("APPDATA") or home() / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = home() / "Library" / "Application Support"
-    else:
-        base = Path(environment.get("XDG_CONFIG_HOME") or home() / ".config")
-    return base / "livecam" / FILE_NAME
+    windows, other = ("APPDATA", "AppData/Roaming"), ("XDG_CONFIG_HOME", ".config")
+    return user_folder(environment, windows, other) / FILE_NAME
 
 
 def own_places(environment: Mapping[str, str]) -> tuple[Path, Path]:

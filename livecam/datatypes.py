@@ -102,7 +102,8 @@ class TrackedFace:
 
     `age` is the median of `age_probs`, `age_low`..`age_high` its 80 % range: whole years, both
     inclusive.
-    `coasting_s` is 0 when the box was measured in this frame, else how long it is predicted.
+    `coasting_s` is 0 when the box was measured in this frame, else how long it is predicted;
+    `landmarks` stay where they were measured last.
     `samples` counts the classifications behind the age fields. `known_s` is the time since its
     first box, when it was not confirmed yet.
     """

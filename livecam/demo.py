@@ -98,7 +98,7 @@ def _second_left(time_s: float) -> float:
 def _paste(canvas: Image, portrait: Image, zoom: float, left: float) -> None:
     """The head and shoulders of the portrait, at the bottom of the canvas."""
     height, width = canvas.shape[:2]
-    bust = portrait[:, 100:420] if portrait.shape[1] == 512 else portrait
+    bust = portrait[:, 100:420]
     matrix = np.array([[zoom, 0, left], [0, zoom, height - zoom * bust.shape[0] * 0.8]])
     cv2.warpAffine(
         np.ascontiguousarray(bust), matrix, (width, height), dst=canvas,

@@ -50,7 +50,7 @@ def examine(config: Config) -> Iterator[Finding]:
         yield _extra(package, extra)
     yield _providers(config)
     yield _model(config)
-    yield _detector()
+    yield _detector(config)
     yield _display()
     yield from _cameras(config)
 
@@ -118,12 +118,12 @@ def _model(config: Config) -> Finding:
         return Finding("model", str(error), is_ok=False)
 
 
-def _detector() -> Finding:
+def _detector(config: Config) -> Finding:
     try:
         from livecam.detector import Mtcnn
         from livecam.mtcnn_graphs import weights_dir
 
-        Mtcnn()
+        Mtcnn(providers=config.runtime.providers)
         return Finding("detector", f"MTCNN, weights in {weights_dir()}")
     except (ImportError, LivecamError) as error:
         return Finding("detector", str(error), is_ok=False)

@@ -47,6 +47,8 @@ def exit_code(
             return 130
         except OSError as error:
             say(f"{parser.prog}: {error.filename or 'output'}: {error.strerror or error}")
+            with contextlib.suppress(OSError):  # what was answered until then
+                sys.stdout.flush()
             _leave(sys.stdout)
             return 1
         except ImportError as error:

@@ -33,7 +33,7 @@ def import_keras() -> Any:
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_OFF)
     try:
         # an interrupt waits until stderr is there again, to be told
-        with held(), _silent_stderr() if level == ERRORS_OFF else contextlib.nullcontext():
+        with held(), silent_stderr() if level == ERRORS_OFF else contextlib.nullcontext():
             import keras
     except ImportError as error:
         raise LivecamError(
@@ -43,7 +43,7 @@ def import_keras() -> Any:
 
 
 @contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """For what is not written by Python: nothing of this process comes on stderr meanwhile."""
     try:
         kept = os.dup(STDERR)

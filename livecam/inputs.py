@@ -204,7 +204,7 @@ class Opened:
             if source.path is not None and not source.is_stream:
                 self.path = source.path
             else:
-                self._folder = tempfile.TemporaryDirectory(prefix="livecam-")
+                self._folder = _temporary_folder(source.name)
                 known = source.suffix in PICTURE_SUFFIXES | CLIP_SUFFIXES  # else it may be too long
                 self.path = Path(self._folder.name) / f"input{source.suffix if known else ''}"
                 _fetch(source, self.path, most_bytes, stop or threading.Event(), is_shown)
@@ -224,6 +224,16 @@ class Opened:
     def close(self) -> None:
         if self._folder is not None:
             self._folder.cleanup()
+
+
+def _temporary_folder(name: str) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="livecam-")
+    except OSError as error:
+        raise LivecamError(
+            f"{name}: it cannot be fetched, as no temporary file can be written: "
+            f"{error.strerror or error}; free space, or set TMPDIR to a folder that has some"
+        ) from error
 
 
 def _fetch(

@@ -6,6 +6,7 @@ before it. README says what each key is.
 
 from __future__ import annotations
 
+import copy
 import operator
 import os
 import shlex
@@ -143,8 +144,13 @@ def _ages(over: int | Iterable[int]) -> tuple[int, ...]:
 
 @cache
 def _models(scheme: str | None) -> Models:
-    chosen = {"ages.scheme": scheme}
-    return Models(load_config(flags=chosen, origins={"ages.scheme": "scheme"}))
+    """One of each network, whatever the schemes."""
+    if scheme is None:
+        return Models(load_config())
+    config = load_config(flags={"ages.scheme": scheme}, origins={"ages.scheme": "scheme"})
+    models = copy.copy(_models(None))
+    models.config = config
+    return models
 
 
 def _as_bgr(source: Source) -> Image:

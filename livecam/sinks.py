@@ -202,6 +202,8 @@ class GifSink:
         self._file = PartialFile(path)
         self._graph: av.filter.Graph | None = None
         self._next_s = 0.0
+        self._last_s = 0.0  # of the last picture that was written
+        self._until_s = 0.0  # what was offered last stands
         self._size_wh: tuple[int, int] | None = None
         self.end_s = config.gif_max_s
         self.is_full = False
@@ -222,12 +224,15 @@ class GifSink:
         """Whether to write this frame: some are left out, and from `end_s` on it is full."""
         if frame.time_s >= self.end_s:
             self.is_full = True
+        stands_s = frame.duration_s or 1 / self.config.gif_fps
+        self._until_s = min(frame.time_s + stands_s, self.end_s)
         return not self.is_full and frame.time_s >= self._next_s - 1e-6
 
     def write(self, frame: Frame, bgr: Image, audio: AudioSource | None = None) -> None:
         """Add one picture, already of the GIF's size; a GIF has no sound."""
         step_s = 1 / self.config.gif_fps
         self._next_s = max(self._next_s + step_s, frame.time_s + step_s / 2)
+        self._last_s = frame.time_s
         picture = av.VideoFrame.from_ndarray(bgr, format="bgr24")
         picture.pts, picture.time_base = round(frame.time_s * 100), Fraction(1, 100)
         try:
@@ -251,7 +256,7 @@ class GifSink:
 
     def _encode(self, graph: av.filter.Graph) -> None:
         graph.push(None)
-        last_cs = round(100 / self.config.gif_fps)  # how long the last picture stands
+        last_cs = max(1, round(100 * (self._until_s - self._last_s)))
         options = {"loop": "0", "final_delay": str(last_cs)}
         with av.open(str(self._file.path), "w", format="gif", options=options) as container:
             stream = None

@@ -157,7 +157,7 @@ class Tracker:
             return False
         if track.views.samples and track.confidence < self.birth_confidence:
             return False  # turned away or half hidden, it looks like another age
-        waited_s = time_s - track.views.last_s
+        waited_s = time_s - track.looked_s
         return waited_s >= 1 / self.config.classify_per_s - 1e-3
 
     def learn(self, time_s: float, answers: AgeGender, quality: Array) -> None:
@@ -165,14 +165,13 @@ class Tracker:
         track of which they say something else altogether, again and again, gets a new id: somebody
         has stepped in front, or taken a place that was just left."""
         for i, track in enumerate(self._due):
-            track.looks += 1
+            track.looks, track.looked_s = track.looks + 1, time_s
             view = _View(
                 time_s, answers.age_probs[i], float(answers.female_prob[i]), float(quality[i])
             )
             believed = [view]
             if track.is_of_another(view):
                 track.strange.append(view)
-                track.views.last_s = time_s  # it had its turn
                 if len(track.strange) < STRANGERS_AFTER:
                     continue
                 track.track_id, track.views, track.bin = next(self._ids), _Views(), _StickyBin()
@@ -325,7 +324,8 @@ class _Track:
     hits: int = 1
     misses: int = 0  # in a row
     track_id: int | None = None
-    looks: int = 0  # answers, those that were held back too
+    looks: int = 0  # answers, those that were held back too…
+    looked_s: float = -np.inf  # …and when the last one was asked for
     views: _Views = field(default_factory=_Views)
     is_back: bool = False  # it was out of sight, and no answer has said yet that it is the same
     strange: list[_View] = field(default_factory=list)  # the last ones, held back

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -361,38 +360,6 @@ def test_an_error_of_opencv_is_a_camera_that_does_not_open(computer: Computer) -
     computer.plug(0, Device(set_error=cv2.error("no such property")))
     refusal(0)
     assert [capture.releases for capture in computer.captures] == [1, 1]
-
-
-def test_close_waits_for_a_read_in_another_thread(
-    computer: Computer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """OpenCV would end the process."""
-    computer.plug(0, Device())
-    camera = open_camera(0, HD)
-    camera.read()
-    is_reading, may_end, order = threading.Event(), threading.Event(), []
-
-    def slow_read(capture: FakeCapture) -> tuple[bool, None]:
-        is_reading.set()
-        assert may_end.wait(10)
-        order.append(f"read, {capture.releases} releases")
-        return False, None
-
-    def close() -> None:
-        camera.close()
-        order.append("closed")
-
-    monkeypatch.setattr(FakeCapture, "read", slow_read)
-    threads = [threading.Thread(target=camera.read), threading.Thread(target=close)]
-    threads[0].start()
-    assert is_reading.wait(10)
-    threads[1].start()
-    threads[1].join(0.05)
-    may_end.set()
-    for thread in threads:
-        thread.join(10)
-    assert order == ["read, 0 releases", "closed"]
-    assert computer.held == 0
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])

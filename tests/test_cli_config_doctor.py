@@ -13,9 +13,11 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import clips
 import numpy as np
+import onnxruntime
 import pytest
 import yaml
 
@@ -378,6 +380,25 @@ def test_doctor_refuses_an_unknown_provider(livecam: clips.Command) -> None:
     assert said in line
     Path("a.jpg").touch()
     assert livecam("predict", "a.jpg").failure(2).startswith(f"livecam: {said}")
+
+
+def test_doctor_starts_the_networks_where_they_will_run(
+    livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("livecam.yaml").write_text("runtime: {providers: [CPUExecutionProvider]}\n")
+    asked = []
+    session = onnxruntime.InferenceSession
+
+    def watched(*args: Any, providers: list[str]) -> Any:
+        asked.append(providers)
+        return session(*args, providers=["CPUExecutionProvider"])
+
+    usable = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: usable)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
+    assert livecam("doctor").code == 0
+    assert len(asked) > 3
+    assert {tuple(providers) for providers in asked} == {("CPUExecutionProvider",)}
 
 
 # The command line itself

@@ -844,6 +844,15 @@ def test_the_library_shows_what_the_settings_say(
     assert face["female_prob"] is None
 
 
+def test_the_networks_are_loaded_once_whatever_the_schemes(album: Path) -> None:
+    schemes = [None, "marketing", "decades"]
+    found = [library.predict(album / "one.png", scheme=scheme)[0] for scheme in schemes]
+    assert found[0] == found[1] != found[2]
+    models = [prediction._models(scheme) for scheme in schemes]
+    assert len({id(each.detector) for each in models}) == 1
+    assert len({id(each.classifier) for each in models}) == 1
+
+
 def test_a_model_of_other_numbers(livecam: clips.Command, album: Path) -> None:
     model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
     model = onnx.load("m.onnx")

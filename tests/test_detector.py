@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import shutil
 import warnings
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import joblib
 import numpy as np
 import pytest
 from conftest import unavailable
+from settings import SHIPPED
 
 from livecam import detector, mtcnn_graphs
 from livecam.crops import aligned_crops
@@ -97,6 +99,13 @@ PICTURES: dict[str, Find] = {
     "crowd on grey": lambda bgr: crowd(bgr, grey(480, 640)),
     "crowd on noise": lambda bgr: crowd(bgr, noise(480, 640)),
 }
+
+
+def test_it_searches_as_the_shipped_settings_say() -> None:
+    """`train.prepare` and the library of others name no settings."""
+    defaults = inspect.signature(Mtcnn).parameters
+    for name in ("min_face_px", "thresholds", "pyramid_factor", "max_side_px"):
+        assert defaults[name].default == getattr(SHIPPED.detector, name), name
 
 
 @pytest.mark.parametrize("name", PICTURES)

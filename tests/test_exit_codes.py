@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
+import subprocess
 import sys
+import textwrap
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -37,6 +40,26 @@ def test_what_went_wrong_is_one_line(
 
     assert exit_code(command, ArgumentParser(prog="p"), []) == code
     assert capfd.readouterr() == ("", said)
+
+
+def test_what_was_answered_before_an_error_is_kept() -> None:
+    code = """
+        import sys
+        from argparse import ArgumentParser
+        from livecam.exit_codes import exit_code
+
+        def command(args):
+            print("a row")
+            open("missing")
+
+        sys.exit(exit_code(command, ArgumentParser(prog="p"), []))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+    )  # fmt: skip
+    said = "p: missing: No such file or directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "a row\n", said)
 
 
 @pytest.mark.parametrize(

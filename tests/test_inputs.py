@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import clips
@@ -158,6 +159,14 @@ def test_a_download_is_gone_after_use(tmp_path: Path, astronaut: np.ndarray) -> 
         assert opened.path.read_bytes() == (tmp_path / "a.jpg").read_bytes()
     assert not opened.path.exists()
     assert not opened.path.parent.exists()
+
+
+def test_a_download_without_a_place_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(
+        LivecamError, match=r"^http://localhost/a.jpg: .*; free space, or set T"
+    ):
+        Opened(Input("http://localhost/a.jpg", None))
 
 
 @pytest.mark.parametrize(

@@ -536,6 +536,23 @@ def test_a_gif_keeps_pictures_and_speed(tmp_path: Path) -> None:
     assert played.duration_s == pytest.approx(2.0, abs=0.15)
 
 
+@pytest.mark.parametrize(
+    ("times_s", "duration_s", "wanted_s"),
+    [([0, 1, 2], 1.0, 3.0), ([0, 0.04, 0.08, 0.12], 0.04, 0.16), ([0, 14], 5.0, 15.0)],
+    ids=["slides", "between two pictures", "full"],
+)
+def test_the_last_picture_of_a_gif_stands_as_long_as_in_the_clip(
+    tmp_path: Path, times_s: list[float], duration_s: float, wanted_s: float
+) -> None:
+    pictures = clips.greys(len(times_s))
+    with GifSink(tmp_path / "a.gif", VIDEO) as sink:
+        for i, (time_s, picture) in enumerate(zip(times_s, pictures, strict=True)):
+            frame = Frame(i, time_s, picture, duration_s)
+            if sink.offer(frame):
+                sink.write(frame, picture)
+    assert clips.play(tmp_path / "a.gif").duration_s == pytest.approx(wanted_s, abs=0.011)
+
+
 @pytest.mark.parametrize("rate", [10, 15, 24, 30, 60])
 def test_a_gif_has_no_more_than_its_rate(tmp_path: Path, rate: int) -> None:
     animate(tmp_path / "a.gif", clips.greys(2 * rate, (32, 24)), rate)

@@ -494,6 +494,19 @@ def test_looks_are_counted_also_where_an_answer_is_held_back() -> None:
     assert looks == list(range(12))
 
 
+def test_views_that_are_left_out_do_not_keep_the_others_fresh() -> None:
+    shown = []
+    for is_asked in (True, False):
+        tracker = tracker_with(confirm_after=1, classify_per_s=1, max_coast_s=3)
+        for time_s in range(8):
+            is_strange = time_s in (3, 4)
+            here = faces(HERE) if is_asked or not is_strange else faces()
+            probs = bell(80, 4) if is_strange else bell(30 if time_s < 3 else 36, 8)
+            watched = watch(tracker, float(time_s), here, probs)
+        shown.append(watched[0].age_probs)
+    assert shown[0] == pytest.approx(shown[1], abs=1e-6)
+
+
 def test_a_strange_view_or_two_are_left_out() -> None:
     tracker = tracker_with(confirm_after=1, classify_per_s=10)
     for i in range(40):

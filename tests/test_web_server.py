@@ -207,6 +207,14 @@ def test_too_much_is_told_after_it_was_sent(server: Server) -> None:
     assert "<p>128 MB: expected at most 128; send fewer</p>" in answer.read().decode()
 
 
+def test_who_leaves_while_sending_too_much_keeps_nobody_busy(server: Server) -> None:
+    with socket.create_connection(server.server_address[:2], PATIENCE_S) as client:
+        head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**13}\r\n\r\n"
+        client.sendall(head.encode())
+        client.shutdown(socket.SHUT_WR)
+        assert b" 413 " in client.recv(100)
+
+
 @pytest.mark.parametrize("length", ["", "x", "-1", "9" * 5000])
 def test_without_a_length_nothing_is_read(server: Server, length: str) -> None:
     with socket.create_connection(server.server_address[:2], PATIENCE_S) as client:

@@ -10,9 +10,7 @@ import contextlib
 import math
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -21,6 +19,7 @@ import numpy as np
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError
+from livecam.extras import silent_stderr
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are raised
 # OpenCV reads these when it opens its first camera. V4L2 would wait 10 s for a picture that does
@@ -55,7 +54,6 @@ class Camera:
         self.fps = float(fps) if math.isfinite(fps) and fps > 0 else 0.0
         self._capture = capture
         self._first: Image | None = first
-        self._lock = threading.Lock()  # a release in the middle of a read would end the process
 
     @property
     def detail(self) -> str:
@@ -72,15 +70,14 @@ class Camera:
 
     def read(self) -> Image | None:
         """The next picture, (H, W, 3) BGR; None if it gave none this time, or is closed."""
-        with self._lock:
-            first, self._first = self._first, None
-            return first if first is not None else _read(self._capture)
+        first, self._first = self._first, None
+        return first if first is not None else _read(self._capture)
 
     def close(self) -> None:
-        """Let it go, after a read under way in another thread. May be called again."""
-        with self._lock:
-            self._first = None
-            self._capture.release()
+        """Let it go; not while another thread reads, which would end the process. May be called
+        again."""
+        self._first = None
+        self._capture.release()
 
 
 def open_camera(index: int, wanted: CameraConfig) -> Camera:
@@ -127,20 +124,9 @@ def _opened(index: int, backend: int, wanted: CameraConfig, refused: set[str]) -
         return None
 
 
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def _silence() -> contextlib.AbstractContextManager[None]:
     """OpenCV's code for macOS prints to stderr itself, whatever its log level is."""
-    if sys.platform != "darwin":
-        yield
-        return
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    return silent_stderr() if sys.platform == "darwin" else contextlib.nullcontext()
 
 
 def _ask(capture: cv2.VideoCapture, wanted: CameraConfig) -> None:

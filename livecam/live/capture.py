@@ -163,28 +163,24 @@ class Capture:
     def _keep_reading(self) -> None:
         retry_s = FIRST_RETRY_S
         was_open = False
-        while not self._stop.is_set():
-            try:
-                reader: Reader | None = open_reader(self.source, self.config)
-            except LivecamError as error:
-                if not was_open:
-                    self._set("failed", str(error))
-                    return
-                self._lost(error, retry_s)
-                retry_s = min(2 * retry_s, LAST_RETRY_S)
-                continue
-            was_open = True
+        reader: Reader | None = None
+        while reader is not None or not self._stop.is_set():
             begin = self.captured
             try:
+                reader = reader or open_reader(self.source, self.config)
+                was_open = True
                 while reader is not None:
                     reader = self._read(reader)
                 return
             except LivecamError as error:
+                if not was_open:
+                    self._set("failed", str(error))
+                    return
                 if self.is_paced:  # a file is not begun again
                     self._set("failed", f"{self.source.name}: {self._plain(error)}")
                     return
                 retry_s = FIRST_RETRY_S if self.captured > begin else retry_s
-                self._lost(error, retry_s)
+                reader = self._lost(error, retry_s)
                 retry_s = min(2 * retry_s, LAST_RETRY_S)
 
     def _plain(self, error: LivecamError) -> str:
@@ -274,22 +270,20 @@ class Capture:
                 self.source = other
                 self.notices.append(f"camera {index}")
                 return reader
-        self._set(before.phase, before.why, before.retry_s)
+        with self._news:
+            self.state = before  # with its own beginning
+            self._news.notify_all()
         self.notices.append("there is no other camera that opens")
         return None
 
-    def _lost(self, error: LivecamError, retry_s: float) -> None:
+    def _lost(self, error: LivecamError, retry_s: float) -> Reader | None:
+        """Wait; returns another camera if that is wanted and opens."""
         self._set("lost", self._plain(error), time.perf_counter() + retry_s)
         until_s = time.perf_counter() + retry_s
         while time.perf_counter() < until_s and not self._stop.wait(PAUSE_STEP_S):
             if self._wants_next:
-                self._take_next()
-                return
-
-    def _take_next(self) -> None:
-        reader = self._next_reader()
-        if reader is not None:
-            reader.close()  # it is opened again at once, as any other
+                return self._next_reader()
+        return None
 
     def _set(self, phase: Phase, why: str = "", retry_s: float = 0.0) -> None:
         since_s = time.perf_counter()

@@ -245,7 +245,7 @@ class FileReader:
 
 def open_clip(name: str, path: Path) -> Clip:
     """A clip on disk. Raises LivecamError for what is none, with what to do instead."""
-    if path.suffix.lower() in PICTURE_SUFFIXES - {".gif"} and path.is_file():
+    if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
         raise LivecamError(f"{name}: a picture; livecam annotate labels pictures")
     if path.is_dir():
         raise LivecamError(f"{name}: a folder; livecam annotate labels what is in a folder")

@@ -6,12 +6,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from livecam.config import home
+from livecam.config import user_folder
 
 FILE_NAME = "state.json"
 
@@ -45,10 +44,5 @@ class SavedState:
 
 def state_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Where programs of this system keep such things."""
-    if sys.platform == "win32":
-        base = Path(environment.get("LOCALAPPDATA") or home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home() / "Library" / "Application Support"
-    else:
-        base = Path(environment.get("XDG_STATE_HOME") or home() / ".local" / "state")
-    return base / "livecam" / FILE_NAME
+    windows, other = ("LOCALAPPDATA", "AppData/Local"), ("XDG_STATE_HOME", ".local/state")
+    return user_folder(environment, windows, other) / FILE_NAME

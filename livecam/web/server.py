@@ -114,7 +114,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if refusal is not None:
             for at in range(0, length, CHUNK_BYTES):
                 # a browser reads no answer before it has sent everything
-                self.rfile.read(min(length - at, CHUNK_BYTES))
+                if not self.rfile.read(min(length - at, CHUNK_BYTES)):
+                    break  # it has gone
             self._send(refusal)
             return
         assert self.server.post is not None  # else it was refused
