@@ -15,6 +15,8 @@ from livecam.geometry import distance_matrix
 
 SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
 REACH = 3.0  # face sizes that somebody may have moved while out of sight
+BLIND_S = 1.0  # between two frames; what is more says nothing of who was there…
+MOST_BLIND_S = 30.0  # …up to which somebody may have stayed
 
 
 class Audience:
@@ -22,7 +24,8 @@ class Audience:
     their numbers. Frames come in order of time.
 
     A track that is new goes on with the visit of somebody who went out of sight up to `rejoin_s`
-    ago, was near, and looked as old. Whoever comes back later is another visit.
+    ago, was near, and looked as old. Whoever comes back later is another visit. Where no frame
+    comes for a while, as from a camera that is lost or paused, that time does not count.
     """
 
     def __init__(self, config: AudienceConfig) -> None:
@@ -30,15 +33,17 @@ class Audience:
         self.counted = 0
         self._going_on: list[_GoingOn] = []
         self._newest_id = 0  # of the tracks so far: ids are given in order
+        self._last_s = 0.0  # of the last frame
         self._numbers = itertools.count(1)
 
     def __call__(self, time_s: float, faces: Sequence[TrackedFace]) -> list[Visit]:
+        gone = self._pass_time(time_s)
         seen = [face for face in faces if not face.coasting_s and face.samples]
         by_track = {each.face.track_id: each for each in self._going_on}
         ids = {face.track_id for face in seen}
         out_of_sight = [each for each in self._going_on if each.face.track_id not in ids]
         for face in seen:
-            visit = by_track.get(face.track_id) or self._rejoin(time_s, face, out_of_sight)
+            visit = by_track.get(face.track_id) or self._rejoin(face, out_of_sight)
             if visit is None:
                 is_new = face.track_id > self._newest_id  # it was there before it was confirmed
                 begin_s = time_s - face.known_s if is_new else time_s
@@ -50,24 +55,31 @@ class Audience:
         over = [
             each
             for each in self._going_on
-            if each.face.track_id not in tracked and time_s - each.end_s > self.config.rejoin_s
+            if each.face.track_id not in tracked and each.away_s > self.config.rejoin_s
         ]
         self._going_on = [each for each in self._going_on if each not in over]
-        return self._count([each for each in self._going_on if each.is_due(time_s)] + over)
+        return gone + self._count([each for each in self._going_on if each.is_due(time_s)] + over)
 
     def leave(self) -> list[Visit]:
         """All visits end: the camera is another, or there are no more frames."""
         over, self._going_on = self._going_on, []
         return self._count(over)
 
-    def _rejoin(
-        self, time_s: float, face: TrackedFace, out_of_sight: list[_GoingOn]
-    ) -> _GoingOn | None:
+    def _pass_time(self, time_s: float) -> list[Visit]:
+        """Up to a new frame; the visits of whoever nobody can know about any more."""
+        passed_s, self._last_s = time_s - self._last_s, time_s
+        if passed_s > MOST_BLIND_S:
+            return self.leave()
+        for each in self._going_on:
+            each.away_s += min(passed_s, BLIND_S)
+        return []
+
+    def _rejoin(self, face: TrackedFace, out_of_sight: list[_GoingOn]) -> _GoingOn | None:
         """Whose visit this new track goes on with, if anybody's."""
         likely = [
             (each.likeness(face), each)
             for each in out_of_sight
-            if time_s - each.end_s <= self.config.rejoin_s and each.is_near(face)
+            if each.away_s <= self.config.rejoin_s and each.is_near(face)
         ]
         likeness, visit = max(likely, key=lambda pair: pair[0], default=(0.0, None))
         if visit is None or likeness < SAME_LIKENESS:
@@ -94,6 +106,7 @@ class _GoingOn:
     end_s: float
     face: TrackedFace
     best: TrackedFace
+    away_s: float = 0.0  # out of sight while frames came
     number: int = 0  # none yet
     saved_s: float = -np.inf  # up to when
 
@@ -102,7 +115,7 @@ class _GoingOn:
         return self.end_s - self.begin_s
 
     def see(self, time_s: float, face: TrackedFace) -> None:
-        self.end_s, self.face = time_s, face
+        self.end_s, self.face, self.away_s = time_s, face, 0.0
         if face.samples >= self.best.samples:
             self.best = face
 

@@ -35,6 +35,7 @@ GREETING = (  # once
     "livecam estimates ages and genders of the faces that it sees, on this computer alone; "
     "no picture is stored or sent unless you record it; h in the window lists the keys"
 )
+SAME_FILM_S = 10.0  # two countings of one film may begin with different frames
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -152,7 +153,8 @@ def _say_if_counted(options: RunOptions) -> None:
 
     if options.source.path is not None:
         began = now if options.began is None else options.began
-        if store.is_counted(visits, name, began):
+        counted = store.watched_between(visits, began, began + SAME_FILM_S)
+        if os.path.realpath(options.source.path) in map(os.path.realpath, counted):
             when = "now" if options.began is None else "the time at which it was filmed"
             say(f"{name} is in {visits} already, for {when}: everybody is counted twice")
         return

@@ -27,7 +27,7 @@ from livecam.files import real, require_place
 
 APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
 VERSION = 1
-GAP_S = 60.0  # after which a source is no longer taken to have been watched meanwhile
+GAP_S = 10.0  # after which a source is no longer taken to have been watched meanwhile
 BACK_S = 1.0  # by which a clock may be put right without a new stretch
 WAIT_S = 10.0  # for another program that writes
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
@@ -37,7 +37,10 @@ WHY = {  # where SQLite says no more than that it is a "readonly database"
     sqlite3.SQLITE_READONLY_DBMOVED: "it was moved or deleted meanwhile",
     sqlite3.SQLITE_READONLY_ROLLBACK: "a run was stopped in the middle of a change; somebody who "
     "may write to the file has to read it first, as with livecam report",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; move it away to begin a new one (.recover of the "
+    "command sqlite3 may save what it holds)",
 }
+LATER = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 SCHEMA = f"""
 CREATE TABLE watched (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
@@ -74,8 +77,12 @@ ON CONFLICT (run, number) DO UPDATE SET
 _Foreign = Callable[[Path, str], LivecamError]  # a path, what is wrong -> the error to raise
 
 
-class BusyError(LivecamError):
-    """Another program holds the file; later it can be written."""
+class NotNowError(LivecamError):
+    """The disk is full, or something else that may be over later: then it can be written."""
+
+
+class BusyError(NotNowError):
+    """Another program holds the file."""
 
 
 class VisitStore:
@@ -83,8 +90,8 @@ class VisitStore:
 
     What is seen is in the file as soon as it was saved, whatever stops the program then. Where
     there is no file, it is made when something was seen: a run without a picture leaves nothing.
-    Raises LivecamError if the file cannot be written, BusyError if another program holds it:
-    nothing is lost, and can be saved later; UsageError if it is another program's.
+    Raises LivecamError if the file cannot be written, NotNowError if that may change: nothing is
+    lost, and can be saved later; UsageError if it is another program's.
     """
 
     def __init__(self, path: Path, age_prior: Array | None, gender: bool) -> None:
@@ -224,7 +231,11 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
         # one by one into plain memory: there may be a million
         numbers, probs = array.array("d"), bytearray()
         for *four, blob in rows:
-            numbers.extend(np.nan if number is None else number for number in four)
+            try:
+                numbers.extend(np.nan if number is None else number for number in four)
+            except TypeError as error:
+                why = f"a row was changed: expected numbers, got {four}"
+                raise LivecamError(f"{path}: {why}") from error
             probs += _distribution(path, blob)
         runs = db.execute("SELECT id, age_prior FROM watched ORDER BY id").fetchall()
     run, begins, ends, female = np.frombuffer(numbers).reshape(-1, 4).T
@@ -253,11 +264,11 @@ def last_watched(path: Path, now: float) -> dict[str, float]:
         )
 
 
-def is_counted(path: Path, source: str, moment: float) -> bool:
-    """Whether a source was looked at at this Unix time. Raises LivecamError."""
+def watched_between(path: Path, begin: float, end: float) -> set[str]:
+    """The sources that were looked at between two Unix times. Raises LivecamError."""
     with _to_read(path) as db:
-        sought = "SELECT count(*) FROM watched WHERE source = ? AND begin <= ? AND ? < end"
-        return bool(db.execute(sought, (source, moment, moment)).fetchone()[0])
+        sought = "SELECT DISTINCT source FROM watched WHERE begin < ? AND ? < end"
+        return {source for (source,) in db.execute(sought, (end, begin))}
 
 
 def is_watching(moment: float, now: float) -> bool:
@@ -280,6 +291,7 @@ def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(f"file:{address}?mode=rw", WAIT_S, uri=True)
         with contextlib.closing(db):
             _require_ours(db, path, _not_to_read)
+            _require_whole(db, path)
             yield db
 
 
@@ -305,6 +317,8 @@ def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
+        else:
+            _require_whole(db, path)
         _require_ours(db, path, _not_to_write)
         db.commit()
     except BaseException as error:
@@ -345,6 +359,14 @@ def _require_ours(db: sqlite3.Connection, path: Path, foreign: _Foreign) -> None
         raise foreign(path, f"has format {version}, this livecam reads {VERSION}")
 
 
+def _require_whole(db: sqlite3.Connection, path: Path) -> None:
+    """SQLite reads what is missing at a file's end as empty."""
+    (pages,), (page_bytes,) = (db.execute(f"PRAGMA page_{x}").fetchone() for x in ("count", "size"))
+    whole, there = pages * page_bytes, path.stat().st_size
+    if there < whole:
+        raise LivecamError(f"{path}: cut short, {there} of {whole} bytes: copy it again")
+
+
 @contextlib.contextmanager
 def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
     """SQLite's errors as those of a file; `foreign` makes that of one that holds no visits."""
@@ -355,8 +377,10 @@ def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
             raise foreign(path, NOT_OURS) from error
         if _is_busy(error):
             raise BusyError(f"{path}: {what}: another program holds it") from error
-        why = WHY.get(getattr(error, "sqlite_errorcode", 0), error)
-        raise LivecamError(f"{path}: {what}: {why}") from error
+        code = getattr(error, "sqlite_errorcode", 0)
+        kind = code & 0xFF  # without what is only said of some
+        why = WHY.get(code) or WHY.get(kind) or error
+        raise (NotNowError if kind in LATER else LivecamError)(f"{path}: {what}: {why}") from error
 
 
 def _blob(probs: Array | None) -> bytes | None:

@@ -117,6 +117,23 @@ def test_who_is_still_seen_does_not_become_somebody_else() -> None:
     assert [visit.begin_s for visit in found.values()] == [0, 4]
 
 
+@pytest.mark.parametrize(("gap_s", "visitors"), [(7.0, 1), (25.0, 1), (40.0, 2), (7200.0, 2)])
+@pytest.mark.parametrize("track_id", [1, 2])
+def test_a_camera_that_was_lost_for_a_moment_does_not_count_twice(
+    gap_s: float, visitors: int, track_id: int
+) -> None:
+    audience = Audience(CONFIG)
+    found: dict[int, Visit] = {}
+    for i in range(60):
+        time_s = i / 10 + (gap_s if i >= 30 else 0)
+        faces = [person(1 if i < 30 else track_id)]
+        found |= {visit.number: visit for visit in audience(time_s, faces)}
+    found |= {visit.number: visit for visit in audience.leave()}
+    last_s = pytest.approx(5.9 + gap_s)
+    spans = [(visit.begin_s, visit.end_s) for visit in found.values()]
+    assert spans == ([(0, last_s)] if visitors == 1 else [(0, 2.9), (3 + gap_s, last_s)])
+
+
 def test_of_two_who_come_only_one_is_who_left() -> None:
     found = visits((0, 3, person(1)), (4, 8, person(2)), (4, 8, person(3, left=170)))
     assert [(visit.begin_s, visit.end_s) for visit in found.values()] == [

@@ -851,6 +851,7 @@ def test_what_is_said_of_a_source() -> None:
         (State("live", 6.0), "Other", 2, ["camera 2: Other"]),
         (State("failed", 7.0, "it is damaged"), "Other", 2, []),  # its error says that
         (State("ended", 7.0), "Other", 2, []),
+        (State("live", 8.0), "Other", 2, ["camera 2: Other"]),
     ]:
         capture.state, capture.detail, capture.source = state, detail, LiveSource.camera(source)
         said.clear()
@@ -858,7 +859,17 @@ def test_what_is_said_of_a_source() -> None:
         tell()
         assert said == news
     still = "camera 2: the same picture for 0:05: is the camera still connected?"
-    for frozen_s, news in [(5.0, [still]), (6.0, []), (0.0, []), (5.0, [still])]:
+    again = "camera 2: the pictures change again"
+    for phase, frozen_s, news in [
+        ("live", 5.0, [still]),
+        ("live", 6.0, []),
+        ("live", 0.0, [again]),
+        ("live", 0.0, []),
+        ("live", 5.0, [still]),
+        ("lost", 0.0, ["camera 2: lost: it is gone; opening it again until it is back"]),
+        ("live", 0.0, ["camera 2: Other"]),
+    ]:
+        capture.state = State(phase, 8.0, "it is gone")  # type: ignore[arg-type]
         capture.frozen_s = lambda now_s, for_s=frozen_s: for_s
         said.clear()
         tell()

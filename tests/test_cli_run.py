@@ -123,6 +123,26 @@ def test_a_film_that_is_counted_twice_is_told(livecam: clips.Command, clip: Path
         assert (told in answer.err) == is_told
 
 
+@pytest.mark.parametrize(
+    ("name", "began", "is_told"),
+    [
+        ("./a.mp4", "09:00:00", True),
+        ("a.mp4", "08:59:59", True),  # a window's first picture is not the first one
+        ("a.mp4", "09:00:01", True),
+        ("a.mp4", "09:00:30", False),
+        ("b.mp4", "09:00:00", False),
+    ],
+)
+def test_so_is_one_by_another_name_and_one_that_begins_a_little_later(
+    livecam: clips.Command, clip: Path, name: str, began: str, is_told: bool
+) -> None:
+    Path("b.mp4").write_bytes(clip.read_bytes())
+    for camera, time_of_day in (("a.mp4", "09:00:00"), (name, began)):
+        answer = run(livecam, camera, "--visits", "v.db", "--filmed", f"2026-05-31 {time_of_day}")
+        assert answer.code == 0
+    assert (f"{name} is in v.db already" in answer.err) == is_told
+
+
 def test_visits_of_a_file_are_dated_by_when_it_was_filmed(
     livecam: clips.Command, clip: Path
 ) -> None:
@@ -785,9 +805,10 @@ def test_a_gif_that_is_full_ends_a_run_that_only_makes_it(
     alone = run(livecam, "a.mp4", "--record", "f.gif")
     assert alone.code == 0
     assert "holds the first 0.3 s" in alone.err
-    assert int(SUMMARY.fullmatch(alone.err.splitlines()[-2])[3]) < N
+    assert int(summary(alone)[2]) < N
     both = run(livecam, "a.mp4", "--record", "g.gif", "--tracks", "t.csv")
-    assert int(SUMMARY.fullmatch(both.err.splitlines()[-2])[3]) == N
+    assert int(summary(both)[2]) == N
+    assert both.err.count("holds the first 0.3 s") == 1
 
 
 @pytest.mark.parametrize("frames", [1, 2])

@@ -163,9 +163,7 @@ def test_a_download_is_gone_after_use(tmp_path: Path, astronaut: np.ndarray) -> 
 
 def test_a_download_without_a_place_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(
-        LivecamError, match=r"^http://localhost/a.jpg: .*; free space, or set T"
-    ):
+    with pytest.raises(LivecamError, match=r"^http://localhost/a.jpg: .*; free space, or set T"):
         Opened(Input("http://localhost/a.jpg", None))
 
 

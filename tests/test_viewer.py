@@ -201,8 +201,12 @@ def test_a_recording_that_cannot_be_is_said_and_the_window_stays(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "_new_file", lambda suffix: Path("x" * 300 + suffix))
-    said: list[str] = []
-    monkeypatch.setattr(viewer, "message", said.append)
-    keys.record(viewer)
-    assert viewer.outputs.recorder is None
-    assert [line.endswith("cannot be written: File name too long") for line in said] == [True]
+    viewer.shot = shot(0)
+    for key in (keys.record, keys.snapshot):
+        summary = viewer.outputs.summary
+        summary.error = None
+        summary.notices.clear()
+        key(viewer)
+        assert viewer.outputs.recorder is None
+        why = "cannot be written: File name too long"
+        assert [line.endswith(why) for line in [*summary.notices, summary.error]] == [True, True]

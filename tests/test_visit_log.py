@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import clips
 import numpy as np
 import pytest
 from people import face
@@ -89,13 +90,31 @@ def test_a_visit_is_in_the_file_while_it_goes_on(log: VisitLog) -> None:
     assert begin_s == 0.0 and 1.0 <= end_s <= 1.5
 
 
-def test_a_picture_that_stands_still_is_no_visitor_and_is_watched(log: VisitLog) -> None:
+def test_who_repeats_one_picture_shows_no_visitor_and_does_not_watch(log: VisitLog) -> None:
     see(log, 0.0, 1.0, 2.0)
-    see(log, *range(3, 40), is_frozen=True)
-    assert kept(log) == [(0.0, 2.0)]
-    assert store.last_watched(log.path, BEGAN + 100)["camera 0"] - BEGAN >= 30
-    see(log, 40.0, 42.0)
-    assert kept(log) == [(0.0, 2.0), (40.0, 42.0)]
+    see(log, *range(3, 60), is_frozen=True)
+    assert store.last_watched(log.path, BEGAN + 100)["camera 0"] - BEGAN <= 2
+    see(log, 60.0, 62.0)
+    assert kept(log) == [(0.0, 2.0), (60.0, 62.0)]
+    watched = store.read(log.path, 0.0, float("inf")).watched - BEGAN
+    assert watched.tolist() == [[0, 2], [60, 62]]
+
+
+def test_what_a_full_disk_does_not_take_is_written_later(tmp_path: Path) -> None:
+    problems = []
+    with clips.small_disk(tmp_path / "disk", 100) as disk:
+        clips.fill(disk)
+        with VisitLog(disk / "v.db", SHIPPED, is_whole_clip=True, began=BEGAN) as log:
+            for time_s in (0.0, 2.0, 4.0, 6.0, 8.0, 10.0):
+                if time_s == 6:
+                    (disk / "filling").unlink()
+                see(log, time_s)
+                problems.append(log.problem)
+        assert kept(log) == [(0.0, 10.0)]
+        watched = store.read(log.path, 0.0, float("inf")).watched - BEGAN
+        assert watched.tolist() == [[0, 10]]
+    assert all("cannot be written" in str(problem) for problem in problems[:3])
+    assert problems[3:] == [None, None, None]
 
 
 def test_the_file_is_told_now_and_then_that_somebody_looks(log: VisitLog) -> None:
@@ -170,7 +189,7 @@ def test_what_another_program_holds_is_written_later_and_nobody_waits(log: Visit
     with held(log.path):
         begin_s = time.perf_counter()
         see(log, 0.5, 1.0, 1.5, 2.0, 3.5, track=1)
-        see(log, 20.0, track=0)  # the first one has left
+        see(log, 5.0, 6.0, 7.0, 8.0, 20.0, track=0)  # the first one has left
         see(log, 21.0, 22.5, track=2)
         assert time.perf_counter() - begin_s < store.WAIT_S
         assert log.counted == 2

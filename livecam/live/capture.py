@@ -324,7 +324,7 @@ class Teller:
     def __init__(self, capture: Capture, say: Callable[[str], None]) -> None:
         self._capture, self._say = capture, say
         self._told = ("opening", capture.source.name)
-        self._told_frozen = False
+        self._frozen = ""  # the source of which that was said
 
     def __call__(self) -> None:
         self._tell_frozen()
@@ -338,10 +338,12 @@ class Teller:
             self._say(f"{name}: lost: {state.why}; opening it again until it is back")
 
     def _tell_frozen(self) -> None:
-        frozen_s = self._capture.frozen_s(time.perf_counter())
-        if frozen_s and not self._told_frozen:
-            self._say(f"{self._capture.source.name}: {frozen(frozen_s)}")
-        self._told_frozen = frozen_s > 0
+        frozen_s, name = self._capture.frozen_s(time.perf_counter()), self._capture.source.name
+        if frozen_s and self._frozen != name:
+            self._say(f"{name}: {frozen(frozen_s)}")
+        elif not frozen_s and self._frozen == name and self._capture.state.phase == "live":
+            self._say(f"{name}: the pictures change again")
+        self._frozen = name if frozen_s else ""
 
 
 def frozen(for_s: float) -> str:

@@ -65,6 +65,8 @@ def run_headless(
                     progress.step()
                     if _is_useless(outputs) or interrupts or summary.labelled == options.max_frames:
                         break
+                    while summary.notices:
+                        progress.note(summary.notices.popleft())
     except LivecamError as error:
         if not summary.labelled:
             raise
@@ -99,11 +101,9 @@ def _note_size(line: Line, summary: Summary, progress: Progress) -> None:
 
 
 def _is_useless(outputs: Outputs) -> bool:
-    """Nobody watches: an output that is lost, or a GIF that is full, was what it was for."""
-    options = outputs.options
-    has_more = options.tracks is not None or options.visits is not None
-    is_full = options.record is not None and outputs.recorder is None and not has_more
-    return is_full or outputs.summary.error is not None
+    """Nobody watches: what it was for is full or cannot be written. A clip can be labelled again,
+    what a camera sees cannot: there the other outputs go on."""
+    return outputs.is_over or (outputs.is_whole_clip and outputs.summary.error is not None)
 
 
 def _film(outputs: Outputs, motion: Motion, labels: Labels) -> None:

@@ -40,7 +40,7 @@ def snapshot(viewer: Viewer) -> None:
     try:
         write_picture(path, labelled)
     except LivecamError as error:
-        viewer.message(str(error))
+        viewer.outputs.fail(str(error))
         return
     viewer.outputs.summary.outputs.append(path)
     viewer.message(f"saved {path.resolve()}")
@@ -56,7 +56,7 @@ def record(viewer: Viewer) -> None:
     try:
         viewer.outputs.start_recording(path)
     except LivecamError as error:
-        viewer.message(str(error))
+        viewer.outputs.fail(str(error))
         return
     viewer.message(f"recording {path.resolve()}")
 

@@ -79,6 +79,8 @@ class Outputs:
         self._visits: VisitLog | None = None
         self._begin_s = self._first_s = 0.0
         self._last_index = -1
+        self._failures: list[str] = []
+        self._problem: str | None = None  # of the visits, as it was told
 
     def __enter__(self) -> Outputs:
         try:
@@ -133,7 +135,7 @@ class Outputs:
                 "not keep up"
             )
         if recorder.error is not None:
-            self._fail(str(recorder.error))
+            self.fail(str(recorder.error))
         return recorder
 
     def _close_table(self) -> None:
@@ -162,12 +164,31 @@ class Outputs:
         try:
             yield
         except LivecamError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             close()
 
-    def _fail(self, why: str) -> None:
-        self.summary.notices.append(why)
+    def fail(self, why: str) -> None:
+        """Tell it once; the run goes on, and does not end well."""
+        if why not in self._failures:
+            self._failures.append(why)
+            self.summary.notices.append(why)
         self.summary.error = self.summary.error or why
+
+    @property
+    def is_over(self) -> bool:
+        """What was to be written, if anything was, is all closed."""
+        wanted = (self.options.record, self.options.tracks, self.options.visits)
+        left = (self.recorder, self._table, self._visits)
+        return any(one is not None for one in wanted) and all(one is None for one in left)
+
+    @property
+    def problem(self) -> str:
+        """Why visits are not saved; empty while they are, and where nobody wants them."""
+        if self.options.visits is None:
+            return ""
+        if self._visits is None:
+            return f"{self.options.visits}: visits are no longer counted"
+        return self._visits.problem or ""
 
     def label(self, labels: Labels) -> None:
         """Count one labelled frame, and write its rows."""
@@ -184,6 +205,13 @@ class Outputs:
             with self._told(self._close_visits):
                 self._visits(labels)
                 self.summary.visits = self._visits.counted
+                self._tell(self._visits)
+
+    def _tell(self, log: VisitLog) -> None:
+        if log.problem != self._problem:
+            after = "tried again until it works" if log.problem else "written again"
+            self.summary.notices.append(f"{log.problem or log.path}: {after}")
+            self._problem = log.problem
 
     def _count_frame(self) -> None:
         now_s = time.perf_counter()

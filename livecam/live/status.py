@@ -80,9 +80,7 @@ class Status:
         if is_paused:
             return "paused \N{EN DASH} space resumes"
         frozen_s = self.capture.frozen_s(now_s)
-        if frozen_s:
-            return frozen(frozen_s)
-        return ""
+        return frozen(frozen_s) if frozen_s else self.outputs.problem
 
     def _advice(self) -> str:
         if self.capture.source.index is not None:

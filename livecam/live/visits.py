@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from livecam.datatypes import Visit
 from livecam.live.capture import Shot
 from livecam.live.labeller import Labels
 from livecam.live.readers import LiveSource
-from livecam.store import WAIT_S, BusyError, VisitStore
+from livecam.store import WAIT_S, BusyError, NotNowError, VisitStore
 
 WATCHED_EVERY_S = 10.0  # the file is told so often that somebody looks
 JUMP_S = 10.0  # of the computer's clock beside that of the frames, as after a sleep
@@ -24,6 +23,8 @@ SAVES_APART_S = 1.0  # at least: each costs several waits for the disk
 
 class VisitLog:
     """Callable: labels, in order. A context manager. Raises LivecamError.
+
+    While the disk is full and the like, visits wait in memory, and `problem` says why.
 
     Visits are dated by this computer's clock. Those of a clip that is labelled whole, as fast as it
     goes, are dated as if it had begun to play at the first frame; those of any clip by when it was
@@ -42,6 +43,7 @@ class VisitLog:
         self._told_s = -math.inf  # when the file was told last…
         self._tried_s = -math.inf  # …and when that was tried, at least
         self._source: LiveSource | None = None
+        self.problem: str | None = None
 
     @property
     def counted(self) -> int:
@@ -67,16 +69,23 @@ class VisitLog:
             self._source = labels.shot.source
         if self._epoch is None or not self._is_dated:
             self._set_clock(labels.shot)
+        if labels.shot.is_frozen:  # nobody looks: it shows nobody who is there now
+            return
         self._time_s = labels.shot.frame.time_s
-        # a picture that stands still for long shows nobody who is there now
-        faces = [] if labels.shot.is_frozen else labels.faces
-        self._see(self._audience(self._time_s, faces))
+        self._see(self._audience(self._time_s, labels.faces))
         is_due = self._store.has_visits or self._time_s - self._told_s >= WATCHED_EVERY_S
         if is_due and self._time_s - self._tried_s >= SAVES_APART_S:
             self._tried_s = self._time_s
-            with contextlib.suppress(BusyError):  # somebody waits for the picture: next time
-                self._store.save(0)
-                self._told_s = self._time_s
+            self._save()
+
+    def _save(self) -> None:
+        try:
+            self._store.save(0)  # somebody waits for the picture
+            self._told_s, self.problem = self._time_s, None
+        except BusyError:
+            pass  # next time
+        except NotNowError as error:
+            self.problem = str(error)
 
     def _set_clock(self, shot: Shot) -> None:
         """For each frame: theirs may stand still while a computer sleeps, and whoever was seen
