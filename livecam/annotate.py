@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +48,12 @@ class Done:
     is_cut_short: bool = False  # a GIF holds only the beginning of a long clip
     _begin_s: float = 0.0
     _end_s: float = 0.0
+    _times_s: array[float] = field(default_factory=lambda: array("d"))  # of the frames
 
     def see(self, frame: Frame, faces: Sequence[TrackedFace]) -> None:
         """Count one labelled frame; remember who was in it."""
         self.frames += 1
+        self._times_s.append(frame.time_s)
         self._end_s = time.perf_counter()
         if self.frames == 1:
             self._begin_s = self._end_s
@@ -61,6 +64,14 @@ class Done:
                 face.track_id, TrackSummary(frame.time_s, face, frame.time_s)
             )
             known.last, known.last_s = face, frame.time_s
+
+    def leave_out(self, frames: int) -> None:
+        """All but so many were in vain."""
+        if frames < self.frames:
+            self.frames, last_s = frames, self._times_s[frames - 1] if frames else -1.0
+            self.tracks = {n: seen for n, seen in self.tracks.items() if seen.first_s <= last_s}
+            for seen in self.tracks.values():
+                seen.last_s = min(seen.last_s, last_s)
 
     @property
     def rate(self) -> float | None:
@@ -88,11 +99,11 @@ def _annotate_picture(
     frame = Frame(0, 0.0, read_picture(done.name, opened.path))
     faces, hidden = models.look(frame.bgr)
     done.see(frame, faces)
-    if table is not None:
-        table.write(done.name, frame, faces)
     if path is not None:
         write_picture(path, Overlay(models.config.overlay)(frame.bgr, faces, hidden=hidden))
         done.outputs.append(path)
+    if table is not None:
+        table.write(done.name, frame, faces)
     return done
 
 
@@ -109,6 +120,8 @@ def _annotate_clip(
     sink: VideoSink | GifSink | None = None
     behind = Behind()
     total = None
+    sizes = array("q")  # of the table before each frame
+    was_written = table is not None and table.is_written
     try:
         with contextlib.ExitStack() as stack:
             clip = stack.enter_context(Clip(done.name, opened.path, options.start_s, options.end_s))
@@ -125,6 +138,7 @@ def _annotate_clip(
             for frame in every:
                 faces = line(frame)
                 if table is not None:
+                    sizes.append(table.size)
                     table.write(done.name, frame, faces)
                 if sink is not None:
                     hidden, sound = line.boxes(frame.time_s), _sound(sink, clip, frame)
@@ -136,7 +150,9 @@ def _annotate_clip(
     except (LivecamError, KeyboardInterrupt) as error:
         if sink is not None:
             # what is labelled and not filmed is of no use
-            done.frames = behind.done - sink.lost if sink.is_kept else 0
+            done.leave_out(behind.done - sink.lost if sink.is_kept else 0)
+            if table is not None and done.frames < len(sizes):
+                table.go_back(sizes[done.frames], was_written or done.frames > 0)
         done.is_interrupted = isinstance(error, KeyboardInterrupt)
         if not done.frames and not done.is_interrupted:
             raise

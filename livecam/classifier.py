@@ -158,7 +158,7 @@ def _calibration(model: Path) -> tuple[AgeRange, Array | None]:
     if not path.is_file():
         return CENTRAL_RANGE, None
     try:
-        said = parsed(path.read_text(encoding="utf-8"), path.name)
+        said = parsed(path.read_text(encoding="utf-8"), path.name) or {}
         bounds = said["age_range"]
         age_range = CENTRAL_RANGE if bounds is None else AgeRange.by_age(bounds)
     except (OSError, ValueError, KeyError, TypeError, UsageError) as error:

@@ -220,9 +220,9 @@ def _annotate(args: argparse.Namespace) -> int:
     models = Models(config)
     _say_uncalibrated(config)
     cv2.setNumThreads(1)  # frames are read, labelled and encoded side by side already
-    paths.prepare()
     has_failed = False
     with contextlib.ExitStack() as stack:
+        stack.enter_context(paths.prepared())
         table = None
         if args.tracks is not None:
             table = stack.enter_context(TrackTable(args.tracks, config.overlay.gender))
@@ -320,7 +320,7 @@ def _predict(args: argparse.Namespace) -> int:
                 progress.note(f"livecam: {answer.error}")
             for line in write(answer.rows):
                 print(line)
-            if sheet is not None:
+            if sheet is not None and answer.error is None:
                 sheet.write(answer.rows)
             progress.step()
     return int(has_failed)

@@ -4,7 +4,6 @@ first."""
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import math
 from collections.abc import Generator, Iterable, Iterator
@@ -16,6 +15,7 @@ import numpy as np
 
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError, reason
+from livecam.file_ends import is_cut_off
 from livecam.pyav import assumed_colorspace, av, side_data
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
@@ -239,13 +239,6 @@ class Clip:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._stopped(reason(error)) from error
 
-    def _lacks_riff_bytes(self) -> bool:
-        """Of an AVI file FFmpeg reads what is there, and believes that this is all."""
-        with self.path.open("rb") as file:
-            head = file.read(8)
-            size = file.seek(0, io.SEEK_END)
-        return head[:4] == b"RIFF" and size < int.from_bytes(head[4:], "little") + 8
-
     def _stopped(self, why: str) -> StoppedError:
         return StoppedError(stopped(self.name, self.frames_read, self.total, why))
 
@@ -256,7 +249,9 @@ class Clip:
 
     def _is_short(self, end_s: float) -> bool:
         said_s = self._video_duration_s()
-        if said_s is None or self.start_s >= said_s:
+        if said_s is None:
+            return is_cut_off(self.path)
+        if self.start_s >= said_s:
             return False
         said_s = min(said_s, math.inf if self.end_s is None else self.end_s)
         missing_s = said_s - end_s
@@ -264,7 +259,7 @@ class Clip:
         is_short = missing_s > max(1.5 / float(self.rate), spared_s)
         if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
             is_short = is_short and self.frames_read < self.stream.frames
-        return is_short or self._lacks_riff_bytes()
+        return is_short or is_cut_off(self.path)
 
 
 def stopped(name: str, frames: int, total: int | None, why: str) -> str:

@@ -104,7 +104,7 @@ def _providers(config: Config) -> Finding:
 
 def _model(config: Config) -> Finding:
     try:
-        from livecam.classifier import AgeGenderClassifier
+        from livecam.classifier import AgeGenderClassifier, uncalibrated
 
         classifier = AgeGenderClassifier(
             config.classifier.model,
@@ -113,7 +113,8 @@ def _model(config: Config) -> Finding:
         )
         size = classifier.path.stat().st_size / 1e6
         detail = f"{size:.1f} MB, {classifier.input_px} px input, on {classifier.provider}"
-        return Finding("model", f"{classifier.path} ({detail})")
+        said = [f"{classifier.path} ({detail})", uncalibrated(config.classifier.model)]
+        return Finding("model", "; ".join(filter(None, said)))
     except (ImportError, LivecamError) as error:
         return Finding("model", str(error), is_ok=False)
 

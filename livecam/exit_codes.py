@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -15,21 +16,39 @@ from pathlib import Path
 from typing import TextIO
 
 from livecam.errors import LivecamError, UsageError
-from livecam.interrupts import interruptible
+from livecam.interrupts import SIGNALS, interruptible
 from livecam.wording import shown
 
+INTERRUPTED = 130
 SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
 def exit_code(
     command: Callable[[Namespace], int | None], parser: ArgumentParser, argv: Sequence[str] | None
 ) -> int:
-    """Of a command that returns one, or None where all is done. argparse exits by itself."""
+    """Of a command that returns one, or None where all is done. argparse exits by itself.
+
+    Without `argv` the command is all that this process does: once it is interrupted, another signal
+    does not change how it ends.
+    """
+    code = _run(command, parser, argv)
+    if code == INTERRUPTED and argv is None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+    return code
+
+
+def _run(
+    command: Callable[[Namespace], int | None], parser: ArgumentParser, argv: Sequence[str] | None
+) -> int:
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # a file's name may be no text, and not every code page has each sign of help
-            stream.reconfigure(errors="backslashreplace")
+            # a file's name may be no text, and not every code page has each sign of help; another
+            # program is given the name as it is
+            is_data = stream is sys.stdout and not stream.isatty()
+            as_is = is_data and stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if as_is else "backslashreplace")
     args = parser.parse_args(argv)
     with interruptible():
         try:
@@ -44,7 +63,7 @@ def exit_code(
             return 1
         except KeyboardInterrupt:
             say(f"{parser.prog}: interrupted")
-            return 130
+            return INTERRUPTED
         except OSError as error:
             say(f"{parser.prog}: {error.filename or 'output'}: {error.strerror or error}")
             with contextlib.suppress(OSError):  # what was answered until then

@@ -23,8 +23,9 @@ STEM_BYTES = 200  # of the name of a file, in that of the partial one
 
 class PartialFile:
     """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
-    `path` of its own: of two with one `final`, the one that ends last has written it. With `with`
-    it is `path`, kept at the end or, after an error, discarded.
+    `path` of its own: of two with one `final`, the one that ends last has written it. Where `final`
+    is a link, it is kept where that leads to; who may read what was there, may read what comes.
+    With `with` it is `path`, kept at the end or, after an error, discarded.
 
     Raises LivecamError where there can be no file of that name."""
 
@@ -35,13 +36,16 @@ class PartialFile:
         stem = os.fsencode(final.stem)[:STEM_BYTES].decode(sys.getfilesystemencoding(), "ignore")
         name = f".{stem}.{os.getpid()}.partial{final.suffix}"
         # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
-        self.path = final.absolute().with_name(name)
+        self._place = real(final) if final.is_symlink() else final.absolute()
+        self.path = self._place.with_name(name)
 
     def keep(self) -> None:
         """Raises LivecamError where that cannot be, as on Windows while another program has the
         final file open: what was written stays, and the error says where."""
         try:
-            self.path.replace(self.final)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copymode(self._place, self.path)
+            self.path.replace(self._place)
         except OSError as error:
             raise LivecamError(
                 f"{self.final}: cannot be replaced: {error.strerror}; what was written is in "
@@ -89,7 +93,7 @@ def check_output(
         raise UsageError(f"{flag} {path}: is an input; give it another name")
     if os.path.isdir(path):
         raise UsageError(f"{flag} {path}: is a folder; expected a file")
-    if os.path.exists(path) and not may_replace:
+    if os.path.lexists(path) and not may_replace:
         raise UsageError(f"{path}: exists; give --overwrite to replace it, or another name")
     if new_folder is not None and real(new_folder) == real(path.parent):
         _require_name(path)
@@ -204,6 +208,16 @@ class RowFile:
         self.is_written = True
         self._put(rows)
 
+    @property
+    def size(self) -> int:
+        """In bytes, of whole rows."""
+        return self._whole
+
+    def go_back(self, size: int, is_written: bool) -> None:
+        """To how it was before what was appended last."""
+        self._whole, self.is_written = size, is_written
+        self._truncate()
+
     def _put(self, text: str) -> None:
         data = memoryview(text.encode(errors="backslashreplace"))
         try:
@@ -211,9 +225,12 @@ class RowFile:
                 data = data[self._file.write(data) :]
             self._whole = self._file.tell()
         except OSError as error:
-            self._file.seek(self._whole)
-            self._file.truncate()
+            self._truncate()
             raise unwritable(self._partial.final, error) from error
+
+    def _truncate(self) -> None:
+        self._file.seek(self._whole)
+        self._file.truncate()
 
 
 def csv_line(values: Iterable[object]) -> str:

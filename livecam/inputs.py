@@ -68,6 +68,8 @@ class Input:
         """A file, a URL, or `-`."""
         if text == "-":
             return cls(text, None)
+        if not text:  # a variable of the shell that is not set; Path("") is the current folder
+            return cls(text, None, problem="'': no name; expected a file, a folder or a URL")
         if not is_url(text):
             is_other = "://" in text and not os.path.exists(text)
             return cls(text, Path(text)) if not is_other else _other_url(without_secrets(text))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os.path
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,10 +76,19 @@ class OutputPaths:
             named = _kind_by_suffix(self.output.suffix.lower())
         return (named,) if named else ("picture", "clip")
 
-    def prepare(self) -> None:
-        """Make the output folder, once everything is checked."""
-        if self.folder is not None:
-            make_folder(self.folder)
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Make the output folder, once everything is checked; it goes again if it stays empty."""
+        folder, made = self.folder, []
+        if folder is not None:
+            made = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
+            make_folder(folder)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # there is something in it
+                for each in made:
+                    each.rmdir()
 
     def _name(self, source: Input, kind: Kind) -> str:
         if kind == "clip":
@@ -116,7 +126,7 @@ class OutputPaths:
         self._taken[key] = owner
         if os.path.isdir(path):
             raise UsageError(f"{path}: is a folder; expected a file")
-        if os.path.exists(path) and not self.options.overwrite:
+        if os.path.lexists(path) and not self.options.overwrite:
             raise UsageError(f"{path}: exists; give --overwrite to replace it, or --output")
         require_open_folder(path)
 
@@ -135,6 +145,8 @@ def _is_folder(inputs: Sequence[Input], options: AnnotateOptions) -> bool:
     """`--output` is a file for one input; for more, or for a folder's, it is a folder."""
     if options.output is None:
         return False
+    if not options.output:
+        raise UsageError("--output '': no name; expected a file or a folder")
     output = Path(options.output)
     if os.path.isdir(output) or options.output.endswith(("/", "\\")):
         return True

@@ -106,7 +106,9 @@ def write_picture(path: Path, bgr: Image) -> None:
     try:
         done, encoded = cv2.imencode(path.suffix, bgr, _picture_quality(path.suffix))
         if not done:
-            raise LivecamError(f"{path}: OpenCV cannot encode {path.suffix}; use .jpg or .png")
+            height, width = bgr.shape[:2]
+            why = f"a picture of {width}x{height} does not fit into {path.suffix}"
+            raise LivecamError(f"{path}: cannot be written: {why}; give --output NAME.png")
         with PartialFile(path) as partial:
             partial.write_bytes(encoded.tobytes())
     except cv2.error as error:

@@ -26,6 +26,7 @@ from patience import ENDS
 from livecam import annotate, progress
 from livecam.errors import LivecamError
 from livecam.pictures import WRITABLE_SUFFIXES
+from livecam.wording import clock_time
 
 
 @pytest.fixture(scope="session")
@@ -802,8 +803,74 @@ def test_a_full_disk_leaves_what_fits(
         assert "No space left" in answer.complaint()
         assert names(disk) == ["a.mp4", "t.csv"]
         assert 5 <= len(clips.play_what_there_is(disk / "a.mp4")) == int(stop[1])
-        # labelled, and not yet filmed, encoded and written
-        assert int(stop[1]) <= len(table(disk / "t.csv")) < 60
+        # what is labelled and not in the film is in no table either
+        last = int(stop[1]) - 1
+        assert last - 3 <= max(int(row["frame"]) for row in table(disk / "t.csv")) <= last
+        for row in table(disk / "t.csv"):
+            seen = re.search(rf"^ *{row['track_id']} +\S+ +(\S+) ", answer.err, re.MULTILINE)
+            assert seen
+            assert clock_time(float(row["time_s"])) <= seen[1] <= clock_time(int(stop[1]) / 10)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "p.png"])
+def test_what_finds_no_room_is_in_no_table(
+    livecam: clips.Command, clip: Path, picture: Path, name: str
+) -> None:
+    Path("old.csv").write_text("old")
+    with clips.small_disk(Path("disk").resolve(), 8) as disk:
+        clips.fill(disk)
+        for table_name in ("old.csv", "new.csv"):
+            to = ("--output", "disk/", "--tracks", table_name, "--overwrite")
+            assert livecam("annotate", name, *to).code == 1
+    assert Path("old.csv").read_text() == "old"
+    assert not Path("new.csv").exists()
+
+
+def test_a_private_table_stays_private_and_a_link_a_link(
+    livecam: clips.Command, clip: Path
+) -> None:
+    Path("t.csv").write_text("old")
+    Path("t.csv").chmod(0o600)
+    Path("link.csv").symlink_to("t.csv")
+    command = ("annotate", "a.mp4", "--no-video", "--tracks", "link.csv")
+    assert livecam(*command).failure(2).startswith("livecam: link.csv: exists")
+    assert livecam(*command, "--overwrite").code == 0
+    assert Path("link.csv").is_symlink()
+    assert len(table("t.csv")) > 5
+    assert Path("t.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_to_a_disk_that_is_away_is_not_replaced_unasked(
+    livecam: clips.Command, clip: Path
+) -> None:
+    for name in ("t.csv", "a_livecam.mp4"):
+        Path(name).symlink_to("/away/file")
+    for options in (("--no-video", "--tracks", "t.csv"), ()):
+        assert ": exists; give --overwrite" in livecam("annotate", "a.mp4", *options).failure(2)
+    answer = livecam("annotate", "a.mp4", "--no-video", "--tracks", "t.csv", "--overwrite")
+    assert answer.failure(1).startswith("livecam: t.csv: cannot be written: ")
+    assert Path("t.csv").is_symlink()
+
+
+@pytest.mark.parametrize("arguments", [("",), ("a.mp4", ""), ("a.mp4", "--output", "")])
+def test_no_name_is_no_folder(
+    livecam: clips.Command, clip: Path, arguments: tuple[str, ...]
+) -> None:
+    answer = livecam("annotate", *arguments)
+    assert answer.code == (2 if "--output" in arguments else 1)
+    assert "'': no name; expected a file" in answer.complaint()
+    assert len(names()) == (2 if arguments == ("a.mp4", "") else 1)
+
+
+def test_an_output_folder_that_stays_empty_goes_again(livecam: clips.Command, clip: Path) -> None:
+    Path("b.txt").write_text("no clip")
+    Path("there").mkdir()
+    for folder in ("new/one/", "there/"):
+        assert livecam("annotate", "b.txt", "--output", folder).code == 1
+    assert not Path("new").exists()
+    assert Path("there").exists()
+    assert livecam("annotate", "b.txt", "a.mp4", "--output", "new/one/").code == 1
+    assert names(Path("new/one")) == ["a_livecam.mp4"]
 
 
 def test_of_a_gif_on_a_full_disk_nothing_is_said_to_be_there(

@@ -382,6 +382,17 @@ def test_doctor_refuses_an_unknown_provider(livecam: clips.Command) -> None:
     assert livecam("predict", "a.jpg").failure(2).startswith(f"livecam: {said}")
 
 
+def test_doctor_says_that_a_model_is_not_calibrated(livecam: clips.Command) -> None:
+    shutil.copy(shipped_file("models/age_gender.onnx"), "bare.onnx")
+    Path("livecam.yaml").write_text("classifier: {model: bare.onnx}\n")
+    answer = livecam("doctor")
+    assert answer.code == 0
+    (line,) = [line for line in answer.lines if line.split()[1] == "model"]
+    assert line.endswith("no bare.yaml beside it: ranges are not calibrated")
+    Path("bare.yaml").touch()
+    assert "(no age_range)" in livecam("predict", "x.png").failure(1)
+
+
 def test_doctor_starts_the_networks_where_they_will_run(
     livecam: clips.Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,29 @@ def test_a_face_is_a_row(livecam: clips.Command, album: Path) -> None:
     assert set(row) == set(KEYS)
 
 
+def test_a_sheet_is_not_replaced_by_an_empty_one(livecam: clips.Command, album: Path) -> None:
+    Path("old.csv").write_text("old")
+    for name in ("old.csv", "new.csv"):
+        assert livecam("predict", "missing.png", "--csv", name, "--overwrite").code == 1
+    assert Path("old.csv").read_text() == "old"
+    assert not Path("new.csv").exists()
+    assert livecam("predict", "missing.png", "album/none.png", "--csv", "new.csv").code == 1
+    with Path("new.csv").open() as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["album/none.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are text")
+def test_a_name_that_is_no_text_is_as_it_is_for_another_program(album: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe.png")
+    (album / name).write_bytes((album / "none.png").read_bytes())
+    done = subprocess.run(
+        [*clips.LIVECAM, "annotate", name], capture_output=True, cwd=album,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"}, check=True,
+    )  # fmt: skip
+    assert done.stdout == b"\xff\xfe_livecam.png\n"
+    assert (album / os.fsdecode(done.stdout.strip())).is_file()
+
+
 def test_no_face_is_a_row_of_nulls(livecam: clips.Command, album: Path) -> None:
     answer = livecam("predict", "album/none.png", "--json")
     assert (answer.code, answer.err) == (0, "")

@@ -198,6 +198,25 @@ def test_a_damaged_end_is_told_after_the_good_frames(
     assert total == 30
 
 
+@pytest.mark.parametrize("share", [0.02, 0.4, 0.9, 0.995])
+def test_a_gif_that_was_cut_off_is_told(tmp_path: Path, share: float) -> None:
+    whole = clips.write_gif(tmp_path / "a.gif", clips.noise(20, (64, 48)))
+    with_more = tmp_path / "b.gif"
+    with_more.write_bytes(whole.read_bytes() + b"something behind it")
+    for path in (whole, with_more):
+        assert len(read(path, 0.0)) == 20
+    with pytest.raises(LivecamError, match=r"stopped at frame \d+|not a readable clip"):
+        read(clips.cut(whole, share), 0.0)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_an_ogg_film_that_was_cut_off_is_told(tmp_path: Path, share: float) -> None:
+    path = clips.write_clip(tmp_path / "a.ogv", clips.noise(40, (160, 120)), codec="libvpx")
+    assert len(read(path, 0.0)) == 40
+    with pytest.raises(StoppedError, match=r"stopped at frame \d+.*: the file ends before"):
+        read(clips.cut(path, share), 0.0)
+
+
 def remuxed(given: Path, path: Path, **options: str) -> Path:
     """The packets of a clip in another container."""
     with av.open(str(given)) as source, av.open(str(path), "w", options=options) as container:

@@ -42,6 +42,25 @@ def test_what_went_wrong_is_one_line(
     assert capfd.readouterr() == ("", said)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of its own")
+@pytest.mark.parametrize("number", ENDS)
+def test_another_signal_while_python_ends_changes_nothing(number: signal.Signals) -> None:
+    code = f"""
+        import atexit, signal, sys
+        from argparse import ArgumentParser
+        from livecam.exit_codes import exit_code
+
+        atexit.register(signal.raise_signal, {int(number)})
+        sys.argv = ["p"]
+        command = lambda args: signal.raise_signal({int(number)})
+        sys.exit(exit_code(command, ArgumentParser("p"), None))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (130, "p: interrupted\n")
+
+
 def test_what_was_answered_before_an_error_is_kept() -> None:
     code = """
         import sys

@@ -160,3 +160,10 @@ def test_what_is_larger_than_pictures_are_is_not_decoded(monkeypatch: pytest.Mon
     monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 48 - 1)
     with pytest.raises(LivecamError, match="larger than"):
         decoded(clips.HEIC)
+
+
+def test_of_what_no_file_of_a_format_can_hold_another_is_advised(tmp_path: Path) -> None:
+    why = r"a\.jpg: cannot be written: a picture of 70000x2 does not fit into \.jpg; .*\.png"
+    with pytest.raises(LivecamError, match=why):
+        pictures.write_picture(tmp_path / "a.jpg", np.zeros((2, 70_000, 3), np.uint8))
+    assert clips.files_of(tmp_path) == []

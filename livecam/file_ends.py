@@ -1,0 +1,56 @@
+"""Whether a clip was cut off, by what its format has at its end: of some, FFmpeg reads what is
+there, and takes it for all."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+LARGEST_PAGE_BYTES = 65_307  # of Ogg
+PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
+
+
+def is_cut_off(path: Path) -> bool:
+    """Of AVI, GIF and Ogg; False for all others."""
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF":
+            return os.fstat(file.fileno()).st_size < int.from_bytes(head[4:8], "little") + 8
+        if head[:4] == b"GIF8":
+            file.seek(0)
+            return not _has_trailer(file)
+        return head[:4] == b"OggS" and not _has_last_page(file)
+
+
+def _has_trailer(file: BinaryIO) -> bool:
+    """GIF89a: blocks one after the other, up to one that is nothing but its first byte."""
+    file.seek(6)
+    _skip_palette(file, file.read(7)[4:5])
+    while True:
+        kind = file.read(1)
+        if kind == b"\x21":  # an extension
+            file.seek(1, io.SEEK_CUR)
+        elif kind == b"\x2c":  # a picture
+            _skip_palette(file, file.read(9)[8:9])
+            file.seek(1, io.SEEK_CUR)
+        else:
+            return kind == b"\x3b"
+        while size := file.read(1):
+            if size == b"\0":
+                break
+            file.seek(size[0], io.SEEK_CUR)
+
+
+def _skip_palette(file: BinaryIO, flags: bytes) -> None:
+    if flags and flags[0] & PALETTE:
+        file.seek(3 << (flags[0] & COLOURS) + 1, io.SEEK_CUR)
+
+
+def _has_last_page(file: BinaryIO) -> bool:
+    """RFC 3533: the third bit of the type of the last page."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(size - LARGEST_PAGE_BYTES, 0))
+    page = file.read().rpartition(b"OggS")[2]
+    return len(page) > 1 and bool(page[1] & 4)
