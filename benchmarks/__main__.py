@@ -98,6 +98,8 @@ def _benchmarks(args: argparse.Namespace) -> None:
                 rows.append(row)
                 say(f"{name}: {' | '.join(row.cells[:6])}")
             say(f"{name}: {time.monotonic() - begin_s:.0f} s")
+    if not rows:
+        raise LivecamError(f"nothing was measured: {' and '.join(names)} needs another option")
     print(markdown(rows))
     if output is not None:
         figures = {"machine": _machine(), "rows": as_dicts(rows)}
@@ -113,7 +115,7 @@ def _names(only: str | None) -> list[str]:
             raise UsageError(
                 f"--only: unknown row {name!r}; expected some of {', '.join(MEASUREMENTS)}"
             )
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _require_files(args: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ from livecam.wording import counted
 
 SIDE_PX = 200  # of the made pictures
 FACE_XY = (224.0, 122.0)  # the middle of the portrait's face, px
+LEAST_WORK = 0.1  # beside what a start takes
 STARTS = 5  # measurements of what takes less than a second
 
 
@@ -90,7 +91,18 @@ def predict(bench: Bench) -> Iterator[Row]:
 def _rate(seconds: Callable[[Path], float], one: Path, many: Path, n: int) -> float:
     """Pictures a second of the `n` in a folder, without what a process for one of them takes."""
     alone_s = seconds(one)
-    return (n - 1) / max(seconds(many) - alone_s, 1e-3)
+    return _more_a_second(n, alone_s, seconds(many))
+
+
+def _more_a_second(n: int, one_s: float, all_s: float) -> float:
+    """Of n pictures, all but the one that takes `one_s`. Raises LivecamError where their time is
+    lost in that of the start."""
+    if all_s < (1 + LEAST_WORK) * one_s:
+        raise LivecamError(
+            f"{counted(n, 'picture')} took {all_s:.1f} s, one took {one_s:.1f} s: too few to "
+            "measure a rate; give more"
+        )
+    return (n - 1) / (all_s - one_s)
 
 
 def made_faces(n: int) -> Iterator[Image]:
@@ -149,7 +161,7 @@ def prepare(bench: Bench) -> Iterator[Row]:
         raise LivecamError(
             f"{data}: {counted(n, 'face')}; expected a data set with more, to measure a rate"
         )
-    rates = [(n - 1) / max(a - b, 1e-3) for a, b in zip(all_s, one_s, strict=True)]
+    rates = [_more_a_second(n, one, some) for one, some in zip(one_s, all_s, strict=True)]
     name = f"{counted(n, 'picture')} of {data.name}"
     yield Row(
         measure="`train.prepare`, start-up excluded",

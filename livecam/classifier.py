@@ -67,6 +67,8 @@ class AgeGenderClassifier:
         """(n, 101), (n,): the means of those to the views."""
         seen = np.stack([*views(resized(crops, self.input_px), count)])
         age_probs, female_prob = self._net(seen.reshape(-1, *seen.shape[2:]).astype(np.float32))
+        if not (np.isfinite(age_probs).all() and np.isfinite(female_prob).all()):
+            raise LivecamError(f"{self.path}: its answers are no numbers; give another model")
         by_view = len(seen), len(crops)
         return (
             age_probs.reshape(*by_view, -1).mean(axis=0),

@@ -280,6 +280,21 @@ def test_the_classifier_is_timed_beside_keras(
         assert row["ratio"] == pytest.approx(row["other"] / row["ours"])
 
 
+def test_a_rate_that_is_lost_in_the_start_is_none() -> None:
+    assert starts._more_a_second(11, 1.0, 3.0) == 5
+    for all_s in (0.8, 1.0, 1.05):
+        with pytest.raises(LivecamError, match="too few to measure a rate; give more"):
+            starts._more_a_second(11, 1.0, all_s)
+
+
+def test_without_a_row_there_is_no_table(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main([str(clip), "--only", "yunet,yunet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("yunet: left out") == 1
+    assert err.endswith("nothing was measured: yunet needs another option\n")
+
+
 @pytest.mark.parametrize("option", ["--frames", "--face-count", "--prepare-limit"])
 def test_a_rate_takes_two(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

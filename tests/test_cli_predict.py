@@ -876,6 +876,19 @@ def test_the_networks_are_loaded_once_whatever_the_schemes(album: Path) -> None:
     assert len({id(each.classifier) for each in models}) == 1
 
 
+def test_a_model_whose_answers_are_no_numbers(livecam: clips.Command, album: Path) -> None:
+    model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
+    model = onnx.load("m.onnx")
+    nothing = helper.make_tensor("value", TensorProto.FLOAT, [1], [np.nan])
+    for node in model.graph.node:
+        if node.op_type == "ConstantOfShape":
+            node.attribute.append(helper.make_attribute("value", nothing))
+    onnx.save(model, "m.onnx")
+    answer = livecam("predict", "album/one.png", "--json", "--model", "m.onnx")
+    said = "livecam: m.onnx: its answers are no numbers; give another model"
+    assert (answer.code, answer.out, answer.complaint()) == (1, "", said)
+
+
 def test_a_model_of_other_numbers(livecam: clips.Command, album: Path) -> None:
     model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
     model = onnx.load("m.onnx")

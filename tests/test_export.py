@@ -34,7 +34,9 @@ def test_the_card_names_no_key_without_an_effect(
     calibration = {"age_range": None, "onnx_mae_difference": 0, "onnx_gender_difference": 0}
     recipe = Recipe(target=target, age_l1=0.1, epochs=3)  # of an older version, which took both
     run = {"faces": 9, "data_hash": "0", "knows_gender": target == "years"}
-    text = card(recipe, run, calibration, {})
+    text = card(recipe, 3, run, calibration, {})
+    assert "It ended after" not in text
+    assert "It ended after 2 of 3 epochs." in card(recipe, 2, run, calibration, {})
     assert ("It has not learnt the gender" in text) == (target != "years")
     assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == shown
 

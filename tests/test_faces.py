@@ -108,6 +108,9 @@ def test_one_data_set_of_a_part(file: Path) -> None:
         faces.load(file, "dev", ["dataset0"])
     with pytest.raises(LivecamError, match=r"of Dataset1; did you mean 'dataset1'\?; those in it"):
         faces.load(file, "dev", ["Dataset1"])
+    with pytest.raises(LivecamError, match=r"of Dataset3; did you mean 'dataset3'\?; those in it"):
+        faces.load(file, "dev", ["dataset1", "Dataset3"])
+    assert set(faces.load(file, "dev", ["dataset0", "dataset1"]).dataset) == {"dataset1"}
 
 
 def test_crops_packed_by_another_program_are_refused(file: Path, tmp_path: Path) -> None:

@@ -93,6 +93,20 @@ def test_a_gender_that_is_not_known_is_not_scored(
     assert scored == pytest.approx(accuracy, nan_ok=True)
 
 
+def test_weights_that_are_no_numbers_are_no_best_epoch(
+    loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "resized", lambda crops, px: crops)
+    dev = dataclasses.replace(face_set([20, 30]), crops=np.zeros((2, 8, 8, 3), np.uint8))
+    selection = SimpleNamespace(rows=range(640), years=None)
+    material = SimpleNamespace(selection=selection, dev=dev, knows_gender=True)
+    after = loop.AfterEpoch(Recipe(), RunFolder(tmp_path), material, 0)
+    answer = {"age": np.full((2, 101), np.nan, np.float32), "gender": np.zeros((2, 1))}
+    after.set_model(SimpleNamespace(predict=lambda *args, **options: answer))
+    with pytest.raises(LivecamError, match="in weights that are no numbers; no epoch was finished"):
+        after._dev_scores()
+
+
 def test_a_loss_that_is_no_number_can_be_gone_on_from(loop: Any, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     material = SimpleNamespace(selection=SimpleNamespace(rows=range(640)))

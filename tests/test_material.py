@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 from faces_data import PROVENANCE, write_split
 
@@ -116,8 +117,11 @@ def test_a_run_goes_on_with_the_pictures_it_began_with(
     [
         (True, {}, False, True),
         (True, {"gender_weight": 0.0}, True, False),
-        (True, {"gender_weight": 0.0, "begin": ("before",)}, True, True),
-        (True, {"gender_weight": 0.0, "begin": ("before",)}, False, False),
+        (True, {"gender_weight": 0.0, "begin": ("before",), "frozen": "all"}, True, True),
+        (True, {"gender_weight": 0.0, "begin": ("before",), "frozen": "all"}, False, False),
+        # what its answer rests on is changed
+        (True, {"gender_weight": 0.0, "begin": ("before",)}, True, False),
+        (True, {"gender_weight": 0.0, "begin": ("before",), "frozen": "feats"}, True, False),
         (True, {"begin": ("before",)}, False, True),
         (False, {}, True, False),
         (False, {"begin": ("before", "before")}, True, True),
@@ -162,6 +166,20 @@ def test_a_gender_is_known_only_where_something_tells_it(
     run.begin(given, **material.provenance)
     assert run.knows_gender() == knows
     assert gathered(given, data, run, resume=True).knows_gender == knows
+
+
+def test_a_data_set_that_judges_nothing_is_told(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(data, "a") as h5:
+        names = h5["dataset"].asstr()[()]
+        names[np.nonzero(h5["split"][()] == 0)[0][:12]] = "mine"
+        h5["dataset"][:] = names
+    run = RunFolder(tmp_path / "run")
+    gathered(Recipe(batch=4, datasets=("utkface", "mine")), data, run, resume=False)
+    assert "no face of mine in its dev part" in capsys.readouterr().err
+    with pytest.raises(LivecamError, match="no faces of 'mime'; did you mean 'mine'"):
+        gathered(Recipe(batch=4, datasets=("utkface", "mime")), data, run, resume=False)
 
 
 def test_what_a_teacher_knows_is_beside_its_file_whatever_that_is_called(

@@ -121,6 +121,16 @@ def test_the_summary_says_what_was_left_out(tmp_path, astronaut, capsys) -> None
         ([".", "-o", "out.h5", "--dev-share", "1"], 2, "expected a share between 0 and 1"),
         ([".", "-o", "out.h5", "--test-list", "none.txt"], 1, "cannot read the test list"),
         ([".", "-o", "out.h5", "--dev-list", "none.txt"], 1, "cannot read the dev list"),
+        (
+            [".", "-o", "out.h5", "--dev-list", "x", "--seed", "0"],
+            2,
+            "--dev-list: names the dev part",
+        ),
+        (
+            [".", "-o", "out.h5", "--dev-list", "x", "--dev-share", "0.1"],
+            2,
+            "leave out --dev-share",
+        ),
         ([".", "-o", "no/folder/out.h5"], 1, "no/folder"),
     ],
 )
@@ -232,6 +242,16 @@ def test_damaged_pictures_are_counted_and_some_are_named(tmp_path, astronaut, ca
         assert sum(line.startswith("unreadable: ") for line in err.splitlines()) == 21
         assert "unreadable: … and 3 more" in err
         assert _column(tmp_path / "out.h5", "file").tolist() == ["25/a.jpg", "25/b.png"]
+
+
+def test_in_a_folder_of_ones_own_called_like_a_set_not_every_picture_is_a_face(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    files = {"20/a.jpg": jpeg(astronaut), "20/b.jpg": jpeg(noise)}
+    layouts.write(tmp_path / "utkface", files)
+    assert prepare.main([str(tmp_path / "utkface"), "-o", str(tmp_path / "out.h5")]) == 0
+    assert _column(tmp_path / "out.h5", "file").tolist() == ["20/a.jpg"]
 
 
 def test_data_without_a_usable_picture_is_an_error_that_counts(  # type: ignore[no-untyped-def]

@@ -10,14 +10,23 @@ from train.score_tables import table
 
 
 def card(
-    recipe: Recipe, run: Mapping[str, Any], calibration: Mapping[str, Any], scores: dict[str, Any]
+    recipe: Recipe,
+    epochs: int,
+    run: Mapping[str, Any],
+    calibration: Mapping[str, Any],
+    scores: dict[str, Any],
 ) -> str:
-    """Markdown: what it takes and gives, what it was trained on and how, and what it scores."""
-    return "\n".join(_lines(recipe, run, calibration, scores)) + "\n"
+    """Markdown: what it takes and gives, what it was trained on and how, for how many `epochs`, and
+    what it scores."""
+    return "\n".join(_lines(recipe, epochs, run, calibration, scores)) + "\n"
 
 
 def _lines(
-    recipe: Recipe, run: Mapping[str, Any], calibration: Mapping[str, Any], scores: dict[str, Any]
+    recipe: Recipe,
+    epochs: int,
+    run: Mapping[str, Any],
+    calibration: Mapping[str, Any],
+    scores: dict[str, Any],
 ) -> Iterator[str]:
     px = recipe.input_px
     arithmetic = "with convolutions in eight bits" if recipe.eight_bits else "in float32"
@@ -49,6 +58,9 @@ def _lines(
         if value != defaults[key] and key not in without_effect:
             yield f"| `{key}` | {value} |"
     yield ""
+    if epochs < recipe.epochs:
+        yield f"It ended after {epochs} of {recipe.epochs} epochs."
+        yield ""
     yield "## Calibration and agreement"
     yield ""
     yield from _range(calibration["age_range"])

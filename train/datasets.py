@@ -34,8 +34,6 @@ PARTS = {
     "test": TEST, "testing": TEST,
 }  # fmt: skip
 
-TIGHT_CROPS = ("utkface", "allagefaces")  # what fills these pictures is a face, found or not
-
 _Lister = Callable[[Folder | ZipFile, list[str], Dropped], Iterator[Entry]]
 LISTS: dict[str, _Lister] = {
     r"(.*/)?list/(train|test)_name\.txt": published_sets.megaage,
@@ -206,7 +204,7 @@ def _by_name(path: Path, pictures: list[str], dropped: Dropped) -> Iterator[Entr
             dropped["another picture of that name"] += 1
         else:
             met.add((file, part))
-            yield Entry(dataset, file, member, label, part)
+            yield Entry(dataset, file, member, label, part, is_tight=True)
 
 
 def _own_part(words: list[str]) -> int:

@@ -76,11 +76,18 @@ def _export(args: argparse.Namespace) -> None:
     trained = RunFolder(args.run)
     source = trained.model
     if not source.is_file():
-        raise LivecamError(f"{source}: no such model; python -m train.fit writes it at its end")
+        raise LivecamError(f"{source}: no such model; python -m train.fit writes it after an epoch")
     record = trained.record()
     recipe = record["recipe"]
     dev = faces.load(args.data, "dev", recipe.datasets)
     trained.require_same_data(args.data, dev)
+    epochs = len(trained.log())
+    if epochs < recipe.epochs and not recipe.early_stopping:
+        print(
+            f"{args.run}: {epochs} of its {recipe.epochs} epochs are done: the best of these is "
+            "exported; train.fit --resume goes on",
+            file=sys.stderr,
+        )
     master = load_keras(source)
     if not recipe.eight_bits:
         round_weights(master)
@@ -89,7 +96,7 @@ def _export(args: argparse.Namespace) -> None:
         calibration = _write_checked(master, recipe, dev, made, trained.knows_gender())
         scores = score_model(made / f"{NAME}.onnx", args.data, recipe)
         (made / f"{NAME}.md").write_text(
-            card(recipe, record, calibration, scores), encoding="utf-8"
+            card(recipe, epochs, record, calibration, scores), encoding="utf-8"
         )
         for suffix in SUFFIXES:  # all are good: only now do they replace others
             (made / f"{NAME}.{suffix}").replace(out / f"{NAME}.{suffix}")
@@ -171,11 +178,11 @@ def _require_alike(
     if eight_bits:
         most_years = min(ANY_YEARS, MAX_YEARS * _by_chance(len(labels)))
         most_points = MAX_POINTS * _by_chance(int((labels.gender >= 0).sum()))
-        is_far = abs(years) > most_years or abs(points) > most_points
+        is_far = not (abs(years) <= most_years and abs(points) <= most_points)
         expected = f"{most_years:.3f} years and {most_points:.2f} points"
         other = "train it for more epochs or with a lower learning_rate, or "
     else:
-        is_far = probs > MAX_DIFFERENCE
+        is_far = not probs <= MAX_DIFFERENCE  # nor where it is no number
         expected, other = f"{MAX_DIFFERENCE:.0e} in probabilities", ""
     if is_far:
         raise LivecamError(

@@ -72,12 +72,14 @@ class FaceSet:
 def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
     """One part of the file, of all data sets or some of them; the crops stay in the file.
 
-    Raises LivecamError if the file is none of `train.prepare`, or the part is empty.
+    Raises LivecamError if the file is none of `train.prepare`, the part is empty, or a data set is
+    in no part.
     """
     with opened(path) as h5:
         where = _rows(h5, split, datasets)
-        if not len(where):
+        if not (len(where) and set(datasets) <= set(h5["dataset"].asstr()[()])):
             known = np.unique(h5["dataset"].asstr()[()][_rows(h5, split, ())])
+            datasets = [name for name in datasets if name not in known]
             of_sets = f" of {', '.join(datasets)}" if datasets else ""
             of_sets += next((suggestion(name, known) for name in datasets), "")
             others = f"; those in it are of {', '.join(known)}" if len(known) else ""

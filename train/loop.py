@@ -323,6 +323,8 @@ class AfterEpoch(keras.callbacks.Callback):
             parts.append(probs / probs.sum(axis=1, keepdims=True))
             female.append(answer["gender"][:, 0] > 0)
         probs = np.concatenate(parts)
+        if not np.isfinite(probs).all():  # after the last step, whose loss was one before it
+            raise LivecamError(f"the epoch ended in weights that are no numbers; {self._way_out()}")
         years = self.material.selection.years
         return probs if years is None else probs @ years, np.concatenate(female)
 

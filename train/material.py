@@ -60,6 +60,12 @@ def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Mat
     selection = select(train, recipe, lambda text: print(text, file=sys.stderr))
     dev = faces.load(data, "dev", recipe.datasets)
     _require_judges(dev, recipe)
+    if absent := sorted({*recipe.datasets} - {*dev.dataset}):
+        print(
+            f"{data}: no face of {' and '.join(absent)} in its dev part: the best epoch is chosen "
+            "without",
+            file=sys.stderr,
+        )
     if len(selection.rows) < recipe.batch:
         raise LivecamError(
             f"{data}: {counted(len(selection.rows), 'face')} to train on; expected a batch of "
@@ -79,7 +85,9 @@ def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Mat
 
 def _knows_gender(recipe: Recipe, labels: Labels) -> bool:
     """Whether the model will: by the faces to train on, a teacher, or what it begins with."""
-    if recipe.begin and all(RunFolder(Path(run)).knows_gender() for run in recipe.begin):
+    is_kept = recipe.gender_weight or recipe.frozen == "all"  # else what it rests on is changed
+    knew = recipe.begin and all(RunFolder(Path(run)).knows_gender() for run in recipe.begin)
+    if knew and is_kept:
         return True
     if not recipe.gender_weight:
         return False

@@ -45,6 +45,7 @@ COLUMNS_BYTES = 1024  # of a row, generously: names, labels
 THUMBNAIL_BYTES = 5 * 1024  # itself, and the place of its crop, generously
 MIN_FACE_PX = 32  # that the detector looks for
 MIN_CROP_PX = 32  # of --crop-px
+DEV_SHARE = 0.05
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,9 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         "list faces that it was not trained on; without a list, the dev part is drawn",
     )
     parser.add_argument(
-        "--dev-share", type=float, default=0.05, help="share of the rest to draw for it (0.05)"
+        "--dev-share", type=float, help=f"share of the rest to draw for it ({DEV_SHARE})"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed for drawing the dev part (0)")
+    parser.add_argument("--seed", type=int, help="seed for drawing the dev part (0)")
     parser.add_argument(
         "--classes",
         default="",
@@ -111,8 +112,11 @@ def _parser() -> argparse.ArgumentParser:
 def _prepare(args: argparse.Namespace) -> None:
     inputs = filter(None, (*args.data, args.test_list, args.dev_list))
     check_output("--output", args.output, [".h5", ".hdf5"], inputs, args.overwrite)
-    if not 0 < args.dev_share < 1:
-        raise UsageError(f"--dev-share: expected a share between 0 and 1, got {args.dev_share}")
+    dev_share = DEV_SHARE if args.dev_share is None else args.dev_share
+    if not 0 < dev_share < 1:
+        raise UsageError(f"--dev-share: expected a share between 0 and 1, got {dev_share}")
+    if args.dev_list is not None and (args.dev_share, args.seed) != (None, None):
+        raise UsageError("--dev-list: names the dev part; leave out --dev-share and --seed")
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit: expected at least 1, got {args.limit}")
     if args.crop_px < MIN_CROP_PX:
@@ -125,7 +129,7 @@ def _prepare(args: argparse.Namespace) -> None:
         h5 = stack.enter_context(h5py.File(partial, "w"))
         rows = Rows(stack.enter_context(copies.Thumbnails(partial.parent)), dropped=dropped)
         _write_crops(h5, rows, data, room)
-        split = rows.split(test_names, dev_names, args.dev_share, args.seed)
+        split = rows.split(test_names, dev_names, dev_share, args.seed or 0)
         room.require(0, len(rows))
         rows.write(h5, split)
         print(rows.summary(split, test=test_names, dev=dev_names), file=sys.stderr)
@@ -306,7 +310,7 @@ def _aligned(
     found = detector.find_main([bgr for _, _, bgr in pictures])
     for (entry, digest, bgr), faces in zip(pictures, found, strict=True):
         landmarks = faces.landmarks
-        if not len(faces) and entry.dataset in datasets.TIGHT_CROPS:
+        if not len(faces) and entry.is_tight:
             landmarks = assumed_landmarks(bgr.shape[1::-1])
         if len(landmarks):
             crop = aligned_crops(bgr, landmarks, crop_px)[0]

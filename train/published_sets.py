@@ -45,7 +45,8 @@ FAIRFACE_RACES = {
 class Entry:
     """One labelled picture: `member` is its name in the archive, `file` its name in the result:
     without folders where it is unique, within the data set where it repeats. `part` is that of
-    the data set's own lists; `person` is told apart where they tell who it is."""
+    the data set's own lists; `person` is told apart where they tell who it is. Where `is_tight`,
+    what fills the picture is a face, found or not."""
 
     dataset: str
     file: str
@@ -53,6 +54,7 @@ class Entry:
     label: Label
     part: int = TRAIN
     person: str = ""
+    is_tight: bool = False
 
 
 class Places:

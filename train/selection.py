@@ -23,7 +23,7 @@ PUBLISHED_AGES = {
     "utk-8": (1, 116),
     "actors-3": (13, 120),
 }
-MAX_RARITY_WEIGHT = 3.0  # of a single year; a scheme's classes are few, and have no such bound
+MAX_RARITY_WEIGHT = 3.0  # of a year, before the mean is 1 again; classes are few, and have none
 
 
 @dataclass(frozen=True)
