@@ -140,6 +140,23 @@ def test_a_run_begins_with_the_mean_of_the_weights_of_others(loop: Any, tmp_path
         loop._begin_with(other, dataclasses.replace(recipe, begin=names))
 
 
+@deprecated_in_numpy
+def test_a_run_may_begin_with_a_share_of_the_published_weights(
+    loop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(architecture="mobilenet", input_px=32, begin=(str(tmp_path),))
+    begun, published, net = (loop.architectures.build(recipe, 101) for _ in range(3))
+    loop.architectures.deployed(begun, recipe).save(RunFolder(tmp_path).model)
+
+    def load(into: Any) -> None:
+        into.set_weights(published.get_weights())
+
+    monkeypatch.setattr(loop.pretrained, "load_face_weights", load)
+    loop._begin_with(net, dataclasses.replace(recipe, pretrained_share=0.25))
+    for mean, a, b in zip(net.weights, begun.weights, published.weights, strict=True):
+        np.testing.assert_allclose(mean, 0.75 * np.array(a) + 0.25 * np.array(b), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", CHOICES["optimizer"])
 def test_weights_need_not_decay(loop: Any, name: str) -> None:
     optimizer = loop._optimizer(Recipe(optimizer=name, weight_decay=0.0), 10)

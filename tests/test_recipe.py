@@ -123,6 +123,15 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ),
         ("eight_bits: true", "eight_bits: resnet cannot be trained for it, mobilenet can"),
         ("architecture: mobilenet", "give pretrained or begin, or take recipes/resnet.yaml"),
+        (
+            "{architecture: mobilenet, pretrained: true, pretrained_share: 0.1}",
+            "pretrained_share: of the weights of a mobilenet that has a begin",
+        ),
+        ("{begin: x, pretrained_share: 0.1}", "pretrained_share: of the weights of a mobilenet"),
+        (
+            "{begin: x, pretrained_share: 1}",
+            "pretrained_share: expected a number of at least 0 and",
+        ),
         ("early_px: 64", "early_px without early_share has no effect"),
         ("teacher_weight: 0.3", "teacher_weight without teachers has no effect"),
         (

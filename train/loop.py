@@ -106,12 +106,21 @@ def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
 
 def _begin_with(net: keras.Model, recipe: Recipe) -> None:
     """Put the weights of a finished run, or the mean of those of several (Wortsman et al. 2022,
-    Model soups), into the same network."""
+    Model soups), into the same network; and with them a share of those that their training began
+    with, which suit other faces better (Wortsman et al. 2022, Robust fine-tuning)."""
     soup = []
     for run in recipe.begin:
         _copy_run(RunFolder(Path(run)), net, recipe)
         soup.append(net.get_weights())
-    net.set_weights([np.mean(alike, axis=0) for alike in zip(*soup, strict=True)])
+    share = recipe.pretrained_share
+    shares = [(1 - share) / len(soup)] * len(soup)
+    if share:
+        pretrained.load_face_weights(net)
+        soup.append(net.get_weights())
+        shares.append(share)
+    net.set_weights(
+        [np.average(alike, axis=0, weights=shares) for alike in zip(*soup, strict=True)]
+    )
 
 
 def _copy_run(run: RunFolder, net: keras.Model, recipe: Recipe) -> None:
@@ -270,6 +279,7 @@ class AfterEpoch(keras.callbacks.Callback):
         if not self.run.model.exists():
             return f"no epoch was finished: {anew}"
         plain = "--set pretrained=false " if self.recipe.pretrained else ""
+        plain = "--set pretrained_share=0 " if self.recipe.pretrained_share else plain
         return f"{anew}; {plain}--set begin={self.run.path} goes on from its best epoch"
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -34,7 +34,7 @@ AT_LEAST = {
     **dict.fromkeys(("label_sigma", "learning_rate", "teacher_weight"), ABOVE_0),
 }
 AT_MOST = {
-    **dict.fromkeys(("dropout", "ema", "early_share"), BELOW_1),
+    **dict.fromkeys(("dropout", "ema", "early_share", "pretrained_share"), BELOW_1),
     **dict.fromkeys(("teacher_weight", "mixup"), 1.0),
     "seed": 2**32 - 1,
 }
@@ -48,6 +48,7 @@ class Recipe:
     architecture: str = "resnet"
     pretrained: bool = False
     begin: tuple[str, ...] = ()
+    pretrained_share: float = 0.0
     eight_bits: bool = False
     frozen: str = ""
     input_px: int = 96
@@ -163,7 +164,11 @@ def _changed(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
         checked[key] = _value(key, value, where)
     recipe = dataclasses.replace(recipe, **checked)
     if recipe.begin and recipe.pretrained:
-        raise UsageError(f"{where}: begin and pretrained: give one of them")
+        raise UsageError(f"{where}: begin and pretrained: give one of them, or a pretrained_share")
+    if recipe.pretrained_share and not (recipe.begin and recipe.architecture == "mobilenet"):
+        raise UsageError(
+            f"{where}: pretrained_share: of the weights of a mobilenet that has a begin"
+        )
     if recipe.teachers and recipe.target != YEARS_TARGET:
         raise UsageError(f"{where}: teachers speak of years: leave target at {YEARS_TARGET}")
     if recipe.batch % recipe.devices:
