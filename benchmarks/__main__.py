@@ -94,12 +94,15 @@ def _benchmarks(args: argparse.Namespace) -> None:
         bench = Bench(paths=paths, folder=Path(folder), **options)
         for name in names:
             begin_s = time.monotonic()
-            for row in MEASUREMENTS[name](bench):
-                rows.append(row)
-                say(f"{name}: {' | '.join(row.cells[:6])}")
+            try:
+                for row in MEASUREMENTS[name](bench):
+                    rows.append(row)
+                    say(f"{name}: {' | '.join(row.cells[:6])}")
+            except starts.TooFewError as error:
+                say(f"{name}: left out: {error}")
             say(f"{name}: {time.monotonic() - begin_s:.0f} s")
     if not rows:
-        raise LivecamError(f"nothing was measured: {' and '.join(names)} needs another option")
+        raise LivecamError("nothing was measured; what was left out, and why, is above")
     print(markdown(rows))
     if output is not None:
         figures = {"machine": _machine(), "rows": as_dicts(rows)}

@@ -88,6 +88,10 @@ def predict(bench: Bench) -> Iterator[Row]:
     )  # fmt: skip
 
 
+class TooFewError(LivecamError):
+    """Nothing can be measured on so little."""
+
+
 def _rate(seconds: Callable[[Path], float], one: Path, many: Path, n: int) -> float:
     """Pictures a second of the `n` in a folder, without what a process for one of them takes."""
     alone_s = seconds(one)
@@ -95,10 +99,10 @@ def _rate(seconds: Callable[[Path], float], one: Path, many: Path, n: int) -> fl
 
 
 def _more_a_second(n: int, one_s: float, all_s: float) -> float:
-    """Of n pictures, all but the one that takes `one_s`. Raises LivecamError where their time is
+    """Of n pictures, all but the one that takes `one_s`. Raises TooFewError where their time is
     lost in that of the start."""
     if all_s < (1 + LEAST_WORK) * one_s:
-        raise LivecamError(
+        raise TooFewError(
             f"{counted(n, 'picture')} took {all_s:.1f} s, one took {one_s:.1f} s: too few to "
             "measure a rate; give more"
         )

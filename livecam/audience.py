@@ -16,7 +16,8 @@ from livecam.geometry import distance_matrix
 SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
 REACH = 3.0  # face sizes that somebody may have moved while out of sight
 BLIND_S = 1.0  # between two frames; what is more says nothing of who was there…
-MOST_BLIND_S = 30.0  # …up to which somebody may have stayed
+MOST_BLIND_S = 30.0  # …up to which somebody may have stayed…
+BLIND_STEPS = 3  # …unless frames come as seldom
 
 
 class Audience:
@@ -33,7 +34,7 @@ class Audience:
         self.counted = 0
         self._going_on: list[_GoingOn] = []
         self._newest_id = 0  # of the tracks so far: ids are given in order
-        self._last_s = 0.0  # of the last frame
+        self._last_s = self._step_s = 0.0  # of the last frame, and from the one before it
         self._numbers = itertools.count(1)
 
     def __call__(self, time_s: float, faces: Sequence[TrackedFace]) -> list[Visit]:
@@ -67,11 +68,12 @@ class Audience:
 
     def _pass_time(self, time_s: float) -> list[Visit]:
         """Up to a new frame; the visits of whoever nobody can know about any more."""
-        passed_s, self._last_s = time_s - self._last_s, time_s
-        if passed_s > MOST_BLIND_S:
+        passed_s, usual_s = time_s - self._last_s, BLIND_STEPS * self._step_s
+        self._last_s, self._step_s = time_s, passed_s
+        if passed_s > max(MOST_BLIND_S, usual_s):
             return self.leave()
         for each in self._going_on:
-            each.away_s += min(passed_s, BLIND_S)
+            each.away_s += min(passed_s, max(BLIND_S, usual_s))
         return []
 
     def _rejoin(self, face: TrackedFace, out_of_sight: list[_GoingOn]) -> _GoingOn | None:

@@ -5,6 +5,8 @@ What went wrong is one line on stderr, which begins with the name of the command
 
 from __future__ import annotations
 
+import atexit
+import codecs
 import contextlib
 import io
 import os
@@ -13,6 +15,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 from livecam.errors import LivecamError, UsageError
@@ -20,6 +23,7 @@ from livecam.interrupts import SIGNALS, interruptible
 from livecam.wording import shown
 
 INTERRUPTED = 130
+AS_IS = "livecam.as-is"
 SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
@@ -29,13 +33,30 @@ def exit_code(
     """Of a command that returns one, or None where all is done. argparse exits by itself.
 
     Without `argv` the command is all that this process does: once it is interrupted, another signal
-    does not change how it ends.
+    ends it at once, in the same way.
     """
+    if argv is not None:
+        return _run(command, parser, argv)
+    atexit.register(_ignore_if_interrupted)  # the first: it is called last
     code = _run(command, parser, argv)
-    if code == INTERRUPTED and argv is None:
+    if code == INTERRUPTED:
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, _end)
     return code
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """What waits at the end of Python, as for a camera that hangs, is left behind."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
+
+
+def _ignore_if_interrupted() -> None:
+    """From here on Python would take each signal as if nobody had asked for it."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is _end:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _run(
@@ -48,7 +69,7 @@ def _run(
             # program is given the name as it is
             is_data = stream is sys.stdout and not stream.isatty()
             as_is = is_data and stream.encoding.lower().replace("-", "") == "utf8"
-            stream.reconfigure(errors="surrogateescape" if as_is else "backslashreplace")
+            stream.reconfigure(errors=AS_IS if as_is else "backslashreplace")
     args = parser.parse_args(argv)
     with interruptible():
         try:
@@ -74,6 +95,17 @@ def _run(
             missing = f"a package is missing or broken ({error}); install livecam again"
             say(f"{parser.prog}: {system_advice(error) or missing}")
             return 1
+
+
+def _as_is(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The bytes of a name that is no text; what is no name's is written as Python writes it."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
+
+
+codecs.register_error(AS_IS, _as_is)
 
 
 def say(text: str) -> None:

@@ -8,16 +8,25 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-LARGEST_PAGE_BYTES = 65_307  # of Ogg
+PAGE_HEAD_BYTES, LARGEST_PAGE_BYTES = 27, 65_307  # of Ogg
+UNKNOWN = b"\xff" * 4  # the size of an AVI that was written into a pipe
 PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
 
 
 def is_cut_off(path: Path) -> bool:
-    """Of AVI, GIF and Ogg; False for all others."""
+    """Of AVI, GIF and Ogg; False for all others, and for what is not there any more."""
+    try:
+        return _is_cut_off(path)
+    except OSError:
+        return False
+
+
+def _is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] == b"RIFF":
-            return os.fstat(file.fileno()).st_size < int.from_bytes(head[4:8], "little") + 8
+            size = os.fstat(file.fileno()).st_size
+            return head[4:8] != UNKNOWN and size < int.from_bytes(head[4:8], "little") + 8
         if head[:4] == b"GIF8":
             file.seek(0)
             return not _has_trailer(file)
@@ -35,6 +44,8 @@ def _has_trailer(file: BinaryIO) -> bool:
         elif kind == b"\x2c":  # a picture
             _skip_palette(file, file.read(9)[8:9])
             file.seek(1, io.SEEK_CUR)
+        elif kind == b"\0":  # where there should be none
+            continue
         else:
             return kind == b"\x3b"
         while size := file.read(1):
@@ -49,8 +60,12 @@ def _skip_palette(file: BinaryIO, flags: bytes) -> None:
 
 
 def _has_last_page(file: BinaryIO) -> bool:
-    """RFC 3533: the third bit of the type of the last page."""
+    """RFC 3533: the third bit of the type of the last page, which is as long as its segments."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - LARGEST_PAGE_BYTES, 0))
-    page = file.read().rpartition(b"OggS")[2]
-    return len(page) > 1 and bool(page[1] & 4)
+    _, mark, rest = file.read().rpartition(b"OggS")
+    page = mark + rest
+    if len(page) < PAGE_HEAD_BYTES:
+        return False
+    segments = page[PAGE_HEAD_BYTES:][: page[PAGE_HEAD_BYTES - 1]]
+    return bool(page[5] & 4) and len(page) >= PAGE_HEAD_BYTES + len(segments) + sum(segments)

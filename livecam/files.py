@@ -24,8 +24,8 @@ STEM_BYTES = 200  # of the name of a file, in that of the partial one
 class PartialFile:
     """A file in the making: `path` while it is written, `final` after `keep`. Each process has a
     `path` of its own: of two with one `final`, the one that ends last has written it. Where `final`
-    is a link, it is kept where that leads to; who may read what was there, may read what comes.
-    With `with` it is `path`, kept at the end or, after an error, discarded.
+    is a link to a file, that is replaced; who may read what was there, may read what comes. With
+    `with` it is `path`, kept at the end or, after an error, discarded.
 
     Raises LivecamError where there can be no file of that name."""
 
@@ -36,21 +36,25 @@ class PartialFile:
         stem = os.fsencode(final.stem)[:STEM_BYTES].decode(sys.getfilesystemencoding(), "ignore")
         name = f".{stem}.{os.getpid()}.partial{final.suffix}"
         # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
-        self._place = real(final) if final.is_symlink() else final.absolute()
+        self._place = _behind_links(final)
         self.path = self._place.with_name(name)
 
     def keep(self) -> None:
         """Raises LivecamError where that cannot be, as on Windows while another program has the
         final file open: what was written stays, and the error says where."""
         try:
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copymode(self._place, self.path)
+            self.guard()
             self.path.replace(self._place)
         except OSError as error:
             raise LivecamError(
                 f"{self.final}: cannot be replaced: {error.strerror}; what was written is in "
                 f"{self.path}"
             ) from error
+
+    def guard(self) -> None:
+        """Give what is written so far the permissions of what is there, before others read it."""
+        with contextlib.suppress(OSError):  # nothing is there; a file system without any
+            shutil.copymode(self._place, self.path)
 
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # what was not made cannot be removed
@@ -64,6 +68,13 @@ class PartialFile:
             self.keep()
         else:
             self.discard()
+
+
+def _behind_links(path: Path) -> Path:
+    """Where a link leads, if there is a file or nothing: a device is nothing to be replaced."""
+    target = real(path)
+    leads_on = path.is_symlink() and not target.is_symlink()
+    return target if leads_on and (target.is_file() or not target.exists()) else path.absolute()
 
 
 def _require_name(path: Path) -> None:
@@ -179,6 +190,7 @@ class RowFile:
         except OSError as error:
             raise unwritable(path, error) from error
         try:
+            self._partial.guard()
             self._put(header)
         except BaseException:
             self.close()

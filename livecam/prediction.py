@@ -22,7 +22,7 @@ import numpy as np
 
 from livecam import MAX_PIXELS
 from livecam.ages import at_least, median_age
-from livecam.config import load_config
+from livecam.config import Config, load_config
 from livecam.crops import aligned_crops, assumed_landmarks
 from livecam.datatypes import AGES, AgeGender, Faces, Image
 from livecam.errors import LivecamError, UsageError
@@ -145,12 +145,22 @@ def _ages(over: int | Iterable[int]) -> tuple[int, ...]:
 @cache
 def _models(scheme: str | None) -> Models:
     """One of each network, whatever the schemes."""
-    if scheme is None:
-        return Models(load_config())
     config = load_config(flags={"ages.scheme": scheme}, origins={"ages.scheme": "scheme"})
-    models = copy.copy(_models(None))
-    models.config = config
-    return models
+    for loaded in _loaded:
+        if _networks(loaded.config) == _networks(config):
+            models = copy.copy(loaded)
+            models.config = config
+            return models
+    _loaded.append(Models(config))
+    return _loaded[-1]
+
+
+_loaded: list[Models] = []
+
+
+def _networks(config: Config) -> tuple[object, ...]:
+    """What decides which they are."""
+    return config.classifier, config.detector, config.runtime
 
 
 def _as_bgr(source: Source) -> Image:

@@ -27,6 +27,7 @@ CLOCK = 90_000  # ticks a second of written videos, as in MPEG: exact for all us
 # without the first flag all is rounded down, and grey is green; the second makes up for its time
 Interpolation = av.video.reformatter.Interpolation
 ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
+MOST_CS = 65_535  # that a picture of a GIF can stand, in hundredths of a second
 MOST_STEP = 3600 * CLOCK  # between two pictures: 2**31 ticks are more than mp4 holds
 
 
@@ -116,6 +117,7 @@ class VideoSink:
             "flush_packets": "1",
         }
         self._container = av.open(str(self._file.path), "w", options=options)
+        self._file.guard()
         stream = self._container.add_stream("libx264", rate=self.rate)
         assert isinstance(stream, av.VideoStream)
         height, width = _even(bgr).shape[:2]
@@ -256,7 +258,7 @@ class GifSink:
 
     def _encode(self, graph: av.filter.Graph) -> None:
         graph.push(None)
-        last_cs = max(1, round(100 * (self._until_s - self._last_s)))
+        last_cs = min(max(1, round(100 * (self._until_s - self._last_s))), MOST_CS)
         options = {"loop": "0", "final_delay": str(last_cs)}
         with av.open(str(self._file.path), "w", format="gif", options=options) as container:
             stream = None

@@ -27,7 +27,8 @@ from livecam.files import real, require_place
 
 APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
 VERSION = 1
-GAP_S = 10.0  # after which a source is no longer taken to have been watched meanwhile
+GAP_S = 10.0  # after which a source is no longer taken to have been watched meanwhile…
+GAP_STEPS = 3  # …unless its frames come as seldom
 BACK_S = 1.0  # by which a clock may be put right without a new stretch
 WAIT_S = 10.0  # for another program that writes
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
@@ -40,7 +41,7 @@ WHY = {  # where SQLite says no more than that it is a "readonly database"
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away to begin a new one (.recover of the "
     "command sqlite3 may save what it holds)",
 }
-LATER = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+LATER = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 SCHEMA = f"""
 CREATE TABLE watched (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
@@ -126,10 +127,12 @@ class VisitStore:
         if not self._stays or self._stays[-1].source != source:
             self._stays.append(_Stay(source, _Stretch(now)))
         stay = self._stays[-1]
-        if -BACK_S <= now - stay.stretches[-1].end <= GAP_S:
+        passed_s = now - stay.stretches[-1].end
+        if -BACK_S <= passed_s <= max(GAP_S, GAP_STEPS * stay.step_s):
             stay.stretches[-1].end = max(now, stay.stretches[-1].end)
         else:
             stay.stretches.append(_Stretch(now))
+        stay.step_s = passed_s
         for visit in visits:
             stay.visits[visit.number] = (
                 visit.number, epoch + visit.begin_s, epoch + visit.end_s,
@@ -169,6 +172,7 @@ class _Stay:
 
     def __init__(self, source: str, first: _Stretch) -> None:
         self.source, self.run, self.stretches = source, first, [first]
+        self.step_s = 0.0  # between the last two frames
         self.visits: dict[int, tuple[object, ...]] = {}
 
     def put(self, db: sqlite3.Connection, age_prior: bytes | None) -> None:
@@ -291,7 +295,10 @@ def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(f"file:{address}?mode=rw", WAIT_S, uri=True)
         with contextlib.closing(db):
             _require_ours(db, path, _not_to_read)
+            db.execute("BEGIN")  # while others may not write
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             _require_whole(db, path)
+            db.execute("COMMIT")
             yield db
 
 
@@ -360,7 +367,9 @@ def _require_ours(db: sqlite3.Connection, path: Path, foreign: _Foreign) -> None
 
 
 def _require_whole(db: sqlite3.Connection, path: Path) -> None:
-    """SQLite reads what is missing at a file's end as empty."""
+    """SQLite reads what is missing at a file's end as empty. Raises LivecamError."""
+    if db.execute("PRAGMA journal_mode").fetchone() == ("wal",):  # the end may be in another file
+        return
     (pages,), (page_bytes,) = (db.execute(f"PRAGMA page_{x}").fetchone() for x in ("count", "size"))
     whole, there = pages * page_bytes, path.stat().st_size
     if there < whole:

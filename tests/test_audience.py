@@ -134,6 +134,17 @@ def test_a_camera_that_was_lost_for_a_moment_does_not_count_twice(
     assert spans == ([(0, last_s)] if visitors == 1 else [(0, 2.9), (3 + gap_s, last_s)])
 
 
+@pytest.mark.parametrize("step_s", [0.5, 5.0, 15.0, 60.0])
+def test_where_frames_are_rare_a_visitor_stays_one(step_s: float) -> None:
+    audience = Audience(CONFIG)
+    found: dict[int, Visit] = {}
+    for i in range(12):
+        found |= {visit.number: visit for visit in audience(i * step_s, [person(1)] if i else [])}
+    found |= {visit.number: visit for visit in audience.leave()}
+    (visit,) = found.values()
+    assert visit.end_s - visit.begin_s == pytest.approx(10 * step_s)
+
+
 def test_of_two_who_come_only_one_is_who_left() -> None:
     found = visits((0, 3, person(1)), (4, 8, person(2)), (4, 8, person(3, left=170)))
     assert [(visit.begin_s, visit.end_s) for visit in found.values()] == [

@@ -292,7 +292,7 @@ def test_without_a_row_there_is_no_table(clip: Path, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("yunet: left out") == 1
-    assert err.endswith("nothing was measured: yunet needs another option\n")
+    assert err.endswith("nothing was measured; what was left out, and why, is above\n")
 
 
 @pytest.mark.parametrize("option", ["--frames", "--face-count", "--prepare-limit"])

@@ -852,6 +852,25 @@ def test_a_link_to_a_disk_that_is_away_is_not_replaced_unasked(
     assert Path("t.csv").is_symlink()
 
 
+def test_a_picture_that_is_in_no_table_is_not_there(livecam: clips.Command, picture: Path) -> None:
+    for i in range(30):
+        Path(f"{'p' * 150}{i:02}.png").write_bytes(picture.read_bytes())
+    with clips.small_disk(Path("disk").resolve(), 4) as disk:
+        answer = livecam("annotate", *sorted(Path().glob("pp*.png")), "--tracks", disk / "t.csv")
+    assert answer.code == 1
+    assert len(list(Path().glob("*_livecam.png"))) == sum("_livecam" in x for x in answer.lines)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such devices")
+def test_a_link_to_a_device_does_not_cost_the_device(
+    livecam: clips.Command, clip: Path, tmp_path: Path
+) -> None:
+    Path("t.csv").symlink_to("/dev/null")
+    assert livecam("annotate", "a.mp4", "--no-video", "--tracks", "t.csv", "--overwrite").code == 0
+    assert not Path("/dev/null").is_file()
+    assert len(table("t.csv")) > 5
+
+
 @pytest.mark.parametrize("arguments", [("",), ("a.mp4", ""), ("a.mp4", "--output", "")])
 def test_no_name_is_no_folder(
     livecam: clips.Command, clip: Path, arguments: tuple[str, ...]

@@ -876,6 +876,19 @@ def test_the_networks_are_loaded_once_whatever_the_schemes(album: Path) -> None:
     assert len({id(each.classifier) for each in models}) == 1
 
 
+def test_a_scheme_that_is_given_is_that_of_the_settings_no_more(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("livecam.yaml").write_text("ages: {scheme: marketting}\n")
+    prediction._models.cache_clear()
+    (face,) = library.predict(album / "one.png", scheme="decades")
+    assert face["age_bin"] in SCHEMES["decades"].labels
+    with pytest.raises(UsageError, match="marketting"):
+        library.predict(album / "one.png")
+    prediction._models.cache_clear()
+
+
 def test_a_model_whose_answers_are_no_numbers(livecam: clips.Command, album: Path) -> None:
     model_of({"age_probs": 101, "female_prob": None}, Path("m.onnx"))
     model = onnx.load("m.onnx")

@@ -203,18 +203,27 @@ def test_a_gif_that_was_cut_off_is_told(tmp_path: Path, share: float) -> None:
     whole = clips.write_gif(tmp_path / "a.gif", clips.noise(20, (64, 48)))
     with_more = tmp_path / "b.gif"
     with_more.write_bytes(whole.read_bytes() + b"something behind it")
-    for path in (whole, with_more):
+    with_zero = tmp_path / "c.gif"
+    with_zero.write_bytes(whole.read_bytes()[:-1] + b"\0;")
+    for path in (whole, with_more, with_zero):
         assert len(read(path, 0.0)) == 20
     with pytest.raises(LivecamError, match=r"stopped at frame \d+|not a readable clip"):
         read(clips.cut(whole, share), 0.0)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95, 0.9999])
 def test_an_ogg_film_that_was_cut_off_is_told(tmp_path: Path, share: float) -> None:
     path = clips.write_clip(tmp_path / "a.ogv", clips.noise(40, (160, 120)), codec="libvpx")
     assert len(read(path, 0.0)) == 40
     with pytest.raises(StoppedError, match=r"stopped at frame \d+.*: the file ends before"):
         read(clips.cut(path, share), 0.0)
+
+
+def test_an_avi_that_does_not_know_its_size_is_whole(tmp_path: Path) -> None:
+    path = clips.write_clip(tmp_path / "a.avi", clips.noise(12, (64, 48)))
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"\xff" * 4 + data[8:])
+    assert len(read(path, 0.0)) == 12
 
 
 def remuxed(given: Path, path: Path, **options: str) -> Path:

@@ -44,21 +44,38 @@ def test_what_went_wrong_is_one_line(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of its own")
 @pytest.mark.parametrize("number", ENDS)
-def test_another_signal_while_python_ends_changes_nothing(number: signal.Signals) -> None:
+@pytest.mark.parametrize("is_last", [True, False])
+def test_another_signal_while_python_ends_does_not_change_how(
+    number: signal.Signals, is_last: bool
+) -> None:
+    """Nor does it wait for what waits at the end, as for a camera that hangs."""
+    again = f"""
+        import atexit, signal, time
+        atexit.register(time.sleep, 0 if {is_last} else {PATIENCE_S})
+        atexit.register(signal.raise_signal, {int(number)})
+    """
     code = f"""
-        import atexit, signal, sys
+        import signal, sys
         from argparse import ArgumentParser
         from livecam.exit_codes import exit_code
 
-        atexit.register(signal.raise_signal, {int(number)})
+        def command(args):
+            print("a row")
+            if not {is_last}:
+                exec({textwrap.dedent(again)!r})
+            signal.raise_signal({int(number)})
+
         sys.argv = ["p"]
-        command = lambda args: signal.raise_signal({int(number)})
+        if {is_last}:
+            exec({textwrap.dedent(again)!r})
         sys.exit(exit_code(command, ArgumentParser("p"), None))
     """
+    begin_s = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (130, "p: interrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "a row\n", "p: interrupted\n")
+    assert time.perf_counter() - begin_s < PATIENCE_S
 
 
 def test_what_was_answered_before_an_error_is_kept() -> None:

@@ -171,13 +171,33 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_saved_often", [True, False])
 def test_watching_with_a_gap_is_two_stretches(tmp_path: Path, is_saved_often: bool) -> None:
     with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
-        for moment in (0, 10, 20, 31, 36, 90, 40):  # the last: the clock was set back
+        for moment in (0, 1, 2, 13, 14, 90, 40):  # the last: the clock was set back
             kept.see("camera 0", NOW, moment)
             if is_saved_often:
                 kept.save()
         kept.save()
     spans = everything(tmp_path / "a.db").watched - NOW
-    assert spans.tolist() == [[0, 20], [31, 36], [40, 40], [90, 90]]
+    assert spans.tolist() == [[0, 2], [13, 14], [40, 40], [90, 90]]
+
+
+def test_where_frames_are_rare_it_is_watched_all_the_same(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        for moment in range(0, 300, 15):
+            kept.see("camera 0", NOW, moment)
+        kept.save()
+    assert (everything(tmp_path / "a.db").watched - NOW).tolist() == [[0, 0], [15, 285]]
+
+
+def test_a_file_that_keeps_its_end_in_another_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    added(path, visit())
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    with VisitStore(path, PRIOR, True) as kept:
+        kept.see("camera 0", NOW, 0.0, [visit(i + 1) for i in range(200)])
+        kept.save()
+        assert len(everything(path)) == 201
+        added(path, visit())
 
 
 def test_a_clock_that_is_put_right_a_little_begins_no_stretch(tmp_path: Path) -> None:

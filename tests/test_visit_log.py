@@ -93,6 +93,7 @@ def test_a_visit_is_in_the_file_while_it_goes_on(log: VisitLog) -> None:
 def test_who_repeats_one_picture_shows_no_visitor_and_does_not_watch(log: VisitLog) -> None:
     see(log, 0.0, 1.0, 2.0)
     see(log, *range(3, 60), is_frozen=True)
+    assert kept(log) == [(0.0, 2.0)]  # a power cut costs nothing of it
     assert store.last_watched(log.path, BEGAN + 100)["camera 0"] - BEGAN <= 2
     see(log, 60.0, 62.0)
     assert kept(log) == [(0.0, 2.0), (60.0, 62.0)]

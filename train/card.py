@@ -58,7 +58,7 @@ def _lines(
         if value != defaults[key] and key not in without_effect:
             yield f"| `{key}` | {value} |"
     yield ""
-    if epochs < recipe.epochs:
+    if 0 < epochs < recipe.epochs:
         yield f"It ended after {epochs} of {recipe.epochs} epochs."
         yield ""
     yield "## Calibration and agreement"

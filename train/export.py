@@ -82,7 +82,7 @@ def _export(args: argparse.Namespace) -> None:
     dev = faces.load(args.data, "dev", recipe.datasets)
     trained.require_same_data(args.data, dev)
     epochs = len(trained.log())
-    if epochs < recipe.epochs and not recipe.early_stopping:
+    if 0 < epochs < recipe.epochs and not recipe.early_stopping:
         print(
             f"{args.run}: {epochs} of its {recipe.epochs} epochs are done: the best of these is "
             "exported; train.fit --resume goes on",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from livecam.audience import Audience
+from livecam.audience import MOST_BLIND_S, Audience
 from livecam.classifier import age_prior
 from livecam.config import Config
 from livecam.datatypes import Visit
@@ -42,6 +42,7 @@ class VisitLog:
         self._time_s = 0.0  # of the newest frame
         self._told_s = -math.inf  # when the file was told last…
         self._tried_s = -math.inf  # …and when that was tried, at least
+        self._has_left = True  # whoever was seen
         self._source: LiveSource | None = None
         self.problem: str | None = None
 
@@ -69,13 +70,15 @@ class VisitLog:
             self._source = labels.shot.source
         if self._epoch is None or not self._is_dated:
             self._set_clock(labels.shot)
-        if labels.shot.is_frozen:  # nobody looks: it shows nobody who is there now
-            return
-        self._time_s = labels.shot.frame.time_s
-        self._see(self._audience(self._time_s, labels.faces))
-        is_due = self._store.has_visits or self._time_s - self._told_s >= WATCHED_EVERY_S
-        if is_due and self._time_s - self._tried_s >= SAVES_APART_S:
-            self._tried_s = self._time_s
+        time_s, is_new = labels.shot.frame.time_s, not labels.shot.is_frozen
+        if is_new:
+            self._time_s, self._has_left = time_s, False
+            self._see(self._audience(time_s, labels.faces))
+        elif time_s - self._time_s > MOST_BLIND_S and not self._has_left:
+            self._leave()  # one picture all the time shows nobody who is there now
+        is_due = self._store.has_visits or (is_new and time_s - self._told_s >= WATCHED_EVERY_S)
+        if is_due and time_s - self._tried_s >= SAVES_APART_S:
+            self._tried_s = time_s
             self._save()
 
     def _save(self) -> None:
@@ -102,6 +105,7 @@ class VisitLog:
 
     def _leave(self) -> None:
         """Whoever is seen leaves: no more is seen from there."""
+        self._has_left = True
         if self._source is not None:
             self._see(self._audience.leave())
         self._told_s = self._tried_s = -math.inf  # what comes is told at once
