@@ -235,6 +235,21 @@ def test_faces_that_a_model_may_have_learnt_are_told(
     assert (said in err) if said else ("learnt" not in err)
 
 
+@pytest.mark.parametrize(
+    ("learnt", "is_told"), [((), True), (("mine",), False), (("mine", "utkface"), True)]
+)
+def test_a_run_has_not_learnt_the_data_sets_that_its_recipe_left_out(
+    data: Path, tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str],
+    learnt: tuple[str, ...], is_told: bool,
+) -> None:  # fmt: skip
+    run = RunFolder(tmp_path / "run")
+    record = {**PROVENANCE, "data_hash": faces.load(data, "train").data_hash, "faces": 9}
+    run.begin(Recipe(datasets=learnt), **record)
+    argv = [str(data), "--split", "train", "--model", str(run.path / "mine.onnx")]
+    assert evaluate.main(argv) == 0
+    assert ("learnt these faces" in capsys.readouterr().err) == is_told
+
+
 def test_a_sample_is_always_the_same() -> None:
     assert evaluate.sample(5, 0).tolist() == evaluate.sample(5, 9).tolist() == [0, 1, 2, 3, 4]
     chosen = evaluate.sample(1000, 10)

@@ -100,7 +100,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     learnt = _learnt(args.model)
     done = _evaluation(args.model, args.data, args.split, args.dataset, args.views, learnt)
     scores = done.scores
-    _warn_of_learnt_faces(done.classifier.path, args.split, done.data.data_hash)
+    _warn_of_learnt_faces(done.classifier.path, args.split, done.data)
     if args.report is not None:
         scores = _with_report(done, args.report, args.sample, has_gallery=not args.no_gallery)
     if args.json not in (None, "-"):
@@ -108,11 +108,13 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(as_json(scores) if args.json == "-" else "\n".join(table(scores)))
 
 
-def _warn_of_learnt_faces(model: Path, split: str, data_hash: str) -> None:
+def _warn_of_learnt_faces(model: Path, split: str, data: faces.FaceSet) -> None:
     """On stderr, where the model may have learnt faces that judge it."""
-    known = None
+    run, known, learnt = RunFolder(model.parent), None, ()
     with contextlib.suppress(LivecamError):  # a file beside the model that is not of `train.export`
-        known = RunFolder(model.parent).data_hash(model)
+        known = run.data_hash(model)
+        learnt = run.record()["recipe"].datasets if run.record_file.is_file() else ()
+    data_hash = data.data_hash
     if known not in (None, data_hash):
         own = "; it did not learn those of recipes/shipped-dev.txt" if _is_shipped(model) else ""
         print(
@@ -120,7 +122,11 @@ def _warn_of_learnt_faces(model: Path, split: str, data_hash: str) -> None:
             f"{data_hash}): where faces of that one are among these, its scores flatter{own}",
             file=sys.stderr,
         )
-    elif known is not None and split == "train":
+    elif (
+        known is not None
+        and split == "train"
+        and not {*data.dataset}.isdisjoint(learnt or data.dataset)
+    ):
         print(f"{model.name} learnt these faces: its scores on them flatter", file=sys.stderr)
 
 
