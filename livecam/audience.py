@@ -34,7 +34,8 @@ class Audience:
         self.counted = 0
         self._going_on: list[_GoingOn] = []
         self._newest_id = 0  # of the tracks so far: ids are given in order
-        self._last_s = self._step_s = 0.0  # of the last frame, and from the one before it
+        self._last_s: float | None = None  # of the last frame
+        self._steps_s = (0.0, 0.0)  # between the last frames: one of them may be an outage
         self._numbers = itertools.count(1)
 
     def __call__(self, time_s: float, faces: Sequence[TrackedFace]) -> list[Visit]:
@@ -68,8 +69,9 @@ class Audience:
 
     def _pass_time(self, time_s: float) -> list[Visit]:
         """Up to a new frame; the visits of whoever nobody can know about any more."""
-        passed_s, usual_s = time_s - self._last_s, BLIND_STEPS * self._step_s
-        self._last_s, self._step_s = time_s, passed_s
+        passed_s = 0.0 if self._last_s is None else time_s - self._last_s
+        usual_s = BLIND_STEPS * min(self._steps_s)
+        self._last_s, self._steps_s = time_s, (self._steps_s[1], passed_s)
         if passed_s > max(MOST_BLIND_S, usual_s):
             return self.leave()
         for each in self._going_on:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 PAGE_HEAD_BYTES, LARGEST_PAGE_BYTES = 27, 65_307  # of Ogg
-UNKNOWN = b"\xff" * 4  # the size of an AVI that was written into a pipe
 PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
 
 
@@ -25,8 +24,7 @@ def _is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] == b"RIFF":
-            size = os.fstat(file.fileno()).st_size
-            return head[4:8] != UNKNOWN and size < int.from_bytes(head[4:8], "little") + 8
+            return os.fstat(file.fileno()).st_size < int.from_bytes(head[4:8], "little") + 8
         if head[:4] == b"GIF8":
             file.seek(0)
             return not _has_trailer(file)

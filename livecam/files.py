@@ -54,7 +54,8 @@ class PartialFile:
     def guard(self) -> None:
         """Give what is written so far the permissions of what is there, before others read it."""
         with contextlib.suppress(OSError):  # nothing is there; a file system without any
-            shutil.copymode(self._place, self.path)
+            if self._place.is_file():  # a device is for everybody
+                shutil.copymode(self._place, self.path)
 
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # what was not made cannot be removed
@@ -73,8 +74,12 @@ class PartialFile:
 def _behind_links(path: Path) -> Path:
     """Where a link leads, if there is a file or nothing: a device is nothing to be replaced."""
     target = real(path)
-    leads_on = path.is_symlink() and not target.is_symlink()
-    return target if leads_on and (target.is_file() or not target.exists()) else path.absolute()
+    try:
+        leads_on = path.is_symlink() and not target.is_symlink()
+        is_file = target.is_file() or not target.exists()
+    except OSError as error:  # a folder that may not be entered
+        raise unwritable(path, error) from error
+    return target if leads_on and is_file else path.absolute()
 
 
 def _require_name(path: Path) -> None:

@@ -146,16 +146,18 @@ def _ages(over: int | Iterable[int]) -> tuple[int, ...]:
 def _models(scheme: str | None) -> Models:
     """One of each network, whatever the schemes."""
     config = load_config(flags={"ages.scheme": scheme}, origins={"ages.scheme": "scheme"})
-    for loaded in _loaded:
-        if _networks(loaded.config) == _networks(config):
-            models = copy.copy(loaded)
-            models.config = config
-            return models
-    _loaded.append(Models(config))
-    return _loaded[-1]
+    with _loading:
+        for loaded in _loaded:
+            if _networks(loaded.config) == _networks(config):
+                models = copy.copy(loaded)
+                models.config = config
+                return models
+        _loaded.append(Models(config))
+        return _loaded[-1]
 
 
 _loaded: list[Models] = []
+_loading = threading.Lock()
 
 
 def _networks(config: Config) -> tuple[object, ...]:

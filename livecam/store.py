@@ -128,11 +128,11 @@ class VisitStore:
             self._stays.append(_Stay(source, _Stretch(now)))
         stay = self._stays[-1]
         passed_s = now - stay.stretches[-1].end
-        if -BACK_S <= passed_s <= max(GAP_S, GAP_STEPS * stay.step_s):
+        if -BACK_S <= passed_s <= max(GAP_S, GAP_STEPS * min(stay.steps_s)):
             stay.stretches[-1].end = max(now, stay.stretches[-1].end)
         else:
             stay.stretches.append(_Stretch(now))
-        stay.step_s = passed_s
+        stay.steps_s = (stay.steps_s[1], passed_s)
         for visit in visits:
             stay.visits[visit.number] = (
                 visit.number, epoch + visit.begin_s, epoch + visit.end_s,
@@ -172,7 +172,7 @@ class _Stay:
 
     def __init__(self, source: str, first: _Stretch) -> None:
         self.source, self.run, self.stretches = source, first, [first]
-        self.step_s = 0.0  # between the last two frames
+        self.steps_s = (0.0, 0.0)  # between the last frames: one of them may be an outage
         self.visits: dict[int, tuple[object, ...]] = {}
 
     def put(self, db: sqlite3.Connection, age_prior: bytes | None) -> None:
@@ -389,7 +389,9 @@ def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0)
         kind = code & 0xFF  # without what is only said of some
         why = WHY.get(code) or WHY.get(kind) or error
-        raise (NotNowError if kind in LATER else LivecamError)(f"{path}: {what}: {why}") from error
+        # without room for its journal it cannot be opened, nor where its folder is gone
+        may_change = kind in LATER or (kind == sqlite3.SQLITE_CANTOPEN and os.path.exists(path))
+        raise (NotNowError if may_change else LivecamError)(f"{path}: {what}: {why}") from error
 
 
 def _blob(probs: Array | None) -> bytes | None:

@@ -385,9 +385,11 @@ def files_in(folder: Path) -> Callable[[http.server.BaseHTTPRequestHandler], Non
 
 
 @contextlib.contextmanager
-def small_disk(place: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of its own that soon is full."""
-    with _mounted(place, "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"):
+def small_disk(place: Path, kilobytes: int, files: int = 0) -> Iterator[Path]:
+    """A file system of its own that soon is full; of so many files, if that is not 0."""
+    # the root counts as one
+    options = f"size={kilobytes}k" + (f",nr_inodes={files + 1}" if files else "")
+    with _mounted(place, "-t", "tmpfs", "-o", options, "tmpfs"):
         yield place
 
 

@@ -139,10 +139,23 @@ def test_where_frames_are_rare_a_visitor_stays_one(step_s: float) -> None:
     audience = Audience(CONFIG)
     found: dict[int, Visit] = {}
     for i in range(12):
-        found |= {visit.number: visit for visit in audience(i * step_s, [person(1)] if i else [])}
+        found |= {
+            visit.number: visit for visit in audience(i * step_s, [person(1)] if i > 1 else [])
+        }
     found |= {visit.number: visit for visit in audience.leave()}
     (visit,) = found.values()
-    assert visit.end_s - visit.begin_s == pytest.approx(10 * step_s)
+    assert visit.end_s - visit.begin_s == pytest.approx(9 * step_s)
+
+
+def test_two_outages_in_a_row_are_no_seldom_frames() -> None:
+    audience = Audience(CONFIG)
+    found: dict[int, Visit] = {}
+    times_s = [*np.arange(50) / 10, 24.9, *(44.9 + np.arange(50) / 10)]
+    for i, time_s in enumerate(times_s):
+        faces = [person(1 if i < 50 else 2 if i == 50 else 3)]
+        found |= {visit.number: visit for visit in audience(float(time_s), faces)}
+    found |= {visit.number: visit for visit in audience.leave()}
+    assert len(found) == 1
 
 
 def test_of_two_who_come_only_one_is_who_left() -> None:

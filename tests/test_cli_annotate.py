@@ -869,6 +869,8 @@ def test_a_link_to_a_device_does_not_cost_the_device(
     assert livecam("annotate", "a.mp4", "--no-video", "--tracks", "t.csv", "--overwrite").code == 0
     assert not Path("/dev/null").is_file()
     assert len(table("t.csv")) > 5
+    Path("plain").touch()
+    assert Path("t.csv").stat().st_mode == Path("plain").stat().st_mode
 
 
 @pytest.mark.parametrize("arguments", [("",), ("a.mp4", ""), ("a.mp4", "--output", "")])

@@ -155,6 +155,11 @@ def test_a_run_may_begin_with_a_share_of_the_published_weights(
     loop._begin_with(net, dataclasses.replace(recipe, pretrained_share=0.25))
     for mean, a, b in zip(net.weights, begun.weights, published.weights, strict=True):
         np.testing.assert_allclose(mean, 0.75 * np.array(a) + 0.25 * np.array(b), atol=1e-6)
+    # what the published weights do not know
+    monkeypatch.setattr(loop.pretrained, "load_face_weights", lambda into: None)
+    loop._begin_with(net, dataclasses.replace(recipe, pretrained_share=0.25))
+    for mean, a in zip(net.weights, begun.weights, strict=True):
+        np.testing.assert_allclose(mean, np.array(a), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CHOICES["optimizer"])

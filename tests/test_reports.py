@@ -236,15 +236,19 @@ def test_faces_that_a_model_may_have_learnt_are_told(
 
 
 @pytest.mark.parametrize(
-    ("learnt", "is_told"), [((), True), (("mine",), False), (("mine", "utkface"), True)]
-)
+    ("learnt", "begin", "is_told"),
+    [
+        ((), (), True), (("mine",), (), False), (("mine", "utkface"), (), True),
+        (("mine",), ("before",), True),  # which may have learnt them
+    ],
+)  # fmt: skip
 def test_a_run_has_not_learnt_the_data_sets_that_its_recipe_left_out(
     data: Path, tmp_path: Path, fake_model: None, capsys: pytest.CaptureFixture[str],
-    learnt: tuple[str, ...], is_told: bool,
+    learnt: tuple[str, ...], begin: tuple[str, ...], is_told: bool,
 ) -> None:  # fmt: skip
     run = RunFolder(tmp_path / "run")
     record = {**PROVENANCE, "data_hash": faces.load(data, "train").data_hash, "faces": 9}
-    run.begin(Recipe(datasets=learnt), **record)
+    run.begin(Recipe(datasets=learnt, begin=begin), **record)
     argv = [str(data), "--split", "train", "--model", str(run.path / "mine.onnx")]
     assert evaluate.main(argv) == 0
     assert ("learnt these faces" in capsys.readouterr().err) == is_told

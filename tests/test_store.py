@@ -20,7 +20,7 @@ from people import visit
 from livecam import store
 from livecam.datatypes import AGES, Visit
 from livecam.errors import LivecamError, UsageError
-from livecam.store import GAP_S, BusyError, Visits, VisitStore
+from livecam.store import GAP_S, BusyError, NotNowError, Visits, VisitStore
 
 NOW = 1_795_000_000.0
 PRIOR = np.full(AGES, 1 / AGES, np.float32)
@@ -185,7 +185,17 @@ def test_where_frames_are_rare_it_is_watched_all_the_same(tmp_path: Path) -> Non
         for moment in range(0, 300, 15):
             kept.see("camera 0", NOW, moment)
         kept.save()
-    assert (everything(tmp_path / "a.db").watched - NOW).tolist() == [[0, 0], [15, 285]]
+    spans = everything(tmp_path / "a.db").watched - NOW
+    assert spans.tolist() == [[0, 0], [15, 15], [30, 285]]
+
+
+def test_outages_in_a_row_are_not_watched(tmp_path: Path) -> None:
+    with VisitStore(tmp_path / "a.db", PRIOR, True) as kept:
+        for moment in (0, 0.5, 1, 3600, 10_800, 40_000):
+            kept.see("camera 0", NOW, moment)
+        kept.save()
+    spans = everything(tmp_path / "a.db").watched - NOW
+    assert spans.tolist() == [[0, 1], [3600, 3600], [10_800, 10_800], [40_000, 40_000]]
 
 
 def test_a_file_that_keeps_its_end_in_another_is_whole(tmp_path: Path) -> None:
@@ -543,6 +553,20 @@ def test_a_full_disk_costs_nothing_that_is_there(tmp_path: Path) -> None:
                 kept.see("camera 0", NOW, 0.0, [visit(i + 1)])
                 kept.save()
         assert len(everything(disk / "a.db")) >= 1
+
+
+def test_a_disk_that_takes_no_more_files_is_waited_for(tmp_path: Path) -> None:
+    with clips.small_disk(tmp_path / "disk", 1024, files=2) as disk:
+        with VisitStore(disk / "a.db", PRIOR, True) as kept:
+            kept.see("camera 0", NOW, 0.0, [visit(1)])
+            kept.save()
+            (disk / "another").touch()
+            kept.see("camera 0", NOW, 5.0, [visit(2)])
+            with pytest.raises(NotNowError, match=r"a\.db: cannot be written: "):
+                kept.save()
+            (disk / "another").unlink()
+            kept.save()
+        assert len(everything(disk / "a.db")) == 2
 
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:

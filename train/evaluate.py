@@ -110,10 +110,12 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _warn_of_learnt_faces(model: Path, split: str, data: faces.FaceSet) -> None:
     """On stderr, where the model may have learnt faces that judge it."""
-    run, known, learnt = RunFolder(model.parent), None, ()
+    run, known = RunFolder(model.parent), None
+    learnt: tuple[str, ...] = ()
     with contextlib.suppress(LivecamError):  # a file beside the model that is not of `train.export`
         known = run.data_hash(model)
-        learnt = run.record()["recipe"].datasets if run.record_file.is_file() else ()
+        recipe = run.record()["recipe"] if run.record_file.is_file() else Recipe()
+        learnt = () if recipe.begin or recipe.teachers else recipe.datasets
     data_hash = data.data_hash
     if known not in (None, data_hash):
         own = "; it did not learn those of recipes/shipped-dev.txt" if _is_shipped(model) else ""

@@ -112,15 +112,12 @@ def _begin_with(net: keras.Model, recipe: Recipe) -> None:
     for run in recipe.begin:
         _copy_run(RunFolder(Path(run)), net, recipe)
         soup.append(net.get_weights())
-    share = recipe.pretrained_share
-    shares = [(1 - share) / len(soup)] * len(soup)
-    if share:
-        pretrained.load_face_weights(net)
-        soup.append(net.get_weights())
-        shares.append(share)
-    net.set_weights(
-        [np.average(alike, axis=0, weights=shares) for alike in zip(*soup, strict=True)]
-    )
+    mean = [np.mean(alike, axis=0) for alike in zip(*soup, strict=True)]
+    net.set_weights(mean)
+    if share := recipe.pretrained_share:
+        pretrained.load_face_weights(net)  # layers that these do not know stay the mean
+        both = zip(mean, net.get_weights(), strict=True)
+        net.set_weights([(1 - share) * own + share * first for own, first in both])
 
 
 def _copy_run(run: RunFolder, net: keras.Model, recipe: Recipe) -> None:
