@@ -99,17 +99,13 @@ def _annotate_picture(
     frame = Frame(0, 0.0, read_picture(done.name, opened.path))
     faces, hidden = models.look(frame.bgr)
     done.see(frame, faces)
-    before = (0, False) if table is None else (table.size, table.is_written)
-    if table is not None:
-        table.write(done.name, frame, faces)
-    if path is not None:
-        try:
+    with contextlib.ExitStack() as stack:
+        if table is not None:
+            stack.enter_context(table.undone_on_error())
+            table.write(done.name, frame, faces)
+        if path is not None:
             write_picture(path, Overlay(models.config.overlay)(frame.bgr, faces, hidden=hidden))
-        except BaseException:
-            if table is not None:
-                table.go_back(*before)
-            raise
-        done.outputs.append(path)
+            done.outputs.append(path)
     return done
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecam.ages import SAME_LIKENESS, likeness
+from livecam.cadence import Cadence
 from livecam.config import AudienceConfig
 from livecam.datatypes import TrackedFace, Visit
 from livecam.geometry import distance_matrix
@@ -16,8 +17,7 @@ from livecam.geometry import distance_matrix
 SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
 REACH = 3.0  # face sizes that somebody may have moved while out of sight
 BLIND_S = 1.0  # between two frames; what is more says nothing of who was there…
-MOST_BLIND_S = 30.0  # …up to which somebody may have stayed…
-BLIND_STEPS = 3  # …unless frames come as seldom
+MOST_BLIND_S = 30.0  # …up to which somebody may have stayed
 
 
 class Audience:
@@ -35,7 +35,7 @@ class Audience:
         self._going_on: list[_GoingOn] = []
         self._newest_id = 0  # of the tracks so far: ids are given in order
         self._last_s: float | None = None  # of the last frame
-        self._steps_s = (0.0, 0.0)  # between the last frames: one of them may be an outage
+        self._cadence = Cadence()
         self._numbers = itertools.count(1)
 
     def __call__(self, time_s: float, faces: Sequence[TrackedFace]) -> list[Visit]:
@@ -70,8 +70,9 @@ class Audience:
     def _pass_time(self, time_s: float) -> list[Visit]:
         """Up to a new frame; the visits of whoever nobody can know about any more."""
         passed_s = 0.0 if self._last_s is None else time_s - self._last_s
-        usual_s = BLIND_STEPS * min(self._steps_s)
-        self._last_s, self._steps_s = time_s, (self._steps_s[1], passed_s)
+        usual_s = self._cadence.longest_s
+        self._last_s = time_s
+        self._cadence.add(passed_s)
         if passed_s > max(MOST_BLIND_S, usual_s):
             return self.leave()
         for each in self._going_on:

@@ -11,7 +11,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -234,6 +234,16 @@ class RowFile:
         """To how it was before what was appended last."""
         self._whole, self.is_written = size, is_written
         self._truncate()
+
+    @contextlib.contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """What is appended in this is left out if something in it fails."""
+        size, was_written = self.size, self.is_written
+        try:
+            yield
+        except BaseException:
+            self.go_back(size, was_written)
+            raise
 
     def _put(self, text: str) -> None:
         data = memoryview(text.encode(errors="backslashreplace"))

@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
+from livecam.cadence import Cadence
 from livecam.datatypes import AGES, Array, Visit
 from livecam.errors import LivecamError, UsageError
 from livecam.files import real, require_place
 
 APPLICATION = 0x6C766361  # in the file's header, so that it is not taken for another program's
 VERSION = 1
-GAP_S = 10.0  # after which a source is no longer taken to have been watched meanwhile…
-GAP_STEPS = 3  # …unless its frames come as seldom
+GAP_S = 10.0  # after which a source is no longer taken to have been watched meanwhile
 BACK_S = 1.0  # by which a clock may be put right without a new stretch
 WAIT_S = 10.0  # for another program that writes
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
@@ -128,11 +128,11 @@ class VisitStore:
             self._stays.append(_Stay(source, _Stretch(now)))
         stay = self._stays[-1]
         passed_s = now - stay.stretches[-1].end
-        if -BACK_S <= passed_s <= max(GAP_S, GAP_STEPS * min(stay.steps_s)):
+        if -BACK_S <= passed_s <= max(GAP_S, stay.cadence.longest_s):
             stay.stretches[-1].end = max(now, stay.stretches[-1].end)
         else:
             stay.stretches.append(_Stretch(now))
-        stay.steps_s = (stay.steps_s[1], passed_s)
+        stay.cadence.add(passed_s)
         for visit in visits:
             stay.visits[visit.number] = (
                 visit.number, epoch + visit.begin_s, epoch + visit.end_s,
@@ -172,7 +172,7 @@ class _Stay:
 
     def __init__(self, source: str, first: _Stretch) -> None:
         self.source, self.run, self.stretches = source, first, [first]
-        self.steps_s = (0.0, 0.0)  # between the last frames: one of them may be an outage
+        self.cadence = Cadence()
         self.visits: dict[int, tuple[object, ...]] = {}
 
     def put(self, db: sqlite3.Connection, age_prior: bytes | None) -> None:

@@ -17,6 +17,7 @@ from livecam.ages import (
     median_age,
     sharpened,
 )
+from livecam.cadence import Cadence
 from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import distance_matrix, iou_matrix
@@ -54,8 +55,8 @@ class Tracker:
         self._due: list[_Track] = []  # what `choose_due` gave last, for `learn`
         self._ids = itertools.count(1)
         self.changed_s = math.inf  # when a face last came, or was not seen where one should be
-        self._last_s = -math.inf  # of the last frame…
-        self._step_s = math.inf  # …and from the one before to it
+        self._last_s = -math.inf  # of the last frame
+        self._cadence = Cadence(unknown_s=math.inf)
 
     def predict(self, time_s: float) -> Array:
         """Where the tracks' faces should be now: (n, 4) px."""
@@ -78,9 +79,10 @@ class Tracker:
         """Match the faces of one frame with the tracks; births and deaths. After a gap in time it
         knows nobody, unless frames are that far apart anyway."""
         gap_s = time_s - self._last_s
-        if gap_s > max(self.config.max_coast_s, LONG_GAP_S, 3 * self._step_s):
+        if gap_s > max(self.config.max_coast_s, LONG_GAP_S, self._cadence.longest_s):
             self.forget()
-        self._last_s, self._step_s = time_s, gap_s
+        self._last_s = time_s
+        self._cadence.add(gap_s)
         self.changed_s = min(self.changed_s, time_s)  # a start
         face_of = self._matches(time_s, faces)
         for row, track in enumerate(self._tracks):

@@ -856,14 +856,23 @@ def test_a_model_of_another_shape(
     assert line.startswith("livecam: m.onnx: not an age and gender model: expected one input")
 
 
+@contextlib.contextmanager
+def in_force(settings: str) -> Iterator[None]:
+    """For the library, which reads them once."""
+    Path("livecam.yaml").write_text(settings)
+    prediction._models.cache_clear()
+    try:
+        yield
+    finally:
+        prediction._models.cache_clear()
+
+
 def test_the_library_shows_what_the_settings_say(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("livecam.yaml").write_text("overlay: {gender: false}\n")
-    prediction._models.cache_clear()
-    (face,) = library.predict(str(album / "one.png"))
-    prediction._models.cache_clear()
+    with in_force("overlay: {gender: false}\n"):
+        (face,) = library.predict(str(album / "one.png"))
     assert face["female_prob"] is None
 
 
@@ -880,13 +889,11 @@ def test_a_scheme_that_is_given_is_that_of_the_settings_no_more(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("livecam.yaml").write_text("ages: {scheme: marketting}\n")
-    prediction._models.cache_clear()
-    (face,) = library.predict(album / "one.png", scheme="decades")
-    assert face["age_bin"] in SCHEMES["decades"].labels
-    with pytest.raises(UsageError, match="marketting"):
-        library.predict(album / "one.png")
-    prediction._models.cache_clear()
+    with in_force("ages: {scheme: marketting}\n"):
+        (face,) = library.predict(album / "one.png", scheme="decades")
+        assert face["age_bin"] in SCHEMES["decades"].labels
+        with pytest.raises(UsageError, match="marketting"):
+            library.predict(album / "one.png")
 
 
 def test_a_model_whose_answers_are_no_numbers(livecam: clips.Command, album: Path) -> None:
