@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
     file_flag: str | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, allow_abbrev=False, **kwargs)
         self.given: set[str] = set()  # options, in what is being parsed
         self.register("action", None, _Once)
 
@@ -175,7 +175,7 @@ def _drawing() -> argparse.ArgumentParser:
 
 def _add_demo(commands: Any, *parents: argparse.ArgumentParser) -> None:
     demo = commands.add_parser(
-        "demo", parents=parents, allow_abbrev=False,
+        "demo", parents=parents,
         help="label a built-in clip, without a camera",
         description="Make a short moving clip from a public-domain portrait, label it, show it "
         "if there is a display, and write livecam_demo.mp4 and livecam_demo.gif.",
@@ -187,7 +187,7 @@ def _add_demo(commands: Any, *parents: argparse.ArgumentParser) -> None:
 
 def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
-        "run", parents=parents, allow_abbrev=False,
+        "run", parents=parents,
         help="label a camera, a stream or a file while you watch",
         description="Show a camera with ages and genders drawn on; h in the window lists its keys. "
         "Nothing is stored except what you name or save with a key.",
@@ -229,7 +229,7 @@ def _add_run(commands: Any, *parents: argparse.ArgumentParser) -> None:
 
 def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
     annotate = commands.add_parser(
-        "annotate", parents=parents, allow_abbrev=False,
+        "annotate", parents=parents,
         help="label pictures and clips",
         description="Label every frame of clips and pictures, into NAME_livecam.mp4, .gif, .jpg … "
         "beside each input.",
@@ -269,7 +269,7 @@ def _add_annotate(commands: Any, *parents: argparse.ArgumentParser) -> None:
 
 def _add_predict(commands: Any, *parents: argparse.ArgumentParser) -> None:
     predict = commands.add_parser(
-        "predict", parents=parents, allow_abbrev=False,
+        "predict", parents=parents,
         help="print the ages in pictures",
         description="Print the faces in pictures, from left to right, with their ages.",
     )  # fmt: skip
@@ -292,7 +292,7 @@ def _add_predict(commands: Any, *parents: argparse.ArgumentParser) -> None:
 
 def _add_report(commands: Any, *parents: argparse.ArgumentParser) -> None:
     report = commands.add_parser(
-        "report", parents=parents, allow_abbrev=False,
+        "report", parents=parents,
         help="count how many people of which age came by",
         description="Count the visits that `livecam run --visits FILE` has kept: a table by hour, "
         "or by day if there are several days.",
@@ -312,7 +312,7 @@ def _add_report(commands: Any, *parents: argparse.ArgumentParser) -> None:
 
 def _add_serve(commands: Any, *parents: argparse.ArgumentParser) -> None:
     serve = commands.add_parser(
-        "serve", parents=parents, allow_abbrev=False,
+        "serve", parents=parents,
         help="a page in the browser: who came by, or the ages in pictures",
         description="Serve a page to browsers on this computer; nobody else can open it. With a "
         "file of visits it is the page of `livecam report`, always up to date. Without one, "
@@ -329,7 +329,6 @@ def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
     commands.add_parser(
         "config",
         parents=[common],
-        allow_abbrev=False,
         help="print the settings in force and where each comes from",
     )
 
@@ -338,7 +337,6 @@ def _add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
     commands.add_parser(
         "doctor",
         parents=[common],
-        allow_abbrev=False,
         help="check the installation, and say what is missing",
     )
 

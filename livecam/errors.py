@@ -2,6 +2,8 @@
 
 LivecamError            a failure at run time: an input, a device, a model, a disk   exit code 1
 ├── StoppedError        a clip that ends before its time; its text says at which frame
+├── NotNowError         of `store`: it may be possible later, with room on the disk
+│   └── BusyError       another program holds the file
 └── UsageError          a command or a configuration that cannot be meant            exit code 2
 """
 

@@ -333,7 +333,11 @@ def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, start
         (["--data", "setup.cfg"], 1, "setup.cfg: not a file of python -m train.prepare"),
         (["--data", "none.h5", "--epochs", "0"], 2, "epochs: expected a whole number of at least"),
         (["--data", "none.h5", "--set", "epoch=1"], 2, "did you mean 'epochs'?"),
+        (["--data", "none.h5", "--set", "seed=1", "epoch=1"], 2, "did you mean 'epochs'?"),
+        (["--data", "none.h5", "--set", "seed"], 2, "--set seed: expected key=value"),
+        (["--data", "none.h5", "--set", "seed", "1"], 2, "--set seed: expected key=value"),
         (["none.yaml", "--data", "none.h5"], 1, "none.yaml: cannot read the recipe"),
+        (["--set", "seed=1", "none.yaml", "--data", "none.h5"], 1, "none.yaml: cannot read the"),
         (["--data", "none.h5", "--out", "nowhere", "--resume"], 1, "nowhere: no run to resume"),
     ],
 )
@@ -343,6 +347,12 @@ def test_fit_says_what_is_wrong(
     ended, _, err = start(fit, *arguments)
     assert ended == code
     assert message in err
+
+
+def test_half_a_flag_is_not_taken_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        fit.main(["--dat", "none.h5"])
+    assert "unknown option --dat; did you mean '--data'?" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")  # of Keras

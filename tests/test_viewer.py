@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import clips
 import pytest
 from people import face
 from settings import SHIPPED
@@ -50,6 +51,12 @@ class Idle:
         done, self.done = self.done, []
         return done
 
+    def __enter__(self) -> Idle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.done.append(labels(shot(7)))  # begun before
+
 
 @pytest.fixture
 def viewer() -> Viewer:
@@ -68,6 +75,16 @@ def test_a_picture_is_shown_before_its_labels_are_there(viewer: Viewer) -> None:
     viewer._take(new)
     assert viewer.shot is new
     assert viewer.faces() == []
+
+
+def test_what_is_being_labelled_at_the_end_is_in_the_table(tmp_path: Path) -> None:
+    film, table = clips.write_clip(tmp_path / "film.mp4", clips.greys(3)), tmp_path / "tracks.csv"
+    options = RunOptions(LiveSource.parse(str(film)), tracks=table, max_frames=0)
+    viewer = Viewer(options, SHIPPED, SimpleNamespace(is_open=False), Stopwatch(), lambda text: None)  # type: ignore[arg-type]
+    viewer.labeller = Idle()  # type: ignore[assignment]
+    viewer.run({})
+    rows = table.read_text().splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == ["7"]
 
 
 def test_a_hidden_face_is_never_shown_with_the_labels_of_another_picture(viewer: Viewer) -> None:

@@ -48,10 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="continue where the run stopped")
     parser.add_argument(
         "--set",
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="change a key of the recipe; may be repeated",
+        help="change keys of the recipe; may be repeated",
     )
     parser.add_argument("--no-report", action="store_true", help="no scores.json, no report.html")
     parser.add_argument("--epochs", type=int, help="passes over the data, instead of the recipe's")
@@ -67,6 +68,7 @@ def _fit(args: argparse.Namespace) -> None:
         if not configured:
             raise UsageError(HOW_TO_PREPARE)
         data = Path(configured)
+    _find_recipe(args)
     source = args.recipe or recipes.SHIPPED
     folder = RunFolder(args.out or Path("runs") / source.stem)
     recipe = _recipe(args, source, folder)
@@ -86,6 +88,14 @@ def _fit(args: argparse.Namespace) -> None:
         if not args.no_report:
             evaluate_run(data, folder)
     print(folder.model)
+
+
+def _find_recipe(args: argparse.Namespace) -> None:
+    """A recipe that is named behind --set was read as one more setting."""
+    unset = [setting for setting in args.set if "=" not in setting]
+    if args.recipe is None and len(unset) == 1 < len(args.set):
+        args.recipe = Path(unset[0])
+        args.set.remove(unset[0])
 
 
 def _recipe(args: argparse.Namespace, source: Path, folder: RunFolder) -> Recipe:

@@ -44,7 +44,7 @@ class Line:
     longer than `search_within_s`, the smallest ones are left out: labels that come a second late
     are about another picture. `searched_px` is what is looked for then. While `is_hiding`, every
     frame is searched, for small faces too: one that is not found is seen. `frames` is how many
-    will come, where that is known.
+    will come, where they are fewer than a track needs to be sure.
     """
 
     def __init__(

@@ -70,16 +70,13 @@ class Viewer:
         summary = self.outputs.summary
         tell = Teller(self.capture, self.say)
         try:
-            with self.outputs, self.capture, self.labeller:
-                while self.window.is_open and not self._is_done() and not interrupts:
-                    tell()
-                    key = self._turn()
-                    if key in actions:
-                        actions[key](self)
-                        self._drawn_s = 0.0
-                    size_wh = self.window.size_wh
-                    if size_wh and self._titled is not None and not self.window.is_full_screen:
-                        self.size.see(size_wh, time.perf_counter())
+            with self.outputs:
+                with self.capture, self.labeller:
+                    while self.window.is_open and not self._is_done() and not interrupts:
+                        tell()
+                        self._answer(self._turn(), actions)
+                for labels in self.labeller.take():  # what it had begun
+                    self.outputs.label(labels)
                 if self.capture.state.phase == "failed":
                     raise LivecamError(self.capture.state.why)
         except LivecamError as error:
@@ -89,6 +86,14 @@ class Viewer:
         summary.is_interrupted = bool(interrupts)
         self.outputs.count(self.capture, self.watch)
         return summary
+
+    def _answer(self, key: str, actions: Mapping[str, Callable[[Viewer], None]]) -> None:
+        if key in actions:
+            actions[key](self)
+            self._drawn_s = 0.0
+        size_wh = self.window.size_wh
+        if size_wh and self._titled is not None and not self.window.is_full_screen:
+            self.size.see(size_wh, time.perf_counter())
 
     def _is_done(self) -> bool:
         most, lasts_s = self.options.max_frames, self.options.duration_s
