@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
     file_flag: str | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
         self.given: set[str] = set()  # options, in what is being parsed
         self.register("action", None, _Once)
 

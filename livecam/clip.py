@@ -16,7 +16,7 @@ import numpy as np
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError, reason
 from livecam.file_ends import is_cut_off
-from livecam.pyav import assumed_colorspace, av, side_data
+from livecam.pyav import assumed_colorspace, av, opened, side_data
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
 from livecam.wording import counted
@@ -28,6 +28,7 @@ LEAST_STEP_S = 0.0001
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
 MOST_SPARED_S = 1.0  # but never more than this
+DAMAGE = "Invalid data found when processing input"  # FFmpeg's words; some decoders have others
 MOST_DAMAGED = 1000  # packets in a row: the next key frame may be half a minute away
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class Clip:
     def _open(self) -> None:
         try:
             # absolute: FFmpeg takes the 10: of 10:30.mp4 for a protocol
-            self._container = av.open(str(self.path.absolute()))
+            self._container = opened(str(self.path.absolute()))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise LivecamError(f"{self.name}: not a readable clip ({reason(error)})") from error
         stream = only_video(self._container)
@@ -153,11 +154,14 @@ class Clip:
     def __iter__(self) -> Iterator[Frame]:
         upright = Upright()
         previous_s = -LEAST_STEP_S
+        said_s = self._video_duration_s() or math.inf
         end_s = 0.0  # of what is read, in media time
         for media_s, decoded in self._from_start():
             if self._is_stopped:
                 return
-            end_s = max(end_s, media_s + self._duration_of(decoded))
+            until_s = media_s + self._duration_of(decoded)
+            # FFmpeg takes a gap for the duration of a frame that was decoded out of order
+            end_s = max(end_s, min(until_s, said_s) if media_s < said_s else until_s)
             if media_s < self.start_s - HAIR_S:
                 continue
             if self.end_s is not None and media_s >= self.end_s - HAIR_S:
@@ -231,11 +235,11 @@ class Clip:
                         for decoded in packet.decode():
                             row, self._damage = 0, None
                             yield decoded
-                except av.error.InvalidDataError as error:
+                except av.error.FFmpegError as error:
                     self._damaged, row = self._damaged + 1, row + 1
-                    self._damage = reason(error)
+                    self._damage = DAMAGE
                     if row > MOST_DAMAGED:
-                        raise
+                        raise self._stopped(DAMAGE) from error
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._stopped(reason(error)) from error
 

@@ -9,11 +9,29 @@ from pathlib import Path
 from typing import BinaryIO
 
 PAGE_HEAD_BYTES, LARGEST_PAGE_BYTES = 27, 65_307  # of Ogg
+ASF = bytes.fromhex("3026b275")
+ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+ASF_HEAD_BYTES = 65_536
+BOXES = frozenset(
+    {
+        b"ftyp",
+        b"styp",
+        b"sidx",
+        b"moov",
+        b"moof",
+        b"mdat",
+        b"mfra",
+        b"free",
+        b"skip",
+        b"wide",
+        b"uuid",
+    }
+)
 PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
 
 
 def is_cut_off(path: Path) -> bool:
-    """Of AVI, GIF and Ogg; False for all others, and for what is not there any more."""
+    """Of AVI, GIF, Ogg, mp4 and WMV; False for all others, and for what is not there any more."""
     try:
         return _is_cut_off(path)
     except OSError:
@@ -22,13 +40,41 @@ def is_cut_off(path: Path) -> bool:
 
 def _is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
-        head = file.read(12)
+        head, size = file.read(ASF_HEAD_BYTES), os.fstat(file.fileno()).st_size
         if head[:4] == b"RIFF":
-            return os.fstat(file.fileno()).st_size < int.from_bytes(head[4:8], "little") + 8
+            return size < int.from_bytes(head[4:8], "little") + 8
+        if head[:4] == ASF:
+            return size < _said_by_asf(head)
+        if head[4:8] in BOXES:
+            return size < _end_of_boxes(file, size)
         if head[:4] == b"GIF8":
             file.seek(0)
             return not _has_trailer(file)
         return head[:4] == b"OggS" and not _has_last_page(file)
+
+
+def _said_by_asf(head: bytes) -> int:
+    """How many bytes a WMV file has by its file properties object; 0 if they do not say, as of one
+    that was sent while it was written."""
+    _, _, said = head.partition(ASF_FILE_PROPERTIES)
+    is_broadcast = said[72:73] and said[72] & 1
+    return 0 if is_broadcast else int.from_bytes(said[24:32], "little")
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """ISO/IEC 14496-12: where the last box of an mp4 ends, of those one after the other; what is
+    behind them may be anything."""
+    end = 0
+    while end < size:
+        file.seek(end)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if head[4:8] not in BOXES or length < 8:  # 0: to the end of the file
+            break
+        end += length
+    return end
 
 
 def _has_trailer(file: BinaryIO) -> bool:

@@ -4,6 +4,9 @@ comes second hang for ever (https://github.com/PyAV-Org/PyAV/issues/1050)."""
 import cv2  # noqa: F401, I001
 import av as av
 
+from typing import Any
+
+from av.container import InputContainer
 from av.sidedata.sidedata import SideDataContainer
 
 Colorspace = av.video.reformatter.Colorspace
@@ -14,6 +17,11 @@ def assumed_colorspace(rows: int) -> Colorspace:
     """Of pictures that do not say it, as players have it: BT.709 for high definition, BT.601
     below."""
     return Colorspace.ITU709 if rows >= HD_ROWS else Colorspace.ITU601
+
+
+def opened(url: str, **given: Any) -> InputContainer:
+    """To read, `given` as to `av.open`: texts in it, such as a title, may be of any encoding."""
+    return av.open(url, metadata_errors="replace", **given)
 
 
 def side_data(frame: av.VideoFrame) -> SideDataContainer:

@@ -99,7 +99,8 @@ class VideoSink:
         """The picture before is written again where it stands for hours, as over a night in which
         a camera was away."""
         while self._before is not None and tick - self._last_tick > MOST_STEP:
-            self._encode(self._before, self._last_tick + MOST_STEP, MOST_STEP)
+            again = self._last_tick + MOST_STEP
+            self._encode(self._before, again, tick - again)
 
     def _encode(self, picture: av.VideoFrame, tick: int, ticks: int) -> None:
         assert self._container is not None and self._stream is not None

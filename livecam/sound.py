@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from livecam.pyav import av
+from livecam.pyav import av, opened
 from livecam.timestamps import TimestampUnwrapper
 
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
@@ -22,7 +22,7 @@ class AudioSource:
     """The sound of a clip from `start_s` to `end_s` (the file's own time). Holds the file open."""
 
     def __init__(self, path: Path, start_s: float, end_s: float) -> None:
-        self.container = av.open(str(path.absolute()))
+        self.container = opened(str(path.absolute()))
         self.start_s, self.end_s = start_s, end_s
 
     @classmethod

@@ -60,6 +60,7 @@ def write_clip(
     sound_at_s: float = 0.0,
     last_stands_s: float | None = None,
     matrix: av.video.reformatter.Colorspace | None = None,
+    b_frames: int = 0,
 ) -> Path:
     """BGR pictures as a clip: at `rate`, or each at its own time. The last may stand for long.
     `matrix`: of their colours, which the clip does not tell."""
@@ -69,7 +70,7 @@ def write_clip(
         height, width = pictures[0].shape[:2]
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         if codec == "libx264":
-            stream.options = {"crf": "12", "preset": "ultrafast"}
+            stream.options = {"crf": "12", "preset": "ultrafast", "bf": str(b_frames)}
         stream.codec_context.gop_size = key_every
         ticks = 1000 if times_s is not None else rate
         stream.codec_context.time_base = Fraction(1, ticks)

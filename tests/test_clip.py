@@ -16,10 +16,13 @@ import clips
 import numpy as np
 import pytest
 from patience import interrupt_soon
+from settings import SHIPPED
 
 from livecam.clip import Clip, Upright, looked_ahead
 from livecam.errors import LivecamError, StoppedError
+from livecam.live.readers import StreamReader
 from livecam.pyav import Colorspace
+from livecam.sound import AudioSource
 
 
 def read(path: Path, start_s: float = 0.0, end_s: float | None = None) -> list[tuple[float, int]]:
@@ -242,6 +245,47 @@ def test_of_fragments_that_say_no_length_a_cut_is_told_too(tmp_path: Path) -> No
     assert len(read(clips.cut(path), 0.0, 1.0)) == 10  # nobody wanted what is missing
 
 
+def test_mp4_that_ends_within_a_box_was_cut_off(tmp_path: Path) -> None:
+    """Though all pictures before are whole: FFmpeg does not look at what it does not need."""
+    given = clips.write_clip(tmp_path / "given.mp4", clips.greys(30))
+    path = remuxed(given, tmp_path / "a.mp4", movflags="frag_keyframe+empty_moov")
+    with_more = tmp_path / "b.mp4"
+    with_more.write_bytes(path.read_bytes() + b"something behind it")
+    assert len(read(with_more, 0.0)) == 30
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoppedError, match=r"stopped at frame 30.*: the file ends before its"):
+        read(path, 0.0)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.98])
+def test_a_wmv_that_was_cut_off_is_told(tmp_path: Path, share: float) -> None:
+    path = clips.write_clip(tmp_path / "a.wmv", clips.noise(40, (160, 120)), codec="wmv2")
+    assert len(read(path, 0.0)) == 40
+    with pytest.raises(StoppedError, match=r"stopped at frame \d+.*: the file ends before"):
+        read(clips.cut(path, share), 0.0)
+
+
+def test_texts_in_a_file_may_be_of_any_encoding(tmp_path: Path) -> None:
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(3), sound=clips.Sound("aac"))
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xfcvf"))
+    assert len(read(path, 0.0)) == 3
+    sound = AudioSource.of(path, 0.0)
+    assert sound is not None
+    sound.container.close()
+    StreamReader("a", str(path), SHIPPED.camera).close()
+
+
+def test_a_gap_is_not_taken_for_the_duration_of_the_last_frame(tmp_path: Path) -> None:
+    """With frames that are stored out of order, FFmpeg gives it to one behind the gap."""
+    times_s = [i / 10 + 7200 * (i >= 10) for i in range(20)]
+    path = clips.write_clip(tmp_path / "a.mp4", clips.noise(20), times_s=times_s, b_frames=2)
+    with av.open(str(path)) as container:
+        assert any(packet.duration > 3600_000 for packet in container.demux(video=0))
+    with Clip("a", path) as clip:
+        *_, last = clip
+    assert last.duration_s == pytest.approx(0.1, abs=0.05)
+
+
 def test_a_broadcast_with_a_hole_is_whole(tmp_path: Path, astronaut: np.ndarray) -> None:
     """The picture of the packet that is marked is shown, with a blemish."""
     path = clips.write_clip(
@@ -342,6 +386,16 @@ def test_damaged_packets_are_left_out_and_told_at_the_end(
     assert str(stopped.value) == f"a: {said}"
     good = [i / 10 for i in range(30) if i not in numbers]
     assert times_s == pytest.approx([time_s - good[0] for time_s in good])
+
+
+def test_whatever_a_decoder_calls_it_damage_is_passed_over(tmp_path: Path) -> None:
+    """Some say -1, which is the number of `Operation not permitted`."""
+    path = clips.write_clip(tmp_path / "a.3gp", clips.noise(30, (176, 144)), codec="h263")
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(path.read_bytes().replace(packets[12], bytes(len(packets[12]))))
+    with pytest.raises(StoppedError, match="stopped at frame 29 of 30: 1 damaged packet left out"):
+        read(path, 0.0)
 
 
 def test_damage_without_an_end_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

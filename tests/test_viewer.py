@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import clips
+import numpy as np
 import pytest
 from people import face
 from settings import SHIPPED
@@ -80,7 +80,9 @@ def test_a_picture_is_shown_before_its_labels_are_there(viewer: Viewer) -> None:
 def test_what_is_being_labelled_at_the_end_is_in_the_table(tmp_path: Path) -> None:
     film, table = clips.write_clip(tmp_path / "film.mp4", clips.greys(3)), tmp_path / "tracks.csv"
     options = RunOptions(LiveSource.parse(str(film)), tracks=table, max_frames=0)
-    viewer = Viewer(options, SHIPPED, SimpleNamespace(is_open=False), Stopwatch(), lambda text: None)  # type: ignore[arg-type]
+    viewer = Viewer(
+        options, SHIPPED, SimpleNamespace(is_open=False), Stopwatch(), lambda text: None
+    )  # type: ignore[arg-type]
     viewer.labeller = Idle()  # type: ignore[assignment]
     viewer.run({})
     rows = table.read_text().splitlines()[1:]

@@ -21,7 +21,7 @@ from livecam.errors import LivecamError, UsageError, reason
 from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
 from livecam.pictures import PICTURE_SUFFIXES
-from livecam.pyav import av
+from livecam.pyav import av, opened
 from livecam.urls import without_secrets
 
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
@@ -126,7 +126,7 @@ class StreamReader:
         options = (RTSP if is_rtsp else {}) | (BRIEF if SAYS_WHAT_IT_IS.match(url) else {})
         begin_s = time.perf_counter()
         try:
-            self._container = av.open(url, timeout=(wait_s, wait_s), options=options)
+            self._container = opened(url, timeout=(wait_s, wait_s), options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             why = _why(error, url, wait_s, time.perf_counter() - begin_s)
             is_page = isinstance(error, av.error.InvalidDataError) and not is_rtsp
