@@ -37,7 +37,7 @@ from livecam.urls import (
 )
 
 CLIP_SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts"]
+    [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"]
     + [".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".gif"]
 )
 OWN_SUFFIX = "_livecam"  # of what livecam wrote itself

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os.path
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class OutputPaths:
         self.is_folder = _is_folder(inputs, options)
         self._sources = {real(source.path) for source in inputs if source.path is not None}
         self._taken: dict[Path, str] = {}
+        self._shared: set[Path] = set()
         if options.tracks is not None:
             check_output(
                 "--tracks", options.tracks, TABLES, self._sources, options.overwrite, self.folder
@@ -48,8 +50,10 @@ class OutputPaths:
             self._taken[real(options.tracks)] = "--tracks"
         if options.write_video:
             _require_once(inputs)
+            paths = Counter(path for source in inputs for path in self._possible(source))
+            self._shared = {path for path, n in paths.items() if n > 1}
         for source in inputs if options.write_video else ():
-            for path in {self.of(source, kind) for kind in self._kinds(source)}:
+            for path in self._possible(source):
                 self._claim(path, source.name)
 
     @property
@@ -59,13 +63,17 @@ class OutputPaths:
 
     def of(self, source: Input, kind: Kind) -> Path:
         """Where this input's labelled picture or clip goes."""
-        if self.output is None:
-            folder = source.path.parent if source.path is not None else Path()
-            return folder / self._name(source, kind)
-        if self.is_folder:
-            return self.output / self._name(source, kind)
-        self._check_suffix(self.output, source, kind)
-        return self.output
+        if self.output is not None and not self.is_folder:
+            self._check_suffix(self.output, source, kind)
+            return self.output
+        folder = self.output or (source.path.parent if source.path is not None else Path())
+        path = folder / self._name(source.stem, source, kind)
+        if path in self._shared:  # as that of IMG_1.HEIC and of IMG_1.JPG
+            path = folder / self._name(f"{source.stem}{source.suffix}", source, kind)
+        return path
+
+    def _possible(self, source: Input) -> set[Path]:
+        return {self.of(source, kind) for kind in self._kinds(source)}
 
     def _kinds(self, source: Input) -> Sequence[Kind]:
         """What an input may be: its name says so, or the output's, or only its content will."""
@@ -90,11 +98,11 @@ class OutputPaths:
                 for each in made:
                     each.rmdir()
 
-    def _name(self, source: Input, kind: Kind) -> str:
+    def _name(self, stem: str, source: Input, kind: Kind) -> str:
         if kind == "clip":
-            return f"{source.stem}{OWN_SUFFIX}.{self.options.format or 'mp4'}"
+            return f"{stem}{OWN_SUFFIX}.{self.options.format or 'mp4'}"
         suffix = source.suffix if source.suffix in WRITABLE_SUFFIXES else ".jpg"
-        return f"{source.stem}{OWN_SUFFIX}{suffix}"
+        return f"{stem}{OWN_SUFFIX}{suffix}"
 
     def _check_suffix(self, path: Path, source: Input, kind: Kind) -> None:
         suffix = path.suffix.lower()

@@ -20,7 +20,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are 
 
 WRITABLE_SUFFIXES = frozenset({*image_types, ".webp", ".avif"})
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})  # as telephones save photographs
-PICTURE_SUFFIXES = WRITABLE_SUFFIXES | HEIF_SUFFIXES
+PICTURE_SUFFIXES = WRITABLE_SUFFIXES | HEIF_SUFFIXES | {".jfif"}  # JPEG, as saved by browsers
 AVIF_HEAD_BYTES = 16_384  # how a picture is turned stands before its pixels
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 

@@ -295,10 +295,7 @@ def clash(kind: str, portrait: np.ndarray) -> list[str]:
     for folder in ("one/x", "two/x"):
         Path(folder).mkdir(parents=True)
         cv2.imwrite(f"{folder}/p.png", portrait)
-    clips.write_clip(Path("c.mp4"), clips.greys(3))
-    clips.write_clip(Path("c.mkv"), clips.greys(3))
     return {
-        "two suffixes": ["c.mp4", "c.mkv"],
         "two folders' files": ["one/x/p.png", "two/x/p.png", "--output", "out"],
         "two folders": ["one/x", "two/x", "--output", "out"],
         "one file twice": ["one/x/p.png", "one/x/p.png"],
@@ -319,7 +316,7 @@ def test_a_link_to_another_picture_of_the_folder_is_one_too(
 
 @pytest.mark.parametrize(
     "kind",
-    ["two suffixes", "two folders' files", "two folders", "one file twice",
+    ["two folders' files", "two folders", "one file twice",
      "one file, two spellings", "a folder and its file"],
 )  # fmt: skip
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
@@ -333,6 +330,17 @@ def test_two_inputs_never_share_an_output(
     said = "p.png: given twice; leave one of them out" if is_one else "would be written twice"
     assert said in answer.failure(2)
     assert names() == before
+
+
+def test_inputs_of_one_name_keep_their_suffixes(livecam: clips.Command, clip: Path) -> None:
+    """As IMG_1.HEIC and IMG_1.JPG, which lie side by side on telephones."""
+    Path("two").mkdir()
+    for name in ("a.mp4", "a.mkv", "b.mkv"):
+        clips.write_clip(Path("two", name), clips.greys(3))
+    answer = livecam("annotate", "two/", "-o", "new/")
+    assert answer.lines == ["new/a.mkv_livecam.mp4", "new/a.mp4_livecam.mp4", "new/b_livecam.mp4"]
+    answer = livecam("annotate", "two/a.mp4", "-o", "new/")
+    assert answer.lines == ["new/a_livecam.mp4"]
 
 
 def test_what_exists_is_kept_unless_told(livecam: clips.Command, clip: Path, picture: Path) -> None:

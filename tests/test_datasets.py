@@ -437,7 +437,7 @@ def test_what_one_list_lacks_is_not_taken_from_another(tmp_path: Path) -> None:
     assert dropped == {"picture missing": 1}
 
 
-NO_PICTURES_NAMES = ("b.jfif", "c.GIF", "d.ppm", "e.jp2", "f", "g.jpg.part", "txt")
+NO_PICTURES_NAMES = ("b.jxl", "c.GIF", "d.ppm", "e.jp2", "f", "g.jpg.part", "txt")
 PLAINLY_OTHER = (
     ".DS_Store", "._a.jpg", "Thumbs.db", "desktop.ini", "notes.TXT", "README", "README.md", "x.csv",
     "x.mat", "x.json", "x.py",

@@ -39,6 +39,7 @@ class Idle:
     """A labeller whose answers the test gives."""
 
     line = None
+    is_busy = False
 
     def __init__(self) -> None:
         self.offered: list[Shot] = []
@@ -87,6 +88,15 @@ def test_what_is_being_labelled_at_the_end_is_in_the_table(tmp_path: Path) -> No
     viewer.run({})
     rows = table.read_text().splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == ["7"]
+
+
+def test_a_film_begins_with_the_first_picture_shown(viewer: Viewer) -> None:
+    """Then its times are those of the table, which begins where something is labelled."""
+    filmed: list[int] = []
+    viewer.outputs.film = lambda frame, *_: filmed.append(frame.index)  # type: ignore[method-assign]
+    for each in (shot(0), shot(1)):
+        viewer._take(each)
+    assert filmed == [0, 1]
 
 
 def test_a_hidden_face_is_never_shown_with_the_labels_of_another_picture(viewer: Viewer) -> None:

@@ -290,6 +290,19 @@ def test_the_command_itself_opens_a_window(display: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_film_that_ends_before_the_networks_are_there_is_labelled(
+    display: str, folder: Path
+) -> None:
+    clips.write_clip(folder / "a.mp4", clips.greys(2), rate=30)
+    done = subprocess.run(
+        [*clips.LIVECAM, "run", "--camera", "a.mp4", "--record", "f.mp4", "--tracks", "t.csv"],
+        cwd=folder, env={**os.environ, "DISPLAY": display}, capture_output=True, text=True,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "f.mp4\nt.csv\n"), done.stderr
+    assert clips.play(folder / "f.mp4").pictures
+
+
 def test_opencv_is_loaded_before_pyav_wherever_that_is_needed() -> None:
     modules = (Path(clips.__file__).parent.parent / "livecam").rglob("*.py")
     loads = re.compile(r"^\s*(import av|from av)\b", re.MULTILINE)

@@ -122,7 +122,12 @@ def text(archive: Folder | ZipFile, name: str) -> str:
     """A list of labels. Raises LivecamError if it cannot be read as UTF-8."""
     try:
         return archive.read(name).decode("utf-8-sig")
-    except (Unreadable, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise LivecamError(
+            f"{archive.path}: {name}: cannot be read: it is not UTF-8 (byte {error.start}); "
+            "save it as `CSV UTF-8`, with commas"
+        ) from error
+    except Unreadable as error:
         raise LivecamError(f"{archive.path}: {name}: cannot be read: {error}") from error
 
 

@@ -113,7 +113,7 @@ class Labeller:
         self.rate = Rate()
         self._offered: Shot | None = None
         self._done: deque[Labels] = deque(maxlen=KEPT)
-        self._last_index = -1
+        self._last_index = self._offered_index = -1
         self._error: BaseException | None = None
         self._news = threading.Condition()
         self._is_stopped = False
@@ -132,8 +132,14 @@ class Labeller:
     def offer(self, shot: Shot) -> None:
         """Label this shot next, instead of one that was offered before and not begun."""
         with self._news:
-            self._offered = shot
+            self._offered, self._offered_index = shot, shot.frame.index
             self._news.notify_all()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a shot that was offered has no labels yet."""
+        with self._news:
+            return self._error is None and self._last_index < self._offered_index
 
     def wait(self, index: int, wait_s: float) -> None:
         """Until the frame of that index is labelled, but no longer than `wait_s`."""

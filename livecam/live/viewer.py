@@ -98,7 +98,7 @@ class Viewer:
     def _is_done(self) -> bool:
         most, lasts_s = self.options.max_frames, self.options.duration_s
         return (
-            self.capture.is_over
+            (self.capture.is_over and not self.labeller.is_busy)
             or (most is not None and self.shown >= most)
             or (lasts_s is not None and time.perf_counter() - self._begin_s >= lasts_s)
         )
@@ -152,8 +152,7 @@ class Viewer:
         self._newest = shot.frame.index
         self.shown += 1
         self._begin_s = min(self._begin_s, time.perf_counter())
-        if self.labels is not None:
-            self.outputs.film(shot.frame, self.faces(), self.hidden(), self.look.overlay)
+        self.outputs.film(shot.frame, self.faces(), self.hidden(), self.look.overlay)
 
     def _collect(self) -> None:
         """What was labelled since the last time."""
