@@ -150,6 +150,14 @@ def test_megaage_asian_is_told_from_megaage_by_its_name(tmp_path: Path) -> None:
     assert found == [("megaage_asian", *rest) for _, *rest in expected]
 
 
+def test_the_folder_around_is_not_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, expected, _ = layouts.megaage()
+    of_asians = layouts.write(tmp_path / "asian_studies" / "MegaAge", files)
+    assert _read(of_asians)[0] == expected
+    monkeypatch.chdir(layouts.write(tmp_path / "megaage_asian", files))
+    assert _read(Path())[0] == [("megaage_asian", *rest) for _, *rest in expected]
+
+
 @pytest.mark.parametrize(
     ("layout", "expected"),
     [

@@ -96,6 +96,12 @@ def test_labels_may_be_intervals(file: Path) -> None:
     assert dev.labels.high.tolist() == list(range(2, N + 1, 2))
 
 
+def test_each_data_set_has_to_be_in_the_part_where_that_is_asked(file: Path) -> None:
+    assert len(faces.load(file, "dev", ["dataset0", "dataset1"])) > 0  # all of dataset1
+    with pytest.raises(LivecamError, match="no face in its dev part of dataset0; "):
+        faces.load(file, "dev", ["dataset0", "dataset1"], each=True)
+
+
 def test_one_data_set_of_a_part(file: Path) -> None:
     dev = faces.load(file, "dev", ["dataset1"])
     assert set(dev.dataset) == {"dataset1"}

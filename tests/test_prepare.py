@@ -254,6 +254,52 @@ def test_in_a_folder_of_ones_own_called_like_a_set_not_every_picture_is_a_face( 
     assert _column(tmp_path / "out.h5", "file").tolist() == ["20/a.jpg"]
 
 
+def test_a_whole_picture_of_utkface_without_a_face_is_none(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, capsys
+) -> None:
+    """Its crops have `.chip` in their names: there is a face in these, found or not."""
+    noise = jpeg(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8))
+    chip, whole = (f"5_1_0_2017011018372639{i}.jpg" for i in range(2))
+    files = {"20_1_0_20170110183726392.jpg": jpeg(astronaut), f"{chip}.chip.jpg": noise}
+    layouts.write(tmp_path / "utk", files | {whole: noise + b"\0"})
+    assert prepare.main([str(tmp_path / "utk"), "-o", str(tmp_path / "out.h5")]) == 0
+    assert sorted(_column(tmp_path / "out.h5", "file")) == sorted(files)
+    assert f"no face found: {whole}" in capsys.readouterr().err
+
+
+def test_what_a_test_part_lacks_is_told_where_it_is_scored(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]
+    noise = [jpeg(np.random.default_rng(i).integers(0, 256, (90, 90, 3))) for i in range(4)]
+    train = {f"train/{20 + i}/a.jpg": jpeg(head(astronaut, i)) for i in range(3)}
+    test = {f"test/{20 + i}/b.jpg": jpeg(head(astronaut, 9 + i)) for i in range(2)}
+    lost = {f"test/25/{i}.jpg": noise[i] for i in range(2)}
+    lost |= {"train/25/named.jpg": noise[2], "train/25/other.jpg": noise[3]}
+    layouts.write(tmp_path / "mine", train | test | lost)
+    (tmp_path / "list.txt").write_text("train/25/named.jpg\n")
+    output = tmp_path / "out.h5"
+    arguments = [str(tmp_path / "mine"), "-o", str(output), "--dev-share", "0.9"]
+    assert prepare.main([*arguments, "--test-list", str(tmp_path / "list.txt")]) == 0
+    assert "   3 more have no crop" in capsys.readouterr().err
+    assert (load(output, "test").missing, len(load(output, "test"))) == (3, 2)
+    assert load(output, "test", ["mine"]).missing == 3
+    assert load(output, "dev").missing == 0
+
+
+def test_tables_of_one_name_are_told_apart_by_their_folders(tmp_path, astronaut) -> None:  # type: ignore[no-untyped-def]
+    for i, folder in enumerate(("anna", "bert")):
+        files = {f"{j}.jpg": jpeg(head(astronaut, 10 * i + j)) for j in range(2)}
+        files["labels.csv"] = b"file,age\n0.jpg,20\n1.jpg,30\n"
+        layouts.write(tmp_path / folder, files)
+    tables = [str(tmp_path / folder / "labels.csv") for folder in ("anna", "bert")]
+    (tmp_path / "list.txt").write_text("bert/labels/1.jpg\n")
+    arguments = ["-o", str(tmp_path / "out.h5"), "--test-list", str(tmp_path / "list.txt")]
+    assert prepare.main([*tables, *arguments]) == 0
+    assert set(_column(tmp_path / "out.h5", "dataset")) == {"anna/labels", "bert/labels"}
+    test = load(tmp_path / "out.h5", "test")
+    assert [*test.dataset, *test.file] == ["bert/labels", "1.jpg"]
+    assert prepare.main([tables[0], "-o", str(tmp_path / "one.h5")]) == 0
+    assert set(_column(tmp_path / "one.h5", "dataset")) == {"labels"}
+
+
 def test_data_without_a_usable_picture_is_an_error_that_counts(  # type: ignore[no-untyped-def]
     tmp_path, capsys
 ) -> None:

@@ -189,7 +189,7 @@ def test_crops_are_read_in_parts(
     loaded = faces.load(data, "test")
     in_parts = dataclasses.replace(loaded, crops=_OnDisk(loaded.crops))
     monkeypatch.setattr(evaluate, "BATCH", 8)
-    monkeypatch.setattr(evaluate.faces, "load", lambda *_: in_parts)
+    monkeypatch.setattr(evaluate.faces, "load", lambda *_, **__: in_parts)
     assert evaluate.main([str(data), "--report", str(tmp_path / "report.html")]) == 0
 
 
@@ -270,6 +270,11 @@ def test_a_sample_is_always_the_same() -> None:
         (["other.h5"], 1, "other.h5: not a file of python -m train.prepare"),
         (["faces.h5", "--split", "dev"], 1, "no face in its dev part"),
         (["faces.h5", "--dataset", "nobody"], 1, "no face in its test part of nobody"),
+        (
+            ["faces.h5", "--dataset", "utkface", "--dataset", "train-alone"],
+            1,
+            "no face in its test part of train-alone; those in it are of utkface",
+        ),
         (["faces.h5", "--model", "none.onnx"], 1, "none.onnx: no such model"),
         (["faces.h5", "--model", "no.onnx"], 1, "no.onnx: "),
         (["faces.h5", "--model", "faces.h5"], 2, "expected a .onnx or .keras file"),
@@ -298,6 +303,8 @@ def test_evaluate_says_what_is_wrong(
     Path("folder.json").mkdir()
     with h5py.File("other.h5", "w") as h5:
         h5["something"] = [1]
+    with h5py.File(data, "a") as h5:
+        h5["dataset"][-2] = "train-alone"
     assert evaluate.main(arguments) == code
     error = capsys.readouterr().err
     assert message in error
@@ -596,6 +603,17 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     picture = tmp_path / "curves.png"
     assert compare.main([first, "-o", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_changes_nothing_in_a_run_is_no_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [_run(tmp_path / f"w{width}", architecture="resnet", width=width) for width in (8, 16)]
+    lenet = _run(tmp_path / "lenet", architecture="lenet")
+    assert compare.main([runs[0], lenet]) == 0
+    assert "| width |" not in capsys.readouterr().out
+    assert compare.main([*runs, lenet]) == 0
+    assert "| width | 8 | 16 | - |" in capsys.readouterr().out
 
 
 def test_of_classes_compare_shows_the_epoch_that_was_kept(

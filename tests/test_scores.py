@@ -27,13 +27,13 @@ def _sure(*years: int, female_prob: float = 0.9) -> AgeGender:
     return AgeGender(probs, np.full(len(years), female_prob, np.float32))
 
 
-def _score(labels: Labels, answer: AgeGender) -> dict:
+def _score(labels: Labels, answer: AgeGender, train_ages: tuple[float, ...] = (30,)) -> dict:
     return {
         "model": "m",
         "split": "test",
         "datasets": [],
         "views": 1,
-        **score(labels, answer, CENTRAL_RANGE, np.array([30.0])),
+        **score(labels, answer, CENTRAL_RANGE, np.array(train_ages, float)),
     }
 
 
@@ -84,6 +84,22 @@ def test_the_worst_group_is_large_enough_and_named() -> None:
     worst = _score(_labels(years), _sure(*answers))["worst"]["age_and_gender"]
     assert (worst["group"], worst["faces"], worst["mae"]) == ("30-39 female", 20, 3)
     assert worst["times_the_mean"] == pytest.approx(3 / (120 / 41))
+
+
+def test_of_whom_the_group_is_not_known_is_no_part_of_the_mean() -> None:
+    labels = _labels([25] * 60)
+    labels.ethnicity[:] = [0] * 20 + [1] * 20 + [-1] * 20
+    scores = _score(labels, _sure(*[26] * 20, *[28] * 20, *[45] * 20))
+    worst = scores["worst"]["ethnicity"]
+    assert (worst["group"], worst["mae"], worst["times_the_mean"]) == ("Black", 3, 3 / 2)
+    assert scores["by_ethnicity"]["not known"]["mae"] == 20
+
+
+def test_a_constant_answer_that_the_judged_faces_gave_is_told() -> None:
+    labels, answer = _labels([20, 30, 70]), _sure(20, 30, 70)
+    assert "(always 40)" in "\n".join(table(_score(labels, answer, (40,))))
+    of_these = "\n".join(table(_score(labels, answer, ())))
+    assert "(always 30, the median of these faces)" in of_these
 
 
 @pytest.mark.parametrize(

@@ -203,18 +203,25 @@ def comparison(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
 
 
 def _effective(recipe: dict[str, Any]) -> dict[str, Any]:
-    """With the values that keys have which it does not name, or that change nothing in it."""
-    plain = as_record(Recipe())
-    return {**plain, **recipe, **{key: plain[key] for key in idle(recipe)}}
+    """With the values of keys which it does not name; without those that change nothing in it."""
+    without = idle(recipe)
+    values = {**as_record(Recipe()), **recipe}
+    return {key: value for key, value in values.items() if key not in without}
 
 
 def differing(recipes: Sequence[dict[str, Any]]) -> list[str]:
-    """The keys that are not alike in all recipes, in the order in which they are met."""
-    names = dict.fromkeys(name for recipe in recipes for name in recipe)
+    """The keys that are not alike in all recipes that have them, or that another version of
+    `train` gave to some, in the order in which they are met."""
+    values: dict[str, list[Any]] = {}
+    for recipe in recipes:
+        for name, value in recipe.items():
+            values.setdefault(name, []).append(value)
+    usual = as_record(Recipe())
     return [
         name
-        for name in names
-        if any(name not in recipe or recipe[name] != recipes[0].get(name) for recipe in recipes)
+        for name, each in values.items()
+        if any(value != each[0] for value in each)
+        or (name not in usual and len(each) < len(recipes))
     ]
 
 

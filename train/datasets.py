@@ -204,7 +204,9 @@ def _by_name(path: Path, pictures: list[str], dropped: Dropped) -> Iterator[Entr
             dropped["another picture of that name"] += 1
         else:
             met.add((file, part))
-            yield Entry(dataset, file, member, label, part, is_tight=True)
+            # UTKFace publishes crops, which have `.chip` in their names, and whole pictures
+            is_tight = dataset != "utkface" or ".chip" in file
+            yield Entry(dataset, file, member, label, part, is_tight=is_tight)
 
 
 def _own_part(words: list[str]) -> int:

@@ -181,8 +181,11 @@ def _evaluation(
     one's own too. `target` is that of the run whose model these faces have chosen."""
     first = {learnt.name: learnt} if learnt else {}
     schemes = first | load_config().schemes | first  # whoever has another of its name sees this one
-    data = faces.load(path, split, datasets)  # first: Keras takes seconds to start
+    # first: Keras takes seconds to start. A run's faces have been spoken of already
+    data = faces.load(path, split, datasets, each=target is None)
     train_ages = faces.ages(path, "train", datasets)
+    if not len(train_ages):  # of a data set for tests alone
+        train_ages = faces.ages(path, "train")
     classifier = AgeGenderClassifier(model)
     classify = functools.partial(classifier, count=count)
     answer = answers(classify, data.crops)
@@ -192,6 +195,7 @@ def _evaluation(
         "split": split,
         "datasets": list(datasets),
         "views": count,
+        "missing": data.missing,
         "range_is_calibrated": classifier.age_range is not CENTRAL_RANGE,
         "data_hash": data.data_hash,
         "target": target,

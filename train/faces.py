@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +53,14 @@ class Crops:
 @dataclass(frozen=True)
 class FaceSet:
     """Labelled crops: `crops` (n, px, px, 3) RGB and their `labels`; `dataset` and `file` (n,) say
-    where each is from."""
+    where each is from. `missing` pictures of the part have no crop, as no face was found."""
 
     crops: Crops
     labels: Labels
     dataset: np.ndarray
     file: np.ndarray
     data_hash: str
+    missing: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -69,16 +71,17 @@ class FaceSet:
         return self.crops.shape[1]
 
 
-def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
+def load(path: Path, split: str, datasets: Collection[str] = (), *, each: bool = False) -> FaceSet:
     """One part of the file, of all data sets or some of them; the crops stay in the file.
 
     Raises LivecamError if the file is none of `train.prepare`, the part is empty, or a data set is
-    in no part.
+    in no part or, with `each`, not in this one.
     """
     with opened(path) as h5:
         where = _rows(h5, split, datasets)
-        if not (len(where) and set(datasets) <= set(h5["dataset"].asstr()[()])):
-            known = np.unique(h5["dataset"].asstr()[()][_rows(h5, split, ())])
+        names = h5["dataset"].asstr()[()]
+        known = np.unique(names[_rows(h5, split, ())])
+        if not (len(where) and set(datasets) <= set(known if each else names)):
             datasets = [name for name in datasets if name not in known]
             of_sets = f" of {', '.join(datasets)}" if datasets else ""
             of_sets += next((suggestion(name, known) for name in datasets), "")
@@ -100,7 +103,13 @@ def load(path: Path, split: str, datasets: Collection[str] = ()) -> FaceSet:
             dataset=h5["dataset"].asstr()[()][where],
             file=h5["file"].asstr()[()][where],
             data_hash=str(h5.attrs["data_hash"]),
+            missing=_missing(h5, split, datasets),
         )
+
+
+def _missing(h5: h5py.File, split: str, datasets: Collection[str]) -> int:
+    by_dataset = json.loads(h5.attrs.get("missing", "{}")).get(split, {})
+    return sum(n for name, n in by_dataset.items() if name in (datasets or by_dataset))
 
 
 def ages(path: Path, split: str, datasets: Collection[str] = ()) -> np.ndarray:

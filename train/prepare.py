@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import dataclasses
 import hashlib
 import os
 import sys
@@ -154,6 +155,7 @@ def _listed(
                 f"{path}: no usable picture in it ({', '.join(why) or 'none is listed'})"
             )
         dropped.take(own)
+    data = _told_apart(args.data, data)
     if args.real_age and not any(listed.entries[0].dataset == "appa_real" for listed in data):
         raise UsageError("--real-age: APPA-REAL alone has real ages, and it is not among the data")
     if classes and not classes.met:
@@ -162,6 +164,23 @@ def _listed(
             f"{' or '.join(classes)}; give the names that they have, or leave it out"
         )
     return data
+
+
+def _told_apart(paths: list[Path], data: list[Listed]) -> list[Listed]:
+    """A person's own data are called after their file or folder: those that would be of one name,
+    after the folders around them too."""
+    names = [listed.entries[0].dataset for listed in data]
+    real = [path.resolve() for path in paths]
+    named = []
+    for name, path, listed in zip(names, real, data, strict=True):
+        of_one_name = [other for other in real if other.stem == path.stem == name]
+        if len(set(of_one_name)) > 1:
+            inside = path.relative_to(os.path.commonpath([other.parent for other in of_one_name]))
+            own = inside.with_suffix("").as_posix()
+            entries = [dataclasses.replace(entry, dataset=own) for entry in listed.entries]
+            listed = dataclasses.replace(listed, entries=entries)
+        named.append(listed)
+    return named
 
 
 def _drawn(entries: list[Entry], limit: int | None) -> list[Entry]:
@@ -334,6 +353,7 @@ def _write_batch(crops: h5py.Dataset, rows: Rows, batch: list[Aligned]) -> None:
     for picture in batch:
         if picture.crop is None or picture.thumbnail is None:
             rows.dropped.add(picture.why_not, picture.entry.file)
+            rows.without.append(picture.entry)
         else:
             rows.append(picture.entry, picture.digest, picture.is_detected, picture.thumbnail)
             written.append(picture.crop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Rows:
     detected: bytearray = field(default_factory=bytearray)
     digests: bytearray = field(default_factory=bytearray)
     dropped: Dropped = field(default_factory=Dropped)
+    without: list[Entry] = field(default_factory=list)  # a crop: unreadable, or no face found
 
     def __len__(self) -> int:
         return len(self.file)
@@ -82,7 +84,20 @@ class Rows:
         own = self._genders()
         stays = (part == TRAIN) | (part == DEV)
         gender = np.where(stays, merged_genders(own, group), own)
-        return Split(part, group, merged, gender, is_copy, is_apart)
+        missing = {
+            "dev": self._missing(DEV, dev_names),
+            "test": self._missing(TEST, test_names),
+        }
+        return Split(part, group, merged, gender, is_copy, is_apart, missing)
+
+    def _missing(self, part: int, names: set[str]) -> dict[str, int]:
+        """How many pictures of each data set that part lacks, as they have no crop. Of those that
+        would be drawn for it, none is: nobody knows which these are."""
+        return Counter(
+            _utf8(entry.dataset)
+            for entry in self.without
+            if entry.part == part or not names.isdisjoint(_names_of(entry.dataset, entry.file))
+        )
 
     def _with_people(self, group: np.ndarray) -> np.ndarray:
         """Larger groups (n,), which hold all pictures of a person too."""
@@ -108,9 +123,10 @@ class Rows:
         or else of the only `file` that ends in it, as data sets' own lists leave out folders."""
         found, ends = defaultdict(list), defaultdict(list)
         for row, (dataset, file) in enumerate(zip(self.dataset, self.file, strict=True)):
-            for name in names.intersection((file, f"{dataset}/{file}")):
+            *whole, end = _names_of(dataset, file)
+            for name in names.intersection(whole):
                 found[name].append(row)
-            if (end := file.rpartition("/")[2]) in names:
+            if end in names:
                 ends[end].append(row)
         return {name: rows for name, rows in ends.items() if len(rows) == 1} | found
 
@@ -157,6 +173,7 @@ class Rows:
         h5["group"] = split.group
         h5["split"] = split.part
         h5.attrs["data_hash"] = self._data_hash(split)
+        h5.attrs["missing"] = json.dumps(split.missing)
 
     def _data_hash(self, split: Split) -> str:
         """Changes when a picture's bytes, its age (by a tenth of a year) or the split changes. Not
@@ -198,6 +215,8 @@ class Rows:
             by_list = (
                 f"   {own} of them by the data set's own split" if part != TRAIN and own else ""
             )
+            if cropless := sum(split.missing.get(name, {}).values()):
+                by_list += f"   {cropless} more have no crop"
             yield (
                 _line(name, len(ages)) + (median or ("" if part == TEST else "   none!")) + by_list
             )
@@ -219,6 +238,11 @@ class Rows:
             if several := sum(len({self.dataset[i] for i in r}) > 1 for r in found.values()):
                 yield _line(f"{which} list names in several data sets", several)
         yield from self.dropped.lines()
+
+
+def _names_of(dataset: str, file: str) -> tuple[str, str, str]:
+    """What a list may call a picture; the last one only where no other picture is called so."""
+    return file, f"{dataset}/{file}", file.rpartition("/")[2]
 
 
 def _utf8(name: str) -> str:
@@ -305,7 +329,7 @@ def merged_genders(gender: np.ndarray, group: np.ndarray) -> np.ndarray:
 class Split:
     """Per row: `part`, `group` of copies, merged `ages`, `gender` (merged unless the row is left
     out or of the test part), whether it repeats another's bytes, and whether it is left out because
-    it may be a copy."""
+    it may be a copy. `missing`: by part and data set, how many pictures of its have no crop."""
 
     part: np.ndarray
     group: np.ndarray
@@ -313,3 +337,4 @@ class Split:
     gender: np.ndarray
     is_copy: np.ndarray
     is_apart: np.ndarray
+    missing: Mapping[str, Mapping[str, int]]

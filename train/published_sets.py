@@ -135,7 +135,8 @@ def megaage(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> It
     `list/train_age.txt` line by line, pictures in `train/`; `test` alike."""
     places = Places(archive, {parent(parent(name)) for name in lists}, dropped)
     for list_name in lists:
-        dataset = "megaage_asian" if "asian" in f"{archive.path}/{list_name}".lower() else "megaage"
+        own = f"{archive.path.resolve().name}/{list_name}".lower()
+        dataset = "megaage_asian" if "asian" in own else "megaage"
         names = text(archive, list_name).split()
         ages = text(archive, list_name.replace("_name.txt", "_age.txt")).split()
         if len(names) != len(ages):

@@ -22,6 +22,7 @@ from train.score_tables import (
     choice_note,
     group_table,
     interval_note,
+    missing_note,
     number,
     part,
     percent,
@@ -56,6 +57,8 @@ def page(
         intro.append(report.note(choice_note(scores)))
     if scores["interval_labels"]:
         intro.append(report.note(interval_note(scores)))
+    if scores.get("missing"):
+        intro.append(report.note(missing_note(scores["missing"])))
     sections = [
         _summary(scores),
         _calibration(scores, labels, answer, schemes),

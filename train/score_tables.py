@@ -32,6 +32,9 @@ def table(scores: Mapping[str, Any]) -> Iterator[str]:
     """The scores as lines of Markdown, ready for a model card."""
     what = f"{scores['model']} on {counted(scores['faces'], 'face')} of {part(scores)}"
     yield what + _views(scores)
+    if missing := scores.get("missing"):
+        yield ""
+        yield missing_note(missing)
     if scores["interval_labels"]:
         yield ""
         yield interval_note(scores)
@@ -58,6 +61,14 @@ def choice_note(scores: Mapping[str, Any]) -> str:
     return (
         f"This model was trained for {learnt}. Its epoch was chosen by these faces: scores on "
         "others are worse."
+    )
+
+
+def missing_note(n: int) -> str:
+    """That some of a part was not scored."""
+    return (
+        f"{counted(n, 'more picture')} of this part could not be read, or no face was found in "
+        "it: what a model would answer there is not counted."
     )
 
 
@@ -92,7 +103,8 @@ def _measures(scores: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     if target in scores["schemes"]:
         yield _target_row(target, scores["schemes"][target])
     constant = scores["constant"]
-    always = f"(always {constant['age']:g})"
+    own = ", the median of these faces" if constant.get("is_of_these_faces") else ""
+    always = f"(always {constant['age']:g}{own})"
     yield _row("MAE, years", scores["mae"], f"{constant['mae']:.2f} {always}")
     yield _row("MAE of the expected instead of the median age", scores["expected_age_mae"])
     yield _row("MAE at 13-19", scores["mae_13_19"])

@@ -18,6 +18,7 @@ from train.labels import ETHNICITIES, GENDERS, Labels
 
 AGE_BANDS = ((0, 2), (3, 12), (13, 19), (20, 29), (30, 39), (40, 49), (50, 59), (60, 69), (70, 116))
 RANGE_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)
+NOT_KNOWN = "not known"  # a group
 MIN_GROUP = 20  # fewer faces say too little to be called the worst
 
 
@@ -65,13 +66,14 @@ def score(
 ) -> dict[str, Any]:
     """All measures of one part; shares are from 0 to 1, ages in years, None where none is known.
 
-    `train_ages` give the constant answer; `pictures` are their statistics (n,) by name, `schemes`
-    those in whose bins answers are counted.
+    `train_ages` give the constant answer, or the judged ages if there are none; `pictures` are
+    their statistics (n,) by name, `schemes` those in whose bins answers are counted.
     """
     judgement = judged(labels, answer, age_range)
     errors, is_right, known = judgement.errors, judgement.is_right, judgement.known
     expected_errors = age_errors(expected_age(answer.age_probs), labels)
     constant = float(np.median(train_ages if len(train_ages) else labels.age))
+    is_of_these = not len(train_ages)
     constant_errors = age_errors(np.full(len(labels), constant), labels)
     groups = _groups(labels, judgement, pictures or {})
     return {
@@ -96,13 +98,14 @@ def score(
         "central_ranges": central_ranges(labels, answer),
         "constant": {
             "age": constant,
+            "is_of_these_faces": is_of_these,
             "mae": metrics.mae(constant_errors),
             "cs5": metrics.cs5(constant_errors),
         },
         "majority_gender": metrics.majority_share(labels.gender[known]) if known.any() else None,
         "worst": {
-            "age_and_gender": _worst(groups["by_age_and_gender"], errors),
-            "ethnicity": _worst(groups["by_ethnicity"], errors),
+            "age_and_gender": _worst(groups["by_age_and_gender"]),
+            "ethnicity": _worst(groups["by_ethnicity"]),
         },
         "schemes": {name: scheme_scores(labels, answer, schemes[name]) for name in schemes},
         **groups,
@@ -118,11 +121,11 @@ def _groups(
         return {name: _group(labels, judgement, where) for name, where in rows}
 
     genders = [(name, labels.gender == number) for number, name in enumerate(GENDERS)]
-    ethnicities = enumerate(ETHNICITIES)
+    ethnicities = [(name, labels.ethnicity == number) for number, name in enumerate(ETHNICITIES)]
     return {
         "by_age": each(age_bands(labels.low, labels.high)),
-        "by_gender": each(genders),
-        "by_ethnicity": each((name, labels.ethnicity == number) for number, name in ethnicities),
+        "by_gender": each([*genders, (NOT_KNOWN, labels.gender < 0)]),
+        "by_ethnicity": each([*ethnicities, (NOT_KNOWN, labels.ethnicity < 0)]),
         "by_age_and_gender": each(
             (f"{band} {gender}", of_age & of_gender)
             for band, of_age in age_bands(labels.low, labels.high)
@@ -244,14 +247,17 @@ def _group(labels: Labels, judgement: Judged, rows: np.ndarray) -> dict[str, flo
     }
 
 
-def _worst(groups: Mapping[str, Mapping[str, Any]], errors: np.ndarray) -> dict[str, Any] | None:
-    """The group of enough faces with the largest error, and how many times the mean's it is."""
-    large = {name: group for name, group in groups.items() if group["faces"] >= MIN_GROUP}
+def _worst(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The group of enough faces with the largest error, and how many times the mean's it is: that
+    of all faces whose group is known."""
+    known = {name: group for name, group in groups.items() if group["faces"] and name != NOT_KNOWN}
+    large = {name: group for name, group in known.items() if group["faces"] >= MIN_GROUP}
     if len(large) < 2:
         return None  # there is none to be worse than
     name = max(large, key=lambda name: large[name]["mae"])
     mae = large[name]["mae"]
-    mean = metrics.mae(errors)
+    faces, maes = ([group[key] for group in known.values()] for key in ("faces", "mae"))
+    mean = float(np.average(maes, weights=faces))
     return {
         "group": name,
         "faces": large[name]["faces"],
