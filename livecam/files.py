@@ -263,5 +263,6 @@ class RowFile:
 def csv_line(values: Iterable[object]) -> str:
     """One CSV row; None is an empty field."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow("" if v is None else v for v in values)
-    return line.getvalue()
+    # "\r\n": csv quotes a sign at which a line may end only if its own lines end in it
+    csv.writer(line, lineterminator="\r\n").writerow("" if v is None else v for v in values)
+    return line.getvalue().removesuffix("\r\n") + "\n"

@@ -549,6 +549,19 @@ def test_csv_has_the_fields_of_the_json_with_bins_as_columns(
     assert clips.files_of(Path()) == ["a.csv", "album/none.png", "album/one.png", "album/two.png"]
 
 
+@pytest.mark.parametrize("sign", ["\r", "\n", "\r\n", ",", '"'])
+def test_a_row_is_one_whatever_the_name_of_its_file(
+    livecam: clips.Command, portrait: np.ndarray, sign: str
+) -> None:
+    name = f"a{sign}b.png"
+    Path(name).write_bytes(clips.png(portrait))
+    assert livecam("predict", name, "--csv", "a.csv").code == 0
+    with Path("a.csv").open(newline="") as file:
+        header, row = csv.reader(file)
+    assert (row[0], len(row)) == (name, len(header))
+    assert Path("a.csv").read_bytes().count(b"\r") == sign.count("\r")
+
+
 def test_an_existing_csv_is_kept_unless_told(livecam: clips.Command, album: Path) -> None:
     Path("a.csv").write_text("old")
     answer = livecam("predict", "album/one.png", "--csv", "a.csv")
