@@ -19,11 +19,10 @@ from livecam.ages import SCHEMES, AgeScheme
 from livecam.errors import LivecamError, UsageError
 from livecam.shipped import shipped_file
 from livecam.strict_yaml import parsed
-from livecam.wording import suggestion
+from livecam.wording import short, suggestion
 
 ENV_PREFIX = "LIVECAM_"
 FILE_NAME = "livecam.yaml"
-SHOWN = 60  # characters of a value that is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,17 +332,8 @@ def _mapping(tree: object, origin: str, what: str) -> dict[Any, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise UsageError(f"{origin}: expected {what}, received {_short(tree)}")
+        raise UsageError(f"{origin}: expected {what}, received {short(tree)}")
     return tree
-
-
-def _short(value: object) -> str:
-    """As much of it as fits into a message: it may be the whole of a file that is no settings."""
-    try:
-        text = repr(value)
-    except ValueError:  # in hexadecimal digits, YAML takes numbers that Python does not print
-        return "a number too large"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[object, str]]:
@@ -414,7 +404,7 @@ def _value(key: str, value: object, kind: Any, origin: str) -> object:
     """`value` as its declared type, within its bounds, or a UsageError that names the key."""
     converted = _converted(value, kind)
     if converted is None:
-        raise UsageError(f"{origin}: {key}: expected {_KINDS[str(kind)]}, received {_short(value)}")
+        raise UsageError(f"{origin}: {key}: expected {_KINDS[str(kind)]}, received {short(value)}")
     if key in BOUNDS and isinstance(converted, (int, float)):
         least, greatest = BOUNDS[key]
         if not least <= converted <= greatest:
@@ -424,7 +414,7 @@ def _value(key: str, value: object, kind: Any, origin: str) -> object:
     if key == "detector.thresholds" and isinstance(converted, tuple) and len(converted) != 3:
         raise UsageError(
             f"{origin}: {key}: expected three numbers, for P-, R- and O-Net, "
-            f"received {_short(value)}"
+            f"received {short(value)}"
         )
     if key in CHOICES and converted not in CHOICES[key]:
         problem = f"{origin}: {key}: unknown value {value!r}"

@@ -7,8 +7,10 @@ from typing import Any
 import yaml
 
 from livecam.errors import UsageError
+from livecam.wording import short
 
 MERGE_TAG = "tag:yaml.org,2002:merge"  # of the key <<
+MOST_BITS = 63  # of a whole number: what calculates with it takes no more
 
 
 def parsed(text: str, where: str) -> Any:
@@ -17,13 +19,15 @@ def parsed(text: str, where: str) -> Any:
         return yaml.load(text, _Loader)
     except RecursionError as error:
         raise UsageError(f"{where}: not valid YAML: too deep") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date or byte
+    except yaml.YAMLError as error:
         what = " ".join(str(error).split())
         raise UsageError(f"{where}: not valid YAML: {what}") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice; YAML's own takes the last one and drops the others."""
+    """Refuses a key that is there twice; YAML's own takes the last one and drops the others.
+    Says of a value that it cannot be, as !!bool x or 2001-99-99, where YAML's own raises anything.
+    """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Looks before merge keys (<<) are put in: what they bring may be replaced."""
@@ -38,3 +42,17 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"{key.value!r} is there twice, in {where}; keep one of them")
             lines[name] = line
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise yaml.YAMLError(f"{_told(node)} is no {node.tag.rpartition(':')[2]}") from error
+        if isinstance(value, int) and value.bit_length() > MOST_BITS:
+            raise yaml.YAMLError(f"{_told(node)} is too large; expected less than 2**{MOST_BITS}")
+        return value
+
+
+def _told(node: yaml.Node) -> str:
+    what = short(node.value) if isinstance(node, yaml.ScalarNode) else "a mapping"
+    return f"{what} in line {node.start_mark.line + 1}"

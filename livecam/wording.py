@@ -5,12 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 60  # characters of a value that is refused
 CONTROLS = {n: repr(chr(n))[1:-1] for n in (*range(32), *range(127, 160))}
 
 
 def shown(text: str) -> str:
     """One line for a terminal: a name may have line breaks, and signs that change colours."""
     return text.translate(CONTROLS)
+
+
+def short(value: object) -> str:
+    """As much of it as fits into a message: it may be the whole of a file that is no settings."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def suggestion(name: str, known: Iterable[str], mark: str = "") -> str:

@@ -150,7 +150,7 @@ def test_settings_count_together(tmp_path: Path) -> None:
         ("target:", "target: expected one of years, "),
         ("depths:", "depths: expected whole numbers above 0, got None"),
         ("a: [", "not valid YAML"),
-        ("epochs: 2020-13-45", "not valid YAML: month must be in 1..12"),
+        ("epochs: 2020-13-45", "not valid YAML: '2020-13-45' in line 1 is no time"),
         ("epochs: 3\ngray: true\nepochs: 4", "'epochs' is there twice, in lines 1 and 3; keep one"),
     ],
 )
@@ -170,6 +170,17 @@ def test_a_flag_is_named_by_its_name() -> None:
         read_recipe(SHIPPED, [], {"seed": -1})
     with pytest.raises(UsageError, match=r"^--set: epochs: expected"):
         read_recipe(SHIPPED, ["epochs=0"])
+    with pytest.raises(UsageError, match=r"^--set epochs=!!int x: not valid YAML: 'x' in line 1"):
+        read_recipe(SHIPPED, ["epochs=!!int x"])
+
+
+@pytest.mark.parametrize("key", ["epochs", "ema", "seed"])
+def test_a_number_that_is_no_float(key: str) -> None:
+    with pytest.raises(UsageError, match=f"^--set {key}=9*: not valid YAML: '9*… in line 1 is too"):
+        read_recipe(SHIPPED, [f"{key}={400 * '9'}"])
+    if key != "epochs":
+        with pytest.raises(UsageError, match=f"^record: {key}: expected a .*, got 10*$"):
+            from_record({key: 10**400}, "record")
 
 
 def test_what_only_a_beginning_needs_is_not_asked_of_a_run_that_goes_on(tmp_path: Path) -> None:
@@ -194,7 +205,7 @@ def test_no_recipe_at_all(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(LivecamError, match=r"binary.yaml: cannot read the recipe: it is not text"):
         read_recipe(tmp_path / "binary.yaml")
-    with pytest.raises(UsageError, match="--set epochs: expected key=value"):
+    with pytest.raises(UsageError, match="--set: expected key=value, got 'epochs'"):
         read_recipe(SHIPPED, ["epochs"])
 
 

@@ -128,7 +128,7 @@ def read_recipe(
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise UsageError(f"--set {setting}: expected key=value")
+            raise UsageError(f"--set: expected key=value, got {setting!r}")
         given[key.strip()] = parsed(value, f"--set {setting}")
     idle_before = idle(as_record(recipe))
     recipe = _changed(recipe, given, "--set")
@@ -263,18 +263,16 @@ def _value(key: str, value: Any, where: str) -> Any:
         if default and not items:
             raise problem
         return tuple(items)
-    if isinstance(default, float) and type(value) is int:
-        value = float(value)
-    if isinstance(default, float) and isinstance(value, str):  # YAML reads 1e-3 as a text
+    if isinstance(default, float) and type(value) in (int, str):  # YAML reads 1e-3 as a text
         try:
             value = float(value)
-        except ValueError:
+        except (OverflowError, ValueError):
             raise problem from None
     if type(value) is not type(default) or value in (float("inf"), float("-inf")):
         raise problem
     if isinstance(value, int | float):
-        number, least, most = float(value), AT_LEAST.get(key, 0), AT_MOST.get(key, math.inf)
-        if not least <= number <= most:
+        least, most = AT_LEAST.get(key, 0), AT_MOST.get(key, math.inf)
+        if not least <= value <= most:
             raise problem
     if key in CHOICES and value not in CHOICES[key]:
         raise UsageError(f"{problem}{suggestion(str(value), CHOICES[key])}")
