@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import agreement, clips, flicker, latency, memory, speed, starts
 from benchmarks.bench import Bench, Measurement
 from benchmarks.table import Row, as_dicts, markdown
-from livecam.arguments import Parser, count_of
+from livecam.arguments import MOST, Parser, count_of, whole_number
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code, say
 from livecam.files import check_output, write_text
@@ -77,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _several(text: str) -> int:
     """What a rate is measured on: it takes two."""
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 1, got {text!r}")
-    return int(text)
+    return whole_number(text, 2, MOST)
 
 
 def _benchmarks(args: argparse.Namespace) -> None:

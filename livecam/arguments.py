@@ -35,6 +35,9 @@ CHANGES = {  # every flag that changes a setting
     "--detect-every": "detector.detect_every",
 }
 PORT = 8350  # of the pages of `serve`
+MOST = 2**31 - 1  # of what is counted
+MOST_DIGITS = 20  # Python refuses to read a number of thousands
+MOST_S = 10**9  # 30 years
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,6 +70,12 @@ class Parser(argparse.ArgumentParser):
         if self.file_flag:
             return f"{shown}: give it as {self.file_flag} {shown}"
         return f"unexpected argument {shown!r}"
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Of `--end=--`, argparse drops the value in some versions of Python."""
+        if action.option_strings and "--" in arg_strings:
+            raise argparse.ArgumentError(action, "expected a value, got '--'")
+        return super()._get_values(action, arg_strings)
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         choices: Iterable[Any] | None = action.choices
@@ -348,13 +357,14 @@ def _seconds(text: str) -> float:
         values = [float(part) for part in parts]
     except ValueError:
         values = []
-    if not 1 <= len(values) <= 3 or any(not 0 <= v < float("inf") for v in values):
-        raise argparse.ArgumentTypeError(
-            f"expected seconds or [hours:]minutes:seconds, got {text!r}"
-        )
     seconds = 0.0
     for value in values:
         seconds = seconds * 60 + value
+    is_time = 1 <= len(values) <= 3 and all(value >= 0 for value in values)
+    if not is_time or seconds > MOST_S:
+        raise argparse.ArgumentTypeError(
+            f"expected seconds or [hours:]minutes:seconds, {MOST_S:,} s at most, got {text!r}"
+        )
     return seconds
 
 
@@ -375,18 +385,18 @@ def _moment(text: str) -> float:
 
 
 def count_of(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
+    return whole_number(text, 1, MOST)
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
-    return int(text)
+    return whole_number(text, 0, 65535)
 
 
 def _age(text: str) -> int:
-    if not text.isdecimal() or int(text) > 100:
-        raise argparse.ArgumentTypeError(f"expected an age from 0 to 100, got {text!r}")
-    return int(text)
+    return whole_number(text, 0, 100, "an age")
+
+
+def whole_number(text: str, least: int, most: int, what: str = "a whole number") -> int:
+    if text.isdecimal() and len(text) <= MOST_DIGITS and least <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected {what} from {least} to {most}, got {text!r}")

@@ -299,7 +299,10 @@ def test_without_a_row_there_is_no_table(clip: Path, capsys: pytest.CaptureFixtu
 def test_a_rate_takes_two(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         program.main(["clip.mp4", option, "1"])
-    assert f"{option}: expected a whole number above 1, got '1'" in capsys.readouterr().err
+    assert (
+        f"{option}: expected a whole number from 2 to 2147483647, got '1'"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

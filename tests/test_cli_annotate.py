@@ -275,6 +275,7 @@ def test_what_cannot_be_meant_is_one_line(
     [
         [], ["a.mp4", "--format", "avi"], ["a.mp4", "--start", "soon"], ["a.mp4", "--start", "-1"],
         ["a.mp4", "--end", "1:2:3:4"], ["a.mp4", "--start", "nan"], ["a.mp4", "--end", "inf"],
+        ["a.mp4", "--start", "1e308"], ["a.mp4", "--end", "1e308:0:0"],
         ["a.mp4", "--detect-every", "x"], ["a.mp4", "--speed", "2"],
         ["a.mp4", "--over", "18"],  # of predict; not short for --overwrite
         ["a.mp4", "--over"],

@@ -464,6 +464,13 @@ def test_usage_mistakes(livecam: clips.Command, arguments: list[str]) -> None:
             "livecam run: argument --camera: given twice; it takes one value (see",
         ),
         ("annotate a -ox --output=y", "livecam annotate: argument -o/--output: given twice; it"),
+        (
+            "annotate a --end=--",
+            "livecam annotate: argument --end: expected a value, got '--' (see",
+        ),
+        ("annotate a -o--", "livecam annotate: argument -o/--output: expected a value, got '--'"),
+        ("annotate a --format=--", "livecam annotate: argument --format: expected a value, got"),
+        ("config --config=--", "livecam config: argument --config: expected a value, got '--' ("),
         ("run -- video.mp4", "livecam run: video.mp4: give it as --camera video.mp4 (see "),
         ("run rtsp://me:secret@h/x", "livecam run: rtsp://h/x: give it as --camera rtsp://h/x "),
         ("report a.db --json", "livecam report: unknown option --json (see "),

@@ -273,6 +273,7 @@ def test_nothing_may_be_wanted(livecam: clips.Command, clip: Path) -> None:
     [
         (["--max-frames", 7], 7), (["--max-frames", 1], 1), (["--max-frames", 21], 20),
         (["--duration", "0.55"], 6), (["--duration", "0:01"], 10), (["--duration", "1:00"], 20),
+        (["--duration", 10**9, "--max-frames", 2**31 - 1], 20),
         (["--duration", "1", "--max-frames", 4], 4),
         (["--duration", "0.5", "--max-frames", 12], 5),
     ],
@@ -461,7 +462,8 @@ def test_a_table_of_that_name_is_what_is_to_be_labelled(livecam: clips.Command, 
     "arguments",
     [
         ["--max-frames", "0"], ["--max-frames", "-3"], ["--max-frames", "1.5"],
-        ["--max-frames", "x"], ["--max-frames"], ["--duration", "soon"], ["--duration", "-1"],
+        ["--max-frames", "x"], ["--max-frames"], ["--max-frames", "9" * 20],
+        ["--duration", "soon"], ["--duration", "-1"], ["--duration", "1e308"],
         ["--duration", "nan"], ["--duration", "inf"], ["--duration", "1:2:3:4"], ["--duration"],
         ["--camera"], ["--speed", "2"], ["a.mp4"], ["--over"], ["--head"],
     ],

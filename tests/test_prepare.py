@@ -112,7 +112,6 @@ def test_the_summary_says_what_was_left_out(tmp_path, astronaut, capsys) -> None
         (["nowhere", "-o", "out.h5"], 1, "nowhere: no such file or folder"),
         ([".", "-o", "out.h5"], 1, "no data set that is understood; that would be UTKFace"),
         (["there.h5", "-o", "out.h5"], 1, "neither a folder nor a whole zip file"),
-        ([".", "-o", "out.h5", "--limit", "0"], 2, "--limit: expected at least 1, got 0"),
         ([".", "-o", "out.h5", "--classes", "old"], 2, "--classes: expected each name once"),
         ([".", "-o", "there.h5"], 2, "there.h5: exists"),
         ([".", "-o", "folder.h5", "--overwrite"], 2, "folder.h5: is a folder; expected a file"),
@@ -146,6 +145,14 @@ def test_errors_are_one_line_and_leave_nothing(  # type: ignore[no-untyped-def]
     assert len(err.splitlines()) == 1
     assert {file.name for file in Path().iterdir()} == {"there.h5", "folder.h5"}
     assert Path("there.h5").read_text() == "mine"
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 200])
+@pytest.mark.parametrize("option", ["--limit", "--crop-px"])
+def test_what_is_no_count(option: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        prepare.main([".", "-o", "out.h5", option, number])
+    assert f"{option}: expected a whole number from 1 to 2147483647" in capsys.readouterr().err
 
 
 def test_real_ages_are_refused_where_there_are_none(tmp_path, astronaut, capsys) -> None:  # type: ignore[no-untyped-def]

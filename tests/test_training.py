@@ -331,11 +331,11 @@ def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, start
         ),
         (["--data", "none.h5"], 1, "none.h5: no such file; make it with python -m train.prepare"),
         (["--data", "setup.cfg"], 1, "setup.cfg: not a file of python -m train.prepare"),
-        (["--data", "none.h5", "--epochs", "0"], 2, "epochs: expected a whole number of at least"),
         (["--data", "none.h5", "--set", "epoch=1"], 2, "did you mean 'epochs'?"),
         (["--data", "none.h5", "--set", "seed=1", "epoch=1"], 2, "did you mean 'epochs'?"),
-        (["--data", "none.h5", "--set", "seed"], 2, "--set seed: expected key=value"),
-        (["--data", "none.h5", "--set", "seed", "1"], 2, "--set seed: expected key=value"),
+        (["--data", "none.h5", "--set", "seed"], 2, "--set: expected key=value, got 'seed'"),
+        (["--data", "none.h5", "--set", "seed", "1"], 2, "--set: expected key=value, got 'seed'"),
+        (["--data", "none.h5", "--set", "seed=1", ""], 2, "--set: expected key=value, got ''"),
         (["none.yaml", "--data", "none.h5"], 1, "none.yaml: cannot read the recipe"),
         (["--set", "seed=1", "none.yaml", "--data", "none.h5"], 1, "none.yaml: cannot read the"),
         (["--data", "none.h5", "--out", "nowhere", "--resume"], 1, "nowhere: no run to resume"),
@@ -347,6 +347,22 @@ def test_fit_says_what_is_wrong(
     ended, _, err = start(fit, *arguments)
     assert ended == code
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--epochs=0", "--epochs: expected a whole number from 1 to 2147483647, got '0'"),
+        (f"--epochs={2**31}", "--epochs: expected a whole number from 1 to 2147483647, got '21"),
+        ("--set=--", "argument --set: expected a value, got '--'"),
+    ],
+)
+def test_fit_says_what_no_argument_can_be(
+    argument: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        fit.main([argument])
+    assert message in capsys.readouterr().err
 
 
 def test_half_a_flag_is_not_taken_for_one(capsys: pytest.CaptureFixture[str]) -> None:

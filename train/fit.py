@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from livecam.arguments import Parser
+from livecam.arguments import Parser, count_of
 from livecam.config import load_config
 from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         help="change keys of the recipe; may be repeated",
     )
     parser.add_argument("--no-report", action="store_true", help="no scores.json, no report.html")
-    parser.add_argument("--epochs", type=int, help="passes over the data, instead of the recipe's")
+    parser.add_argument(
+        "--epochs", type=count_of, help="passes over the data, instead of the recipe's"
+    )
     parser.add_argument(
         "--seed", type=int, help="seed of weights and changes, instead of the recipe's"
     )
@@ -93,7 +95,7 @@ def _fit(args: argparse.Namespace) -> None:
 def _find_recipe(args: argparse.Namespace) -> None:
     """A recipe that is named behind --set was read as one more setting."""
     unset = [setting for setting in args.set if "=" not in setting]
-    if args.recipe is None and len(unset) == 1 < len(args.set):
+    if args.recipe is None and len(unset) == 1 < len(args.set) and unset[0]:
         args.recipe = Path(unset[0])
         args.set.remove(unset[0])
 

@@ -22,7 +22,7 @@ from pathlib import Path, PurePath
 import h5py
 import numpy as np
 
-from livecam.arguments import Parser
+from livecam.arguments import Parser, count_of
 from livecam.crops import CANONICAL_PX, aligned_crops, assumed_landmarks
 from livecam.datatypes import Image
 from livecam.detector import Mtcnn
@@ -95,14 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--crop-px",
-        type=int,
+        type=count_of,
         default=CANONICAL_PX,
         metavar="PX",
         help=f"side of the crops ({CANONICAL_PX}, as livecam cuts them)",
     )
     parser.add_argument(
         "--limit",
-        type=int,
+        type=count_of,
         metavar="N",
         help="use only N pictures of each data set, drawn by their names",
     )
@@ -118,8 +118,6 @@ def _prepare(args: argparse.Namespace) -> None:
         raise UsageError(f"--dev-share: expected a share between 0 and 1, got {dev_share}")
     if args.dev_list is not None and (args.dev_share, args.seed) != (None, None):
         raise UsageError("--dev-list: names the dev part; leave out --dev-share and --seed")
-    if args.limit is not None and args.limit < 1:
-        raise UsageError(f"--limit: expected at least 1, got {args.limit}")
     if args.crop_px < MIN_CROP_PX:
         raise UsageError(f"--crop-px: expected at least {MIN_CROP_PX}, got {args.crop_px}")
     test_names, dev_names = _names(args.test_list, "test"), _names(args.dev_list, "dev")
