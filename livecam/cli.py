@@ -340,6 +340,7 @@ def _report(args: argparse.Namespace) -> int:
     for flag, (path, suffix) in wanted.items():
         if path is not None:
             check_output(flag, path, [suffix], [args.visits], args.overwrite)
+    store.require_sound(args.visits)
     cameras = store.last_watched(args.visits, time.time())
     if args.camera is not None and args.camera not in cameras:
         raise UsageError(f"--camera {args.camera}: not in {args.visits}; it has {_list(cameras)}")
@@ -383,6 +384,7 @@ def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
         from livecam import store
         from livecam.web.visits import VisitsPage
 
+        store.require_sound(visits)
         store.last_watched(visits, time.time())
         return VisitsPage(visits, config).get, None
     from livecam.pipeline import Models

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import array
 import contextlib
+import itertools
 import os.path
 import sqlite3
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +33,24 @@ GAP_S = 10.0  # after which a source is no longer taken to have been watched mea
 BACK_S = 1.0  # by which a clock may be put right without a new stretch
 WAIT_S = 10.0  # for another program that writes
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
+LATEST = 32_503_680_000.0  # the beginning of the year 3000: no clock of a computer is so late
+LONGEST_S = 20 * 366 * 86400.0  # for which a source may be looked at without a gap
+ROUNDING = 0.01  # of probabilities
+NUMBER = (float, int)
+DISTRIBUTION = f"{AGES} float32 whose sum is 1"
 UNKNOWN = np.full(AGES, np.nan, "<f4").tobytes()  # a distribution
+NO_DISTRIBUTION = bytes(len(UNKNOWN))
 NOT_OURS = "not a file of visits"
+DAMAGED = (
+    "it is damaged; move it away to begin a new one (.dump or .recover of the command sqlite3 may "
+    "save what it holds)"
+)
 WHY = {  # where SQLite says no more than that it is a "readonly database"
     sqlite3.SQLITE_READONLY_DBMOVED: "it was moved or deleted meanwhile",
     sqlite3.SQLITE_READONLY_ROLLBACK: "a run was stopped in the middle of a change; somebody who "
     "may write to the file has to read it first, as with livecam report",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; move it away to begin a new one (.recover of the "
-    "command sqlite3 may save what it holds)",
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_ERROR: DAMAGED,  # its tables are others
 }
 LATER = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 SCHEMA = f"""
@@ -74,6 +85,8 @@ ON CONFLICT (run, number) DO UPDATE SET
     samples = excluded.samples, age_probs = excluded.age_probs
 """
 
+VISITS = "SELECT run, number, begin, end, female_prob, age_probs FROM visits"
+KEYS = {"visits": ("run", "number"), "watched": ("id",)}
 
 _Foreign = Callable[[Path, str], LivecamError]  # a path, what is wrong -> the error to raise
 
@@ -220,38 +233,20 @@ def read(path: Path, begin: float, end: float, source: str | None = None) -> Vis
     LivecamError."""
     with _to_read(path) as db:
         db.execute("BEGIN")  # all as of one moment: runs add to it, and somebody may delete
-        watched = db.execute(
-            "SELECT max(begin, ?), min(end, ?) FROM watched WHERE end > ? AND begin < ? "
-            "AND ifnull(?, source) = source ORDER BY begin",
-            (begin, end, begin, end, source),
-        ).fetchall()
-        rows = db.execute(
-            "SELECT run, visits.begin, visits.end, female_prob, age_probs FROM visits "
-            "JOIN watched ON watched.id = visits.run "
-            "WHERE visits.begin >= ? AND visits.begin < ? AND ifnull(?, source) = source "
-            "ORDER BY visits.begin",
-            (begin, end, source),
-        )
-        # one by one into plain memory: there may be a million
-        numbers, probs = array.array("d"), bytearray()
-        for *four, blob in rows:
-            try:
-                numbers.extend(np.nan if number is None else number for number in four)
-            except TypeError as error:
-                why = f"a row was changed: expected numbers, got {four}"
-                raise LivecamError(f"{path}: {why}") from error
-            probs += _distribution(path, blob)
-        runs = db.execute("SELECT id, age_prior FROM watched ORDER BY id").fetchall()
-    run, begins, ends, female = np.frombuffer(numbers).reshape(-1, 4).T
-    priors = b"".join(_distribution(path, blob) for _, blob in runs)
+        sources, looked = _watched(db, path)
+        visits = _visits(db, path, begin, end, source)
+    visits.require(np.isin(visits.id, looked.id), "run", "the id of a row of watched")
+    is_of_it = np.array([source in (None, each) for each in sources], bool)
+    is_wanted = is_of_it & (looked.end > begin) & (looked.begin < end)
+    watched = np.stack([looked.begin, looked.end], axis=1)[is_wanted].clip(begin, end)
     return Visits(
-        begin=begins,
-        end=ends,
-        age_probs=np.frombuffer(probs, "<f4").reshape(-1, AGES),
-        age_prior=np.frombuffer(priors, "<f4").reshape(-1, AGES),
-        prior_of=np.searchsorted([number for number, _ in runs], run),
-        female_prob=female,
-        watched=np.array(watched, float).reshape(-1, 2),
+        begin=visits.begin,
+        end=visits.end,
+        age_probs=visits.probs,
+        age_prior=looked.probs,
+        prior_of=np.searchsorted(looked.id, visits.id),
+        female_prob=visits.female_prob,
+        watched=watched[np.argsort(watched[:, 0], kind="stable")],
     )
 
 
@@ -259,20 +254,113 @@ def last_watched(path: Path, now: float) -> dict[str, float]:
     """Unix time up to which each source was looked at. Where a clock was in the future for a while,
     that does not count, unless there is nothing else. Raises LivecamError."""
     with _to_read(path) as db:
-        return dict(
-            db.execute(
-                "SELECT source, ifnull(max(end) FILTER (WHERE end < ?), min(end)) FROM watched "
-                "GROUP BY source ORDER BY source",
-                (now + WATCHING_S,),
-            ).fetchall()
+        sources, looked = _watched(db, path)
+    ends: dict[str, list[float]] = {}
+    for source, end in zip(sources, looked.end.tolist(), strict=True):
+        ends.setdefault(source, []).append(end)
+    return {
+        source: max(
+            (end for end in ends[source] if end < now + WATCHING_S), default=min(ends[source])
         )
+        for source in sorted(ends)
+    }
 
 
 def watched_between(path: Path, begin: float, end: float) -> set[str]:
     """The sources that were looked at between two Unix times. Raises LivecamError."""
     with _to_read(path) as db:
-        sought = "SELECT DISTINCT source FROM watched WHERE begin < ? AND ? < end"
-        return {source for (source,) in db.execute(sought, (end, begin))}
+        sources, looked = _watched(db, path)
+    is_wanted = (looked.begin < end) & (begin < looked.end)
+    return set(itertools.compress(sources, is_wanted))
+
+
+def require_sound(path: Path) -> None:
+    """Reads the whole file: a part of it does not tell that rows are missing. Raises
+    LivecamError."""
+    with _to_read(path) as db:
+        if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+            raise LivecamError(f"{path}: cannot be read: {DAMAGED}")
+
+
+class _Rows:
+    """Of one table, in order: numbers (n,) and distributions (n, 101); NaN: NULL. Raises
+    LivecamError for a row that no run of the program writes."""
+
+    def __init__(self, path: Path, table: str, rows: Iterable[Sequence[object]]) -> None:
+        self._path, self._table = path, table
+        # one by one into plain memory: there may be a million
+        numbers, probs = array.array("d"), bytearray()
+        for *five, blob in rows:
+            numbers.extend([x if isinstance(x, NUMBER) else _number(x) for x in five])
+            probs += _distribution(blob)
+        columns = np.frombuffer(numbers).reshape(-1, 5).T
+        self.id, self.number, self.begin, self.end, self.female_prob = columns
+        self.probs = np.frombuffer(probs, "<f4").reshape(-1, AGES)
+        for column, times in (("begin", self.begin), ("end", self.end)):
+            is_right = (times >= 0) & (times < LATEST)
+            self.require(is_right, column, "a Unix time before the year 3000")
+        is_right = ~(np.abs(self.female_prob - 0.5) > 0.5 + ROUNDING)
+        self.require(is_right, "female_prob", "0 to 1, or NULL")
+
+    def are_distributions(self) -> np.ndarray:
+        with np.errstate(invalid="ignore", over="ignore"):
+            sums, least = self.probs.sum(axis=1), self.probs.min(axis=1)
+            return (least >= -ROUNDING) & (np.abs(sums - 1) <= ROUNDING)
+
+    def require(self, is_right: np.ndarray, column: str, expected: str) -> None:
+        if is_right.all():
+            return
+        first = is_right.argmin()
+        key = zip(KEYS[self._table], (self.id[first], self.number[first]), strict=False)
+        where = " and ".join(f"{name} = {value:.0f}" for name, value in key)
+        raise LivecamError(
+            f"{self._path}: a row was changed: {self._table} where {where}: {column}: expected "
+            f"{expected}; put it right or delete the row"
+        )
+
+
+def _visits(
+    db: sqlite3.Connection, path: Path, begin: float, end: float, source: str | None
+) -> _Rows:
+    """In order of `begin`; `id` is that of the stretch."""
+    # first what is in no stretch of time
+    odd = db.execute(f"{VISITS} WHERE begin < 0 OR begin >= ? LIMIT 1", (LATEST,))
+    wanted = db.execute(
+        f"{VISITS} WHERE begin >= ? AND begin < ? "
+        "AND run NOT IN (SELECT id FROM watched WHERE source != ?) ORDER BY begin",
+        (begin, end, source),
+    )
+    rows = _Rows(path, "visits", itertools.chain(odd, wanted))
+    rows.require(rows.are_distributions(), "age_probs", DISTRIBUTION)
+    return rows
+
+
+def _watched(db: sqlite3.Connection, path: Path) -> tuple[list[str], _Rows]:
+    """The sources of all stretches, and the rest of them, in order of `id`."""
+    found = db.execute(
+        "SELECT source, id, NULL, begin, end, NULL, age_prior FROM watched ORDER BY id"
+    ).fetchall()
+    sources = [row[0] for row in found]
+    rows = _Rows(path, "watched", (row[1:] for row in found))
+    is_text = np.array([isinstance(source, str) for source in sources], bool)
+    rows.require(is_text, "source", "text")
+    length_s = rows.end - rows.begin
+    is_right = (length_s >= 0) & (length_s < LONGEST_S)
+    rows.require(is_right, "end", "a time after begin, by 20 years at most")
+    is_unknown = np.isnan(rows.probs).all(axis=1)
+    rows.require(rows.are_distributions() | is_unknown, "age_prior", f"{DISTRIBUTION}, or NULL")
+    return sources, rows
+
+
+def _number(value: object) -> float:
+    """Of what is no number; infinite if it is not NULL either."""
+    return np.nan if value is None else np.inf
+
+
+def _distribution(blob: object) -> bytes:
+    if blob is None:
+        return UNKNOWN
+    return blob if isinstance(blob, bytes) and len(blob) == len(UNKNOWN) else NO_DISTRIBUTION
 
 
 def is_watching(moment: float, now: float) -> bool:
@@ -343,8 +431,8 @@ def _remove_empty(path: Path) -> None:
             path.unlink()
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
-    """Another program holds the file. What Python finds wrong in one has no code."""
+def _is_busy(error: Exception) -> bool:
+    """Another program holds the file."""
     code = getattr(error, "sqlite_errorcode", None)
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -381,12 +469,13 @@ def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
     """SQLite's errors as those of a file; `foreign` makes that of one that holds no visits."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if "not a database" in str(error):
             raise foreign(path, NOT_OURS) from error
         if _is_busy(error):
             raise BusyError(f"{path}: {what}: another program holds it") from error
-        code = getattr(error, "sqlite_errorcode", 0)
+        # what Python itself finds wrong, as text that is none, has no code
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
         kind = code & 0xFF  # without what is only said of some
         why = WHY.get(code) or WHY.get(kind) or error
         # without room for its journal it cannot be opened, nor where its folder is gone
@@ -396,13 +485,3 @@ def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
 
 def _blob(probs: Array | None) -> bytes | None:
     return None if probs is None else probs.astype("<f4").tobytes()
-
-
-def _distribution(path: Path, blob: bytes | None) -> bytes:
-    if blob is None:
-        return UNKNOWN
-    if len(blob) != len(UNKNOWN):
-        raise LivecamError(
-            f"{path}: a row was changed: expected {AGES} float32 of ages, got {len(blob)} bytes"
-        )
-    return blob

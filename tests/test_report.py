@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import datetime
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -410,6 +412,37 @@ def test_nothing_watched_needs_no_day_of_1970(
     assert run(day, "--to", "2020-01-01", "--html", day.with_suffix(".html")) == 0
     assert "no camera was watching in this period" in capsys.readouterr().err
     assert run(day) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE visits SET begin = 'x' WHERE number = 2",
+        "UPDATE visits SET age_probs = zeroblob(404)",
+        "UPDATE visits SET female_prob = 5",
+        "UPDATE visits SET run = 99",
+        "DELETE FROM watched",
+        "UPDATE watched SET end = 2e11",
+    ],
+)
+def test_a_row_that_was_changed_ends_with_one_line(
+    day: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.closing(sqlite3.connect(day)) as db, db:
+        db.execute(change)
+    assert run(day) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "day.db: a row was changed: " in err
+
+
+def test_a_damaged_file_ends_with_one_line(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = day.read_bytes()  # at its end is the index, by which visits are found
+    day.write_bytes(whole[:-512] + bytes(512))
+    assert run(day) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "day.db: cannot be read: it is damaged; move it away to begin a new one" in err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -93,14 +94,144 @@ def test_many_visits_are_read_in_little_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [("age_probs = x'0000'", "got 2 bytes"), ("female_prob = 'x'", r"expected numbers, got .*'x'")],
+    [
+        ("begin = 'x'", "begin: expected a Unix time before the year 3000"),
+        ("begin = 1e12", "begin: expected a Unix time before the year 3000"),
+        ("begin = -1", "begin: expected a Unix time before the year 3000"),
+        ("end = 'x'", "end: expected a Unix time before the year 3000"),
+        ("end = 1e12", "end: expected a Unix time before the year 3000"),
+        ("female_prob = 'x'", "female_prob: expected 0 to 1, or NULL"),
+        ("female_prob = 5", "female_prob: expected 0 to 1, or NULL"),
+        ("age_probs = 5", "age_probs: expected 101 float32 whose sum is 1"),
+        ("age_probs = 'x'", "age_probs: expected 101 float32 whose sum is 1"),
+        ("age_probs = x'0000'", "age_probs: expected 101 float32 whose sum is 1"),
+        ("age_probs = zeroblob(404)", "age_probs: expected 101 float32 whose sum is 1"),
+        ("age_probs = $nan", "age_probs: expected 101 float32 whose sum is 1"),
+        ("age_probs = $infinite", "age_probs: expected 101 float32 whose sum is 1"),
+        ("age_probs = $negative", "age_probs: expected 101 float32 whose sum is 1"),
+        ("run = 99", "run: expected the id of a row of watched"),
+    ],
 )
-def test_a_row_that_was_changed_by_hand_is_told(tmp_path: Path, change: str, said: str) -> None:
-    added(tmp_path / "a.db", visit())
-    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
-        db.execute(f"UPDATE visits SET {change}")
-    with pytest.raises(LivecamError, match=rf"a\.db: a row was changed: .*{said}"):
-        everything(tmp_path / "a.db")
+def test_a_visit_that_was_changed_by_hand_is_told(tmp_path: Path, change: str, said: str) -> None:
+    path = tmp_path / "a.db"
+    added(path, *(visit(i + 1) for i in range(30)))
+    with changed(path) as db:
+        db.execute(f"UPDATE visits SET {change} WHERE number = 5", odd_blobs())
+    run = 99 if change == "run = 99" else 1
+    with pytest.raises(
+        LivecamError,
+        match=rf"a\.db: a row was changed: visits where run = {run} and number = 5: {said}; "
+        "put it right or delete the row$",
+    ):
+        everything(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("begin = 'x'", "begin: expected a Unix time before the year 3000"),
+        ("end = 'x'", "end: expected a Unix time before the year 3000"),
+        ("end = 1e18", "end: expected a Unix time before the year 3000"),
+        ("end = begin - 1", "end: expected a time after begin, by 20 years at most"),
+        ("end = 3e10", "end: expected a time after begin, by 20 years at most"),
+        ("source = x'00'", "source: expected text"),
+        ("age_prior = 5", "age_prior: expected 101 float32 whose sum is 1, or NULL"),
+        ("age_prior = $negative", "age_prior: expected 101 float32 whose sum is 1, or NULL"),
+    ],
+)
+def test_a_stretch_that_was_changed_by_hand_is_told(tmp_path: Path, change: str, said: str) -> None:
+    path = tmp_path / "a.db"
+    added(path, visit())
+    with changed(path) as db:
+        db.execute(f"UPDATE watched SET {change}", odd_blobs())
+    expected = rf"a\.db: a row was changed: watched where id = 1: {said}; put it right or delete"
+    for read in (everything, lambda path: store.last_watched(path, NOW)):
+        with pytest.raises(LivecamError, match=expected):
+            read(path)
+
+
+def odd_blobs() -> dict[str, bytes]:
+    """By the name of what is in them."""
+    values = {"nan": [np.nan], "infinite": [np.inf, -np.inf], "negative": [-0.5, 1.5]}
+    return {
+        name: np.append(some, np.zeros(AGES - len(some))).astype("<f4").tobytes()
+        for name, some in values.items()
+    }
+
+
+@pytest.mark.parametrize("damage", [bytes(512), b"\xff" * 30, b"\x01"])
+def test_of_a_damaged_file_all_visits_are_read_or_none(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "a.db"
+    added(path, *(visit(i + 1) for i in range(30)))
+    whole, known = path.read_bytes(), everything(path).begin
+    refused = 0
+    for at in range(100, len(whole) - len(damage), 499):
+        path.write_bytes(whole[:at] + damage + whole[at + len(damage) :])
+        try:
+            store.require_sound(path)
+            np.testing.assert_array_equal(everything(path).begin, known)
+        except LivecamError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+            refused += 1
+    assert refused
+
+
+def test_a_damaged_schema_is_told_by_whoever_writes_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    added(path, visit())
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"visits_begin ON visits", b"visits_begin \xff\xfe visits"))
+    for use, what in ((everything, "read"), (added, "written")):
+        with pytest.raises(LivecamError, match=rf"a\.db: cannot be {what}: it is damaged; move"):
+            use(path)
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_a_file_that_is_being_written_is_sound(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.db"
+    added(path, visit())
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA journal_mode = {mode}")
+    is_over = threading.Event()
+
+    def write() -> None:
+        with VisitStore(path, PRIOR, True) as kept:
+            for i in range(1, 10_000):
+                kept.see("camera 0", NOW, i, [visit(i)])
+                kept.save()
+                if is_over.wait(0.001):
+                    return
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(30):
+            store.require_sound(path)
+            assert len(everything(path)) >= 1
+    finally:
+        is_over.set()
+        thread.join()
+    assert len(everything(path)) > 2
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs the command sqlite3")
+def test_the_documented_way_to_save_what_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    added(path, *(visit(i + 1) for i in range(300)))
+    with changed(path) as db:
+        (page,) = db.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'visits_begin'"
+        ).fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: (page - 1) * size] + bytes(size) + whole[page * size :])
+    with pytest.raises(LivecamError, match="it is damaged"):
+        everything(path)
+    text = (Path(__file__).parent.parent / "docs" / "audience.md").read_text()
+    command = text.split("## When the file is damaged")[1].split("```")[1].removeprefix("sh")
+    subprocess.run(command, shell=True, cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+    store.require_sound(tmp_path / "saved.db")
+    assert len(everything(tmp_path / "saved.db")) == 300
 
 
 @pytest.mark.parametrize("lacks", [1, 384, 4095])
@@ -348,10 +479,18 @@ def test_what_is_put_after_rows_were_deleted_under_a_run_is_read(
                 with VisitStore(path, None, True) as other:
                     other.see(f"camera {i}", NOW, 1000.0, [visit(1, 1000, 1003)])
                     other.save()
-        before = len(everything(path)), len(everything(path).watched)
+        with changed(path) as db:
+            (before,) = db.execute(
+                "SELECT count(*) FROM visits JOIN watched ON id = run"
+            ).fetchone()
         kept.see("camera 0", NOW, 2 * GAP_S + 10, [visit(2, 2 * GAP_S, 2 * GAP_S + 9)])
         kept.see("camera 0", NOW, 2 * GAP_S + 12, [visit(3, 2 * GAP_S + 11, 2 * GAP_S + 12)])
         kept.save()
+    if tables == ("watched",):
+        with pytest.raises(LivecamError, match="run: expected the id of a row of watched"):
+            everything(path)
+        with changed(path) as db:
+            db.execute("DELETE FROM visits WHERE run NOT IN (SELECT id FROM watched)")
     found = store.read(path, 0.0, NOW + 900)
     assert (found.begin - NOW).tolist() == [2 * GAP_S, 2 * GAP_S + 11]
     assert (found.end - NOW).tolist() == [2 * GAP_S + 9, 2 * GAP_S + 12]
@@ -362,7 +501,7 @@ def test_what_is_put_after_rows_were_deleted_under_a_run_is_read(
     else:
         expected[0][0] = 2 * GAP_S  # what was deleted stays so
     assert (found.watched - NOW).tolist() == expected
-    assert len(everything(path)) == before[0] + 2
+    assert len(everything(path)) == before + 2
 
 
 def test_a_stretch_that_was_deleted_begins_anew(tmp_path: Path) -> None:
@@ -486,7 +625,7 @@ def test_a_damaged_name_is_told_as_a_damaged_file(tmp_path: Path) -> None:
     added(tmp_path / "a.db", visit())
     with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
         db.execute("UPDATE watched SET source = CAST(X'FF' AS TEXT)")
-    with pytest.raises(LivecamError, match=r"a\.db: cannot be read: Could not decode to UTF-8"):
+    with pytest.raises(LivecamError, match=r"a\.db: cannot be read: it is damaged; move it away"):
         store.last_watched(tmp_path / "a.db", NOW)
 
 

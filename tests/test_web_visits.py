@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import datetime
@@ -9,6 +10,7 @@ import html
 import http.client
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from patience import PATIENCE_S
 from people import visit
 from settings import SHIPPED
 
+from livecam import store
 from livecam.cli import main
 from livecam.store import VisitStore
 from livecam.web.visits import VisitsPage
@@ -172,6 +175,41 @@ def test_a_file_that_is_gone_is_said(visits: Path, page: VisitsPage) -> None:
     response = page.get("/")
     assert response.status == 503
     assert "no such file" in response.text
+
+
+def test_a_damaged_file_is_said_on_the_page(visits: Path, page: VisitsPage) -> None:
+    assert page.get("/?period=everything").status == 200
+    whole = visits.read_bytes()
+    visits.write_bytes(whole[:-4096] + bytes(4096))
+    page = VisitsPage(visits, SHIPPED)
+    for address in ("/", "/visits.csv"):
+        response = page.get(address)
+        assert (response.status, response.may_change) == (503, True)
+        assert "shop.db: cannot be read: it is damaged; move it away" in response.text
+    visits.write_bytes(whole)
+    assert page.get("/?period=everything").status == 200
+    with contextlib.closing(sqlite3.connect(visits)) as db, db:
+        db.execute("UPDATE watched SET end = 1e12")
+    response = page.get("/")
+    assert response.status == 503
+    assert "shop.db: a row was changed: watched where id = 1: end: expected" in response.text
+
+
+def test_the_whole_file_is_read_for_damage_in_little_of_the_time(
+    visits: Path, page: VisitsPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, checks = 1000.0, 0
+
+    def check(path: Path) -> None:
+        nonlocal now_s, checks
+        now_s, checks = now_s + 0.5, checks + 1
+
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(store, "require_sound", check)
+    for _ in range(200):
+        assert page.get("/").status == 200
+        now_s += 1
+    assert 3 <= checks <= 5
 
 
 # The command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import html
+import math
 import threading
 import time
 import urllib.parse
@@ -29,6 +30,7 @@ PERIODS = {  # days ago of the first and of the last
     "everything": (None, None),
 }
 MOST_CAMERAS = 4  # that are told above the report; a recording counts as one
+CHECK_SHARE = 0.01  # of the time, in which the whole file is read for damage
 NO_PAGE = "no such page; / is the page, /visits.csv its rows"
 
 
@@ -60,12 +62,14 @@ class VisitsPage:
         self.visits, self.schemes, self.usual = visits, config.schemes, config.scheme
         self.gender = config.overlay.gender
         self._lock = threading.Lock()  # of the memory: a year's visits may take a gigabyte
+        self._sound_until_s = -math.inf  # of a clock that is not set
 
     def get(self, target: str) -> Response:
         path, _, query = target.partition("?")
         if path not in ("/", "/visits.csv"):
             return Response.refusal(HTTPStatus.NOT_FOUND, NO_PAGE)
         try:
+            self._require_sound()
             cameras = store.last_watched(self.visits, time.time())
             wanted = self._wanted(dict(urllib.parse.parse_qsl(query)), cameras)
             found = self._report(wanted)
@@ -80,6 +84,14 @@ class VisitsPage:
         is_over = wanted.last is not None and wanted.last < datetime.date.today()
         # nothing is changed under somebody's hands
         return Response(HTTPStatus.OK, "text/html", text, not is_over and not wanted.is_choosing)
+
+    def _require_sound(self) -> None:
+        with self._lock:
+            began_s = time.monotonic()
+            if began_s >= self._sound_until_s:
+                store.require_sound(self.visits)
+                now_s = time.monotonic()
+                self._sound_until_s = now_s + (now_s - began_s) / CHECK_SHARE
 
     def _report(self, wanted: Wanted) -> Report:
         with self._lock:
