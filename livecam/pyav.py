@@ -19,9 +19,13 @@ def assumed_colorspace(rows: int) -> Colorspace:
     return Colorspace.ITU709 if rows >= HD_ROWS else Colorspace.ITU601
 
 
+# before version 19, a title that is not in UTF-8 was an error
+ANY_TEXT = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
 def opened(url: str, **given: Any) -> InputContainer:
     """To read, `given` as to `av.open`: texts in it, such as a title, may be of any encoding."""
-    return av.open(url, metadata_errors="replace", **given)
+    return av.open(url, **ANY_TEXT, **given)
 
 
 def side_data(frame: av.VideoFrame) -> SideDataContainer:

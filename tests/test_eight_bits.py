@@ -89,6 +89,44 @@ def test_onnx_runtime_computes_in_integers_and_says_the_same(
     np.testing.assert_allclose(age, known["age_probs"], atol=0.01)
 
 
+def test_kernels_of_a_mean_are_rounded_to_what_pictures_make_of_them() -> None:
+    import keras
+
+    from train import architectures
+    from train.architectures.fitted_rounding import fit_rounding
+
+    net = _trained(RECIPE)
+    exact = architectures.build(RECIPE, rounds_kernels=False)
+    exact.set_weights(net.get_weights())
+    pictures = _pictures()
+
+    def features(of: Any) -> np.ndarray:
+        return keras.Model(of.input, of.get_layer("feats").output)(pictures).numpy()
+
+    wanted, one_by_one = features(exact), features(net)
+    fit_rounding(net, exact, pictures)
+    fitted = features(net)
+    assert np.abs(fitted - wanted).mean() < 0.5 * np.abs(one_by_one - wanted).mean()
+    np.testing.assert_allclose(features(architectures.deployed(net, RECIPE)), fitted, atol=1e-4)
+
+
+def test_what_a_rounded_weight_does_to_sums_is_taken_back_by_others() -> None:
+    from train.architectures.fitted_rounding import rounded_kernel
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 20)) @ rng.normal(size=(20, 60))  # 60 numbers that go together
+    kernel = rng.normal(size=(1, 1, 60, 10)).astype(np.float32)
+    kernel[0, 0, 0] *= 9  # so that steps are wide
+    kernel[..., 3] = 0
+    steps = np.maximum(np.abs(kernel).max(axis=(0, 1, 2)), 1e-9) / 63
+    nearest = np.round(kernel / steps) * steps
+    found = rounded_kernel(kernel, x.T @ x / len(x))
+    np.testing.assert_allclose(found / steps, np.round(found / steps), atol=1e-3)
+    assert np.array_equal(np.abs(found).max(axis=(0, 1, 2)), np.abs(kernel).max(axis=(0, 1, 2)))
+    errors = [np.abs(x @ (each - kernel)[0, 0]).mean() for each in (found, nearest)]
+    assert errors[0] < 0.2 * errors[1]
+
+
 def test_gradients_pass_the_rounding(trained: Any) -> None:
     import keras
 

@@ -162,6 +162,40 @@ def test_a_run_may_begin_with_a_share_of_the_published_weights(
         np.testing.assert_allclose(mean, np.array(a), atol=1e-6)
 
 
+@deprecated_in_numpy
+@pytest.mark.parametrize(
+    ("begin", "eight_bits", "share", "is_rounded"),
+    [
+        (("a", "b"), True, 0.0, True), (("a",), True, 0.2, True),
+        (("a",), True, 0.0, False), (("a", "b"), False, 0.0, False),
+    ],
+)  # fmt: skip
+def test_only_a_mean_of_weights_has_to_be_rounded(
+    loop: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    begin: tuple[str, ...],
+    eight_bits: bool,
+    share: float,
+    is_rounded: bool,
+) -> None:
+    recipe = Recipe(architecture="mobilenet", input_px=32, eight_bits=eight_bits, batch=2)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        begun = loop.architectures.build(recipe, 101)
+        loop.architectures.deployed(begun, recipe).save(RunFolder(tmp_path / name).model)
+    asked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(loop, "fit_rounding", lambda net, exact, x: asked.append(x.shape))
+    monkeypatch.setattr(loop.pretrained, "load_face_weights", lambda net: None)
+    runs = tuple(str(tmp_path / name) for name in begin)
+    recipe = dataclasses.replace(recipe, begin=runs, pretrained_share=share)
+    train = face_set([20, 30, 40])
+    selection = SimpleNamespace(rows=np.arange(3), n_classes=101)
+    loop._net(recipe, SimpleNamespace(train=train, selection=selection), begins=True)
+    loop._net(recipe, SimpleNamespace(train=train, selection=selection), begins=False)
+    assert asked == [(3, 32, 32, 3)] * is_rounded
+
+
 @pytest.mark.parametrize("name", CHOICES["optimizer"])
 def test_weights_need_not_decay(loop: Any, name: str) -> None:
     optimizer = loop._optimizer(Recipe(optimizer=name, weight_decay=0.0), 10)

@@ -24,6 +24,7 @@ from livecam.files import PartialFile, require_room
 from livecam.interrupts import noted
 from livecam.progress import Progress
 from train import architectures, faces, losses, metrics, pretrained, teachers
+from train.architectures.fitted_rounding import fit_rounding
 from train.batches import Batches, steps
 from train.material import Material
 from train.recipe import YEARS_TARGET, Recipe
@@ -31,6 +32,7 @@ from train.run_folder import RunFolder
 from train.scores import age_errors, bins_of
 from train.selection import Selection
 
+ROUNDED_BY = 256  # faces, to whose features the kernels of a mean of weights are rounded
 FILE_OVERHEAD = 1 << 20  # bytes, generously
 _ENDS: list[BaseException] = []  # of fits: see `_interruptible`
 PLATEAU_EPOCHS = 3  # without a better score, after which the schedule `plateau` halves the rate
@@ -44,7 +46,7 @@ def fit(recipe: Recipe, material: Material, run: RunFolder, *, resume: bool) -> 
         _distribute(recipe.devices)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
-    net = _net(recipe, selection, begins=not (resume and run.last.exists()))
+    net = _net(recipe, material, begins=not (resume and run.last.exists()))
     first_epoch = _resume(net, run) if resume else 0
     taught = _taught(recipe, run, train, selection, resume)
     if not resume:
@@ -86,14 +88,17 @@ def _interruptible(after: AfterEpoch) -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _net(recipe: Recipe, selection: Selection, *, begins: bool) -> keras.Model:
+def _net(recipe: Recipe, material: Material, *, begins: bool) -> keras.Model:
     """The network with its weights and its optimiser; a run that goes on has weights of its own."""
     first = recipe if begins else dataclasses.replace(recipe, pretrained=False, begin=())
+    selection = material.selection
     net = architectures.build(first, selection.n_classes)
     if first.pretrained and recipe.architecture == "mobilenet":
         pretrained.load_face_weights(net)
     if first.begin:
         _begin_with(net, recipe)
+        if recipe.eight_bits and (len(first.begin) > 1 or recipe.pretrained_share):
+            _round(net, recipe, material)
     net.compile(
         optimizer=_optimizer(recipe, steps(selection, recipe)),
         loss={"age": losses.age_loss(recipe), "gender": losses.gender_loss},
@@ -118,6 +123,16 @@ def _begin_with(net: keras.Model, recipe: Recipe) -> None:
         pretrained.load_face_weights(net)  # layers that these do not know stay the mean
         both = zip(mean, net.get_weights(), strict=True)
         net.set_weights([(1 - share) * own + share * first for own, first in both])
+
+
+def _round(net: keras.Model, recipe: Recipe, material: Material) -> None:
+    """Of a mean of weights, no kernel is in the steps that those of each run are in."""
+    untrained = dataclasses.replace(recipe, pretrained=False)
+    exact = architectures.build(untrained, material.selection.n_classes, rounds_kernels=False)
+    exact.set_weights(net.get_weights())
+    rows = material.selection.rows
+    drawn = np.random.default_rng(recipe.seed).choice(rows, min(len(rows), ROUNDED_BY), False)
+    fit_rounding(net, exact, resized(material.train.crops[drawn], recipe.input_px))
 
 
 def _copy_run(run: RunFolder, net: keras.Model, recipe: Recipe) -> None:
