@@ -371,28 +371,32 @@ def _serve(args: argparse.Namespace) -> int:
     for flag, setting in LABELS_FACES.items():
         if args.visits is not None and vars(args)[setting] is not None:
             raise UsageError(f"{flag}: {args.visits} has visits that are labelled already")
-    with Server(args.port, *_pages(args.visits, config)) as server:
+    get, post, finish = _pages(args.visits, config)
+    with contextlib.ExitStack() as stack:
+        stack.callback(finish)
+        server = stack.enter_context(Server(args.port, get, post))
         print(server.url, flush=True)
         say("open it in a browser on this computer; Ctrl-C ends it")
         server.serve_forever()
     return 0
 
 
-def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None]:
-    """What is wrong with the file, or with the model, is said before anything is served."""
+def _pages(visits: Path | None, config: Config) -> tuple[Get, Post | None, Callable[[], None]]:
+    """What answers, and what ends it. What is wrong with the file, or with the model, is said
+    before anything is served."""
     if visits is not None:
         from livecam import store
         from livecam.web.visits import VisitsPage
 
         store.require_sound(visits)
         store.last_watched(visits, time.time())
-        return VisitsPage(visits, config).get, None
+        return VisitsPage(visits, config).get, None, lambda: None
     from livecam.pipeline import Models
     from livecam.web.pictures import PicturesPage
 
     page = PicturesPage(Models(config))
     _say_uncalibrated(config)
-    return page.get, page.post
+    return page.get, page.post, page.finish
 
 
 def _config(args: argparse.Namespace) -> int:

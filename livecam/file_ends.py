@@ -12,21 +12,8 @@ PAGE_HEAD_BYTES, LARGEST_PAGE_BYTES = 27, 65_307  # of Ogg
 ASF = bytes.fromhex("3026b275")
 ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_HEAD_BYTES = 65_536
-BOXES = frozenset(
-    {
-        b"ftyp",
-        b"styp",
-        b"sidx",
-        b"moov",
-        b"moof",
-        b"mdat",
-        b"mfra",
-        b"free",
-        b"skip",
-        b"wide",
-        b"uuid",
-    }
-)
+MEDIA = frozenset({b"moov", b"moof", b"mdat"})
+BOXES = MEDIA | {b"ftyp", b"styp", b"sidx", b"mfra", b"free", b"skip", b"wide", b"uuid"}
 PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
 
 
@@ -62,9 +49,9 @@ def _said_by_asf(head: bytes) -> int:
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> int:
-    """ISO/IEC 14496-12: where the last box of an mp4 ends, of those one after the other; what is
-    behind them may be anything."""
-    end = 0
+    """ISO/IEC 14496-12: where the last box of an mp4 with pictures or what is said of them ends, of
+    boxes one after the other; what is behind these may be anything."""
+    end = with_media = 0
     while end < size:
         file.seek(end)
         head = file.read(16)
@@ -74,7 +61,8 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
         if head[4:8] not in BOXES or length < 8:  # 0: to the end of the file
             break
         end += length
-    return end
+        with_media = end if head[4:8] in MEDIA else with_media
+    return with_media
 
 
 def _has_trailer(file: BinaryIO) -> bool:

@@ -70,6 +70,8 @@ class Input:
             return cls(text, None)
         if not text:  # a variable of the shell that is not set; Path("") is the current folder
             return cls(text, None, problem="'': no name; expected a file, a folder or a URL")
+        if "\0" in text:
+            return cls(text, None, problem=f"{text}: no file can have this name")
         if not is_url(text):
             is_other = "://" in text and not os.path.exists(text)
             return cls(text, Path(text)) if not is_other else _other_url(without_secrets(text))

@@ -9,12 +9,14 @@ logit of a face, because a softmax over two classes is the sigmoid of their diff
 from __future__ import annotations
 
 import importlib.util
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import joblib
+import lz4.frame
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -50,7 +52,7 @@ def graphs() -> Iterator[bytes]:
 
 def _weights(path: Path) -> list[np.ndarray]:
     try:
-        return joblib.load(path)
+        return joblib.load(io.BytesIO(lz4.frame.decompress(path.read_bytes())))
     except Exception as error:  # of a damaged file whatever its bytes lead to, or lz4 is missing
         what = " ".join([f"{type(error).__name__}:", *str(error).split()]).rstrip(":")
         raise LivecamError(

@@ -69,7 +69,8 @@ class OutputPaths:
         folder = self.output or (source.path.parent if source.path is not None else Path())
         path = folder / self._name(source.stem, source, kind)
         if path in self._shared:  # as that of IMG_1.HEIC and of IMG_1.JPG
-            path = folder / self._name(f"{source.stem}{source.suffix}", source, kind)
+            own = source.suffix if source.path is None else source.path.suffix
+            path = folder / self._name(f"{source.stem}{own}", source, kind)
         return path
 
     def _possible(self, source: Input) -> set[Path]:

@@ -20,7 +20,9 @@ def assumed_colorspace(rows: int) -> Colorspace:
 
 
 # before version 19, a title that is not in UTF-8 was an error
-ANY_TEXT = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+ANY_TEXT: dict[str, Any] = (
+    {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 
 
 def opened(url: str, **given: Any) -> InputContainer:

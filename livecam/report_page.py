@@ -154,7 +154,9 @@ def _hours(found: Report) -> Iterator[str]:
         y = bottom - part * height
         drawn.append(f'<path d="M{left} {y:.1f}H{PX_W}" class="line"/>')
         drawn.append(_text(left - 8, y + 4, f"{part * highest:.0f}", "end", "soft"))
-    names = dict(_names(found, [place * width for place in places]))
+    last = PX_W - LABEL_PX / 2  # the middle of a name that ends where the chart does
+    middles = [min(left + (place + 0.5) * width, last) for place in places]
+    names = dict(_names(found, middles))
     for i, period in enumerate(found.periods):
         x, y = left + (places[i] + 0.1) * width, bottom
         for b, share in enumerate(period.by_age.sum(axis=1)):
@@ -167,8 +169,7 @@ def _hours(found: Report) -> Iterator[str]:
         part = min(period.watched_s / (period.end - period.begin), 1.0)
         drawn.append(_bar(x, bottom + 4, 0.8 * width * part, 4, "var(--soft)"))
         if i in names:
-            middle = min(x + 0.4 * width, PX_W - LABEL_PX / 2)
-            drawn.append(_text(middle, bottom + 26, names[i], "middle"))
+            drawn.append(_text(middles[i], bottom + 26, names[i], "middle"))
     yield _svg(bottom + 34, "".join(drawn), f"visits by {found.by}")
 
 
@@ -182,7 +183,7 @@ def _places(found: Report) -> list[int]:
     return places
 
 
-def _names(found: Report, lefts: Sequence[float]) -> Iterator[tuple[int, str]]:
+def _names(found: Report, middles: Sequence[float]) -> Iterator[tuple[int, str]]:
     """What stands below which column, so far apart that they do not overlap: of hours of several
     days, only the days."""
     moments = [datetime.datetime.fromtimestamp(period.begin) for period in found.periods]
@@ -190,9 +191,9 @@ def _names(found: Report, lefts: Sequence[float]) -> Iterator[tuple[int, str]]:
     free_from = 0.0
     for i, moment in enumerate(moments):
         is_new = by_hour or i == 0 or moment.date() != moments[i - 1].date()
-        if is_new and lefts[i] >= free_from:
+        if is_new and middles[i] >= free_from:
             yield i, f"{moment:%H:%M}" if by_hour else f"{moment:%d %b}"
-            free_from = lefts[i] + LABEL_PX
+            free_from = middles[i] + LABEL_PX
 
 
 def _nice(number: float) -> float:

@@ -35,6 +35,7 @@ WAIT_S = 10.0  # for another program that writes
 WATCHING_S = 30.0  # a run tells the file three times as often that it looks
 LATEST = 32_503_680_000.0  # the beginning of the year 3000: no clock of a computer is so late
 LONGEST_S = 20 * 366 * 86400.0  # for which a source may be looked at without a gap
+MOST_ROWS = 1e15  # a number that is no row's
 ROUNDING = 0.01  # of probabilities
 NUMBER = (float, int)
 DISTRIBUTION = f"{AGES} float32 whose sum is 1"
@@ -50,7 +51,6 @@ WHY = {  # where SQLite says no more than that it is a "readonly database"
     sqlite3.SQLITE_READONLY_ROLLBACK: "a run was stopped in the middle of a change; somebody who "
     "may write to the file has to read it first, as with livecam report",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_ERROR: DAMAGED,  # its tables are others
 }
 LATER = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 SCHEMA = f"""
@@ -312,9 +312,10 @@ class _Rows:
             return
         first = is_right.argmin()
         key = zip(KEYS[self._table], (self.id[first], self.number[first]), strict=False)
-        where = " and ".join(f"{name} = {value:.0f}" for name, value in key)
+        known = [f"{name} = {value:.0f}" for name, value in key if abs(value) < MOST_ROWS]
+        where = f" where {' and '.join(known)}" if known else ""
         raise LivecamError(
-            f"{self._path}: a row was changed: {self._table} where {where}: {column}: expected "
+            f"{self._path}: a row was changed: {self._table}{where}: {column}: expected "
             f"{expected}; put it right or delete the row"
         )
 
@@ -477,7 +478,8 @@ def _told(path: Path, what: str, foreign: _Foreign) -> Iterator[None]:
         # what Python itself finds wrong, as text that is none, has no code
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
         kind = code & 0xFF  # without what is only said of some
-        why = WHY.get(code) or WHY.get(kind) or error
+        others = f"its tables are not those that livecam makes ({error})"
+        why = WHY.get(code) or WHY.get(kind) or (others if kind == sqlite3.SQLITE_ERROR else error)
         # without room for its journal it cannot be opened, nor where its folder is gone
         may_change = kind in LATER or (kind == sqlite3.SQLITE_CANTOPEN and os.path.exists(path))
         raise (NotNowError if may_change else LivecamError)(f"{path}: {what}: {why}") from error

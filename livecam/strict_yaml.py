@@ -47,7 +47,10 @@ class _Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise yaml.YAMLError(f"{_told(node)} is no {node.tag.rpartition(':')[2]}") from error
+            why = f" ({error})" if isinstance(error, ValueError) else ""
+            raise yaml.YAMLError(
+                f"{_told(node)} is no {node.tag.rpartition(':')[2]}{why}"
+            ) from error
         if isinstance(value, int) and value.bit_length() > MOST_BITS:
             raise yaml.YAMLError(f"{_told(node)} is too large; expected less than 2**{MOST_BITS}")
         return value

@@ -338,8 +338,11 @@ def test_inputs_of_one_name_keep_their_suffixes(livecam: clips.Command, clip: Pa
     Path("two").mkdir()
     for name in ("a.mp4", "a.mkv", "b.mkv"):
         clips.write_clip(Path("two", name), clips.greys(3))
+    Path("two/c.MKV").write_bytes(Path("two/b.mkv").read_bytes())
+    Path("two/c.mkv").write_bytes(Path("two/b.mkv").read_bytes())
     answer = livecam("annotate", "two/", "-o", "new/")
-    assert answer.lines == ["new/a.mkv_livecam.mp4", "new/a.mp4_livecam.mp4", "new/b_livecam.mp4"]
+    names = ["a.mkv", "a.mp4", "b", "c.MKV", "c.mkv"]
+    assert answer.lines == [f"new/{name}_livecam.mp4" for name in names]
     answer = livecam("annotate", "two/a.mp4", "-o", "new/")
     assert answer.lines == ["new/a_livecam.mp4"]
 

@@ -252,9 +252,22 @@ def test_mp4_that_ends_within_a_box_was_cut_off(tmp_path: Path) -> None:
     with_more = tmp_path / "b.mp4"
     with_more.write_bytes(path.read_bytes() + b"something behind it")
     assert len(read(with_more, 0.0)) == 30
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(StoppedError, match=r"stopped at frame 30.*: the file ends before its"):
+    data = path.read_bytes()
+    path.write_bytes(data[:-1])  # in the index at the end
+    assert len(read(path, 0.0)) == 30
+    path.write_bytes(data[: data.rindex(b"moof") + 9])
+    with pytest.raises(StoppedError, match=r"stopped at frame 2\d.*: the file ends before its"):
         read(path, 0.0)
+
+
+def test_an_mp4_of_which_all_is_read_is_whole(tmp_path: Path) -> None:
+    """Though a box says that it is longer than it is."""
+    path = clips.write_clip(tmp_path / "a.mp4", clips.greys(10), index_first=True)
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"mdat") - 4
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4]) + 1000).to_bytes(4)
+    path.write_bytes(data)
+    assert len(read(path, 0.0)) == 10
 
 
 @pytest.mark.parametrize("share", [0.4, 0.7, 0.98])

@@ -229,7 +229,8 @@ def test_a_day_up_to_midnight_is_one_of_hours(tmp_path: Path) -> None:
     assert [each.watched_s for each in found.periods] == [3600, 3600]
 
 
-def test_large_numbers_and_many_days_stay_in_the_chart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("days", [31, 92, 300, 365])
+def test_large_numbers_and_many_days_stay_in_the_chart(days: int) -> None:
     first = report.Period(
         begin=at("2026-05-01"),
         end=at("2026-05-02"),
@@ -244,7 +245,7 @@ def test_large_numbers_and_many_days_stay_in_the_chart(tmp_path: Path) -> None:
         has_gender=True,
         periods=[
             dataclasses.replace(first, begin=first.begin + 86400 * i, end=first.end + 86400 * i)
-            for i in range(31)
+            for i in range(days)
         ],
         total=first,
         errors=np.zeros(8),
@@ -254,7 +255,9 @@ def test_large_numbers_and_many_days_stay_in_the_chart(tmp_path: Path) -> None:
     places = [
         (float(x), text) for x, text in re.findall(r'<text x="([\d.]+)"[^>]*>([^<]*)<', shown)
     ]
-    assert max(x for x, text in places if text.endswith(" May")) <= 860 - 25
+    middles = sorted(x for x, text in places if re.fullmatch(r"\d\d [A-Z][a-z]{2}", text))
+    assert middles[-1] <= 860 - 25
+    assert min(np.diff(middles)) > 60
     assert min(x for x, text in places if text == "24000") >= 40
 
 

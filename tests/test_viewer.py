@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -59,6 +60,15 @@ class Idle:
         self.done.append(labels(shot(7)))  # begun before
 
 
+class Over(contextlib.nullcontext[None]):
+    """A film that was read to its end before anything was labelled."""
+
+    is_over = True
+    captured, dropped = 3, 2
+    state = SimpleNamespace(phase="ended")
+    source = LiveSource.camera(0)
+
+
 @pytest.fixture
 def viewer() -> Viewer:
     source = LiveSource.parse("0")
@@ -88,6 +98,17 @@ def test_what_is_being_labelled_at_the_end_is_in_the_table(tmp_path: Path) -> No
     viewer.run({})
     rows = table.read_text().splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == ["7"]
+
+
+def test_the_last_picture_of_a_film_that_is_over_is_recorded_hidden(tmp_path: Path) -> None:
+    film, record = clips.write_clip(tmp_path / "film.mp4", clips.greys(3)), tmp_path / "out.mp4"
+    options = RunOptions(LiveSource.parse(str(film)), record=record)
+    viewer = Viewer(options, SHIPPED, SimpleNamespace(is_open=True), Stopwatch(), lambda text: None)  # type: ignore[arg-type]
+    viewer.labeller = Idle()  # type: ignore[assignment]
+    viewer.capture = Over()  # type: ignore[assignment]
+    hide(viewer)
+    viewer.run({})
+    assert len(clips.play(record).pictures) == 1
 
 
 def test_a_film_begins_with_the_first_picture_shown(viewer: Viewer) -> None:

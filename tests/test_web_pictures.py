@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -120,6 +121,24 @@ def test_blur_hides_what_may_be_a_face_too(barely_a_face: np.ndarray) -> None:
 
 
 # The command
+
+
+def test_it_ends_as_it_should_while_it_labels(astronaut: np.ndarray) -> None:
+    command = [sys.executable, "-m", "livecam", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        host = child.stdout.readline().strip().removeprefix("http://").rstrip("/")
+        part = b'--x\r\nContent-Disposition: form-data; name="p"; filename="a.png"\r\n\r\n'
+        body = (part + png(astronaut) + b"\r\n") * 100 + b"--x--\r\n"
+        connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
+        connection.request("POST", "/", body, {"Content-Type": "multipart/form-data; boundary=x"})
+        time.sleep(0.7)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=PATIENCE_S)
+        connection.close()
+    assert (child.returncode, err.splitlines()[-1]) == (130, "livecam: interrupted")
 
 
 def test_it_serves_until_it_is_interrupted(astronaut: np.ndarray) -> None:

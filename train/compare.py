@@ -210,8 +210,8 @@ def _effective(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def differing(recipes: Sequence[dict[str, Any]]) -> list[str]:
-    """The keys that are not alike in all recipes that have them, or that another version of
-    `train` gave to some, in the order in which they are met."""
+    """The keys that are not alike in all recipes that have them, or that some have with another
+    value than the usual one, in the order in which they are met."""
     values: dict[str, list[Any]] = {}
     for recipe in recipes:
         for name, value in recipe.items():
@@ -221,7 +221,7 @@ def differing(recipes: Sequence[dict[str, Any]]) -> list[str]:
         name
         for name, each in values.items()
         if any(value != each[0] for value in each)
-        or (name not in usual and len(each) < len(recipes))
+        or (len(each) < len(recipes) and each[0] != usual.get(name))
     ]
 
 

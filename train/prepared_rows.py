@@ -329,7 +329,7 @@ def merged_genders(gender: np.ndarray, group: np.ndarray) -> np.ndarray:
 class Split:
     """Per row: `part`, `group` of copies, merged `ages`, `gender` (merged unless the row is left
     out or of the test part), whether it repeats another's bytes, and whether it is left out because
-    it may be a copy. `missing`: by part and data set, how many pictures of its have no crop."""
+    it may be a copy. `missing`: by part and data set, how many pictures have no crop."""
 
     part: np.ndarray
     group: np.ndarray

@@ -128,7 +128,7 @@ def read_recipe(
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise UsageError(f"--set: expected key=value, got {setting!r}")
+            raise UsageError(f"--set: expected key=value, without spaces, got {setting!r}")
         given[key.strip()] = parsed(value, f"--set {setting}")
     idle_before = idle(as_record(recipe))
     recipe = _changed(recipe, given, "--set")

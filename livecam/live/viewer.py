@@ -75,8 +75,7 @@ class Viewer:
                     while self.window.is_open and not self._is_done() and not interrupts:
                         tell()
                         self._answer(self._turn(), actions)
-                for labels in self.labeller.take():  # what it had begun
-                    self.outputs.label(labels)
+                self._finish()
                 if self.capture.state.phase == "failed":
                     raise LivecamError(self.capture.state.why)
         except LivecamError as error:
@@ -86,6 +85,13 @@ class Viewer:
         summary.is_interrupted = bool(interrupts)
         self.outputs.count(self.capture, self.watch)
         return summary
+
+    def _finish(self) -> None:
+        """What was being labelled at the end; of a film that is over it is shown and recorded."""
+        if self.capture.is_over:
+            self._collect()
+        for labels in self.labeller.take():
+            self.outputs.label(labels)
 
     def _answer(self, key: str, actions: Mapping[str, Callable[[Viewer], None]]) -> None:
         if key in actions:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -45,6 +46,7 @@ class PicturesPage:
     def __init__(self, models: Models) -> None:
         self.models = models
         self._lock = threading.Lock()  # of the networks: two cores are busy with one picture
+        self._is_over = False
 
     def get(self, target: str) -> Response:
         if target.partition("?")[0] != "/":
@@ -57,10 +59,17 @@ class PicturesPage:
             return _page(["<p>No picture was chosen.</p>"])
         with self._lock:
             try:
-                parts = [part for file in files for part in self._labelled(file)]
+                wanted = itertools.takewhile(lambda file: not self._is_over, files)
+                parts = [part for file in wanted for part in self._labelled(file)]
             finally:
                 self.models.detector.release()
         return _page(parts)
+
+    def finish(self) -> None:
+        """Label no more. Waits for the picture in hand: Python cannot end within ONNX Runtime."""
+        self._is_over = True
+        with self._lock:
+            pass
 
     def _labelled(self, file: Upload) -> Iterator[str]:
         yield f"<h2>{html.escape(file.name)}</h2>"
