@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import lz4.frame
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -52,6 +51,9 @@ def graphs() -> Iterator[bytes]:
 
 def _weights(path: Path) -> list[np.ndarray]:
     try:
+        import lz4.frame
+
+        # by itself: what joblib opens for it complains on stderr with Python 3.13
         return joblib.load(io.BytesIO(lz4.frame.decompress(path.read_bytes())))
     except Exception as error:  # of a damaged file whatever its bytes lead to, or lz4 is missing
         what = " ".join([f"{type(error).__name__}:", *str(error).split()]).rstrip(":")
