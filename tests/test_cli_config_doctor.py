@@ -324,7 +324,7 @@ def test_doctor_says_that_the_weights_of_the_detector_are_damaged(
     assert (answer.code, answer.err) == (1, "")
     (line,) = [line for line in answer.lines if line.split()[1] == "detector"]
     assert line.startswith("MISSING ")
-    assert "onet.lz4: damaged or unreadable (EOFError)" in line
+    assert "onet.lz4: damaged or unreadable (RuntimeError: LZ4F_getFrameInfo" in line
     assert "pip install --force-reinstall" in line
 
 

@@ -197,7 +197,7 @@ def heads(astronaut: np.ndarray, tmp_path: Path) -> Path:
         [(150, 40, 150), (140, 20, 190), (120, 10, 230), (0, 400, 90)]
     ):
         head = cv2.resize(astronaut[y : y + side, x : x + side], (200 - 10 * i, 200 - 10 * i))
-        assert cv2.imwrite(str(folder / f"4{i}_1_0_2017011617340{i}636.jpg"), head)
+        assert cv2.imwrite(str(folder / f"4{i}_1_0_2017011617340{i}636.jpg.chip.jpg"), head)
     return folder
 
 

@@ -205,7 +205,7 @@ def test_no_recipe_at_all(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(LivecamError, match=r"binary.yaml: cannot read the recipe: it is not text"):
         read_recipe(tmp_path / "binary.yaml")
-    with pytest.raises(UsageError, match="--set: expected key=value, got 'epochs'"):
+    with pytest.raises(UsageError, match="--set: expected key=value, without spaces, got 'epochs'"):
         read_recipe(SHIPPED, ["epochs"])
 
 
