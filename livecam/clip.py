@@ -252,8 +252,6 @@ class Clip:
             raise self._stopped(self._damage or "the file ends before its time")
 
     def _is_short(self, end_s: float) -> bool:
-        if "mp4" in self._container.format.name and self.frames_read == self.stream.frames:
-            return False  # all that it says it has
         said_s = self._video_duration_s()
         if said_s is None:
             return is_cut_off(self.path)
