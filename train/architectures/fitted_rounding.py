@@ -16,7 +16,7 @@ from livecam.progress import Progress
 from train.architectures.rounding import LEVELS, RoundedConv2D, RoundedDepthwiseConv2D
 
 BATCH = 32  # pictures in memory with all that is made of them
-PLACES = 48  # in each picture, whose sums count
+PLACES = 48  # in a picture, on average, whose sums count
 DAMPING = 0.01  # of the mean of the squares: as much again, for what these pictures do not show
 
 
@@ -48,7 +48,8 @@ def fit_rounding(net: keras.Model, exact: keras.Model, pictures: np.ndarray) -> 
 
 def rounded_kernel(kernel: np.ndarray, products: np.ndarray) -> np.ndarray:
     """(rows, columns, in, out), in as many steps for each output channel as before. `products`
-    (k, k) are the mean products of any two of the k = rows * columns * in numbers of a sum."""
+    (k, k) are those of any two of the k = rows * columns * in numbers of a sum, added up over many
+    sums, on any scale."""
     weights = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
     step = np.maximum(np.abs(weights).max(axis=0), 1e-9) / LEVELS
     largest = np.abs(weights).argmax(axis=0)  # it says how wide a step is, so it stays
@@ -65,7 +66,7 @@ def rounded_kernel(kernel: np.ndarray, products: np.ndarray) -> np.ndarray:
 
 
 def _products(layer: RoundedConv2D, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(k, k) of what its sums are made of, at places drawn from each picture (n, h, w, in)."""
+    """(k, k) of what its sums are made of, at places drawn from pictures (n, h, w, in)."""
     size = layer.kernel.shape[0] * layer.kernel.shape[1] * layer.kernel.shape[2]
     total = np.zeros((size, size))
     for start in range(0, len(x), BATCH):
