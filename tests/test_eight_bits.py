@@ -44,6 +44,16 @@ def _pictures() -> np.ndarray:
     return np.kron(rng.uniform(0, 255, (8, 8, 8, 3)), np.ones((1, 8, 8, 1))).astype(np.float32)
 
 
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_a_channel_of_zeros_stays_one_in_any_precision(kind: str) -> None:
+    ops = keras_module("architectures").rounding.ops
+    rounded = keras_module("architectures").rounding._nearest(
+        ops.convert_to_tensor([[[[0.0, 1.0], [0.0, 0.3]]]], dtype=kind), (0, 1, 2)
+    )
+    want = [[0, 1], [0, 19 / 63]]
+    np.testing.assert_allclose(ops.cast(rounded, "float32")[0, 0], want, rtol=4e-3)
+
+
 def test_kernels_and_activations_have_few_values(trained: Any) -> None:
     import keras
 

@@ -196,6 +196,24 @@ def test_only_a_mean_of_weights_has_to_be_rounded(
     assert asked == [(3, 32, 32, 3)] * is_rounded
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"head_units": 8}, "layer head: expected weights of 256x8 and 8, got none"),
+        ({"architecture": "lenet"}, "expected weights of .*, got weights of "),
+    ],
+)
+def test_a_network_of_another_recipe_is_told_apart(
+    loop: Any, changes: dict[str, Any], reason: str
+) -> None:
+    recipe = Recipe(architecture="mobilenet", input_px=32)
+    begun = loop.architectures.build(recipe)
+    with pytest.raises(ValueError, match=reason):
+        loop.architectures.copy_weights(
+            begun, loop.architectures.build(dataclasses.replace(recipe, **changes))
+        )
+
+
 @pytest.mark.parametrize("name", CHOICES["optimizer"])
 def test_weights_need_not_decay(loop: Any, name: str) -> None:
     optimizer = loop._optimizer(Recipe(optimizer=name, weight_decay=0.0), 10)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Sequence
 
 import keras
@@ -160,11 +161,25 @@ def unrounded(master: keras.Model, recipe: Recipe) -> keras.Model:
 def copy_weights(source: keras.Model, target: keras.Model, heads: Sequence[str] = HEADS) -> None:
     """From one network of a recipe into another, deployed or not. Raises ValueError if they are
     not alike; heads that are not named may differ."""
-    for layer, other in zip(_body(target), _body(source), strict=True):
+    layers_of_both = list(itertools.zip_longest(_body(target), _body(source)))
+    for layer, other in layers_of_both:
+        if _shapes(layer) != _shapes(other):
+            named = layer or other
+            raise ValueError(f"layer {named.name}: expected {_told(layer)}, got {_told(other)}")
+    for layer, other in layers_of_both:
         layer.set_weights(other.get_weights())
     for head in heads:
         target.get_layer(head).set_weights(source.get_layer(head).get_weights())
     applications.settle(all_layers(target))
+
+
+def _shapes(layer: keras.Layer | None) -> list[tuple[int, ...]]:
+    return [] if layer is None else [weight.shape for weight in layer.weights]
+
+
+def _told(layer: keras.Layer | None) -> str:
+    shapes = " and ".join("x".join(map(str, shape)) for shape in _shapes(layer))
+    return f"weights of {shapes}" if shapes else "none"
 
 
 def _body(net: keras.Model) -> list[keras.Layer]:

@@ -47,8 +47,9 @@ class RoundedDepthwiseConv2D(layers.DepthwiseConv2D):
 
 
 def _nearest(kernel: keras.KerasTensor, axes: tuple[int, ...]) -> keras.KerasTensor:
-    step = ops.maximum(ops.max(ops.abs(kernel), axis=axes, keepdims=True), 1e-9) / LEVELS
-    return ops.round(kernel / step) * step
+    exact = ops.cast(kernel, "float32")  # in float16 the step of a channel of zeros is 0
+    step = ops.maximum(ops.max(ops.abs(exact), axis=axes, keepdims=True), 1e-9) / LEVELS
+    return ops.cast(ops.round(exact / step) * step, kernel.dtype)
 
 
 def _rounded(kernel: keras.KerasTensor, axes: tuple[int, ...]) -> keras.KerasTensor:
