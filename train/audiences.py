@@ -25,9 +25,11 @@ from livecam.prevalence import Z_80, counts
 from livecam.wording import counted
 from train import faces
 from train.evaluate import answers
+from train.score_tables import markdown
 
 SIZES = (30, 100, 500)  # people
 DRAWN = 100  # audiences of each size
+HEADER = ("scheme", "people", "likeliest bin", "added up", "livecam report", "its ± holds")
 EVENNESS = 2.0  # of the mixes: Dirichlet's parameter; 1 would draw all mixes alike
 
 
@@ -57,13 +59,18 @@ def _audiences(args: argparse.Namespace) -> None:
         )
     ages = data.labels.age[rows]
     answer = answers(AgeGenderClassifier(args.model), data.crops)
-    print("| scheme | people | likeliest bin | added up | livecam report | its ± holds |")
-    print("|---|---|---|---|---|---|")
-    for name, scheme in schemes.items():
-        for size in SIZES:
-            *wrong, held = _drawn(scheme, size, answer.age_probs[rows], ages, prior)
-            cells = " | ".join(f"{each:.1f}" for each in wrong)
-            print(f"| {name} | {size} | {cells} | {100 * held:.0f} % |", flush=True)
+    table = (
+        _row(name, size, _drawn(scheme, size, answer.age_probs[rows], ages, prior))
+        for name, scheme in schemes.items()
+        for size in SIZES
+    )
+    for line in markdown(HEADER, table):  # each as soon as it is known
+        print(line, flush=True)
+
+
+def _row(name: str, size: int, means: tuple[float, float, float, float]) -> tuple[str, ...]:
+    *wrong, held = means
+    return name, str(size), *(f"{each:.1f}" for each in wrong), f"{100 * held:.0f} %"
 
 
 def _drawn(

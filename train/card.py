@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from train.recipe import Recipe, as_record, idle
-from train.score_tables import table
+from train.score_tables import markdown, table
 
 
 def card(
@@ -50,13 +50,9 @@ def _lines(
     yield ""
     yield "What differs from the defaults of `recipes/README.md`:"
     yield ""
-    yield "| key | value |"
-    yield "|---|---|"
     values, defaults = as_record(recipe), as_record(Recipe())
-    without_effect = idle(values)
-    for key, value in values.items():
-        if value != defaults[key] and key not in without_effect:
-            yield f"| `{key}` | {value} |"
+    shown = [key for key in values if values[key] != defaults[key] and key not in idle(values)]
+    yield from markdown(("key", "value"), ((f"`{key}`", str(values[key])) for key in shown))
     yield ""
     if 0 < epochs < recipe.epochs:
         yield f"It ended after {epochs} of {recipe.epochs} epochs."
@@ -83,10 +79,9 @@ def _range(bounds: Mapping[int, Sequence[float]] | None) -> Iterator[str]:
         return
     yield "A year belongs to the range of a face where the distribution has"
     yield ""
-    yield "| year | " + " | ".join(map(str, bounds)) + " |"
-    yield "|---|" + "---|" * len(bounds)
-    for name, which in (("P(age ≤ year) of at least", 0), ("P(age < year) below", 1)):
-        yield f"| {name} | " + " | ".join(f"{both[which]:.2f}" for both in bounds.values()) + " |"
+    named = enumerate(("P(age ≤ year) of at least", "P(age < year) below"))
+    rows = ((name, *(f"{both[i]:.2f}" for both in bounds.values())) for i, name in named)
+    yield from markdown(("year", *map(str, bounds)), rows)
     yield ""
     yield "The range is meant to hold the ages of four in five people of every age; what it holds"
     yield "of each band of ages is below."
