@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 
 import cv2
@@ -38,8 +39,8 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
     """Encoded bytes (n,) uint8 -> (H, W, 3) BGR. Grey, alpha and 16 bit become 8-bit colour."""
     if not data.size:
         raise LivecamError(f"{name}: empty; expected a picture")
-    if data[:4].tobytes() == b"\x89PNG" and b"IEND" not in data.tobytes():
-        raise LivecamError(f"{name}: not a readable picture; its end is missing")
+    if data[:4].tobytes() == b"\x89PNG" and (damage := _png_damage(data.tobytes())):
+        raise LivecamError(f"{name}: not a readable picture; {damage}")
     try:
         bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -57,6 +58,24 @@ def decode_picture(name: str, data: np.ndarray) -> Image:
     if bgr.shape[0] * bgr.shape[1] > MAX_PIXELS:
         raise LivecamError(_too_large(name))
     return bgr
+
+
+def _png_damage(png: bytes) -> str | None:
+    """What is wrong with a PNG, if its parts say so: the library that decodes it would tell the
+    console, without the name of the file, or fill up what is missing."""
+    at = 8
+    while at + 12 <= len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+        kind, checksum = png[at + 4 : at + 8], png[end - 4 : end]
+        if end > len(png):
+            break
+        is_needed = kind[:1].isupper()
+        if is_needed and zlib.crc32(png[at + 4 : end - 4]) != int.from_bytes(checksum, "big"):
+            return "it is damaged"
+        if kind == b"IEND":
+            return None
+        at = end
+    return "its end is missing"
 
 
 def _turned(bgr: Image, data: np.ndarray) -> Image:

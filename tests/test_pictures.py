@@ -101,6 +101,12 @@ def half_of(suffix: str) -> bytes:
     return data[: len(data) // 2]
 
 
+def damaged_png() -> bytes:
+    data = bytearray(cv2.imencode(".png", clips.noise(1, (64, 48))[0])[1].tobytes())
+    data[len(data) // 2] ^= 1
+    return bytes(data)
+
+
 NO_PICTURES = {
     "empty": b"",
     "text": b"This is no picture, it only says so.\n",
@@ -109,6 +115,7 @@ NO_PICTURES = {
     "JPEG, header": JPEG[:300],
     "PNG, first bytes": clips.png(QUARTERS)[:8],
     "PNG, header": clips.png(QUARTERS)[:40],
+    "PNG, one bit wrong": damaged_png(),
     **{f"half of {suffix}": half_of(suffix) for suffix in sorted(WRITABLE_SUFFIXES)},
 }
 
