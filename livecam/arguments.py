@@ -339,6 +339,8 @@ def _add_config(commands: Any, common: argparse.ArgumentParser) -> None:
         "config",
         parents=[common],
         help="print the settings in force and where each comes from",
+        description="Print every setting, its value and where that comes from; then the files that "
+        "are looked for.",
     )
 
 
@@ -347,6 +349,8 @@ def _add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
         "doctor",
         parents=[common],
         help="check the installation, and say what is missing",
+        description="Check the packages, the model, the display and the cameras, and say what to "
+        "do about what is missing.",
     )
 
 

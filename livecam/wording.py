@@ -14,6 +14,11 @@ def shown(text: str) -> str:
     return text.translate(CONTROLS)
 
 
+def utf8(name: str) -> str:
+    """Of a file, whose name may be of any bytes: those that are no text become `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def short(value: object) -> str:
     """As much of it as fits into a message: it may be the whole of a file that is no settings."""
     text = repr(value)

@@ -111,6 +111,8 @@ def test_frozen_layers_do_not_learn(architectures: Any) -> None:
     assert learning == {"conv_pw_12", "conv_dw_13", "conv_pw_13", "feats", "age", "gender"}
     net = architectures.build(Recipe(architecture="keras:MobileNet", frozen="all", input_px=PX))
     assert {weight.path.split("/")[0] for weight in net.trainable_weights} == {"age", "gender"}
+    net = architectures.build(Recipe(architecture="lenet", gender_weight=0.0, input_px=PX))
+    assert not net.get_layer("gender").trainable  # decay would empty what it may have known
     with pytest.raises(UsageError, match="frozen: no layer 'conv_pw_14'; near are conv_pw_4"):
         architectures.build(Recipe(architecture="mobilenet", frozen="conv_pw_14", input_px=PX))
     with pytest.raises(UsageError, match=r"frozen: no layer 'xyz'; there are crop.*, age, gender"):

@@ -604,3 +604,50 @@ def test_a_zip_file_of_linux_names_its_files_in_utf_8_without_saying_so(tmp_path
     assert archive.has("25/ä.jpg")
     assert archive.read("25/ä.jpg").decode() == "25/ä.jpg"
     archive.close()
+
+
+def test_what_is_hidden_is_no_data(tmp_path: Path) -> None:
+    """What Jupyter, a file manager and a Mac leave beside others' files."""
+    files = layouts.pictures("a.jpg", ".Trash-1000/files/30/b.jpg") | {
+        "labels.csv": b"file,age\na.jpg,30\n",
+        ".ipynb_checkpoints/labels-checkpoint.csv": b"file,age\na.jpg,50\n",
+        "._labels.csv": b"\0\x05\x16\x07\xff",
+        "__MACOSX/._a.jpg": b"\0",
+    }
+    for path in _both(tmp_path, files):
+        found, dropped = _read(path)
+        assert [(file, label) for _, file, label in found] == [("a.jpg", exact(30))]
+        assert not dropped
+
+
+def test_a_folder_and_its_zip_have_one_order(tmp_path: Path) -> None:
+    files = layouts.pictures("18/a.jpg", "18-24/a.jpg", "18.5/a.jpg", "b/c.jpg", "b c.jpg")
+    folder, packed = (datasets.open_data(path) for path in _both(tmp_path, files))
+    assert folder.names == packed.names
+    packed.close()
+
+
+def test_a_damaged_member_of_any_compression_is_unreadable_alone(tmp_path: Path) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.jpg", bytes(range(256)) * 40)
+    data = bytearray(path.read_bytes())
+    data[60:90] = bytes(30)
+    path.write_bytes(data)
+    packed = ZipFile(path)
+    with pytest.raises(Unreadable):
+        packed.read("a.jpg")
+    packed.close()
+
+
+def test_a_name_that_is_too_long_is_a_missing_picture(tmp_path: Path) -> None:
+    table = f"file,age\na.jpg,30\n{'x' * 300}.jpg,20\n"
+    files = layouts.pictures("a.jpg") | {"labels.csv": table.encode()}
+    found, dropped = _read(layouts.write(tmp_path / "data", files))
+    assert (len(found), dropped) == (1, {"picture missing": 1})
+
+
+def test_a_table_of_something_else_need_not_be_readable(tmp_path: Path) -> None:
+    files = layouts.pictures("25/a.jpg") | {"e.csv": b"x" * 200_000}
+    found, _ = _read(layouts.write(tmp_path / "data", files))
+    assert len(found) == 1

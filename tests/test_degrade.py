@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from livecam.datatypes import AgeGender
-from train.degrade import DEGRADATIONS, Degradation, darkened, shifted, turned
+from train.degrade import (
+    DEGRADATIONS,
+    Degradation,
+    compressed,
+    darkened,
+    shifted,
+    turned,
+    with_noise,
+)
 from train.saliency import occlusion_map
 
 
@@ -45,6 +53,19 @@ def test_rows_take_turns_in_their_direction(crops: np.ndarray) -> None:
     assert places == [(96, 64), (32, 64), (64, 96), (64, 32)]
     assert not np.array_equal(turned(crops[0], 20, 0), turned(crops[0], 20, 1))
     assert darkened(dot, 0.5, 0).max() == 128
+
+
+def test_a_jpeg_is_one_of_a_picture_in_rgb() -> None:
+    """Which keeps more of red than of blue."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    red, green, blue = np.square(compressed(noise, 25).astype(float) - noise).mean(axis=(0, 1))
+    assert green < red < blue
+
+
+def test_noise_leaves_the_mean_where_it_was() -> None:
+    grey = np.full((128, 128, 3), 128, np.uint8)
+    worse = with_noise(grey, 4, 1, np.random.default_rng(0))
+    assert worse.mean() == pytest.approx(128, abs=0.1)
 
 
 def test_the_map_is_high_where_the_age_hangs() -> None:

@@ -162,3 +162,12 @@ def test_the_changelog_begins_with_this_version_or_what_comes_and_names_every_co
     assert first in ("## Unreleased", f"## {__version__}")
     for command in COMMANDS:
         assert f"`livecam {command}" in text, command
+
+
+def test_the_lists_of_names_share_no_picture() -> None:
+    test, dev = (
+        (ROOT / "recipes" / f"{name}.txt").read_text().splitlines()
+        for name in ("utkface-test", "shipped-dev")
+    )
+    assert len(set(test)) == len(test) == SCORES["faces"]
+    assert not set(test) & set(dev)

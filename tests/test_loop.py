@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faces_data import bells, face_set
+from faces_data import PROVENANCE, bells, face_set
 from with_keras import deprecated_in_numpy, keras_module
 
 from livecam.errors import LivecamError
@@ -138,6 +138,27 @@ def test_a_run_begins_with_the_mean_of_the_weights_of_others(loop: Any, tmp_path
     other = loop.architectures.build(recipe, 3)
     with pytest.raises(LivecamError, match=r"a/.*other classes of ages \(101\).*it alone"):
         loop._begin_with(other, dataclasses.replace(recipe, begin=names))
+
+
+@deprecated_in_numpy
+def test_classes_are_the_same_only_where_that_is_known(
+    loop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many classes may be others: what `train.export` wrote does not say which they are."""
+    recipe = Recipe(width=8, depths=(1,), input_px=32, target="utk-8", begin=(str(tmp_path),))
+    begun, net = (loop.architectures.build(recipe, 8) for _ in range(2))
+    years = np.eye(8, 101, dtype=np.float32)
+    loop.architectures.deployed(begun, recipe, years).save(RunFolder(tmp_path).model)
+    loop._begin_with(net, recipe)
+    assert "which classes of ages it has is not known" in capsys.readouterr().err
+    kernels = [each.get_layer("age").get_weights()[0] for each in (net, begun)]
+    assert not np.array_equal(*kernels)
+    for target, is_same in (("marketing", False), ("utk-8", True)):
+        before = dataclasses.replace(recipe, target=target, begin=())
+        RunFolder(tmp_path).begin(before, **PROVENANCE)
+        loop._begin_with(net, recipe)
+        assert ("other classes of ages (8)" in capsys.readouterr().err) != is_same
+        assert np.array_equal(net.get_layer("age").get_weights()[0], kernels[1]) == is_same
 
 
 @deprecated_in_numpy
@@ -340,9 +361,20 @@ def test_interrupted_it_leaves_what_was_there(
 def test_biases_and_gains_do_not_decay(loop: Any) -> None:
     import keras
 
+    class Gains(keras.layers.Layer):  # type: ignore[misc]
+        """As in ConvNeXt, whose have no name of their own."""
+
+        def build(self, shape: Any) -> None:
+            self.gains = self.add_weight(shape=shape[-1:], initializer="ones")
+
+        def call(self, x: Any) -> Any:
+            return x * self.gains
+
     net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, bias_initializer="ones")])
     net.add(keras.layers.BatchNormalization(beta_initializer="ones"))
-    optimizer = loop._optimizer(Recipe(schedule="constant", weight_decay=0.5), 1)
+    net.add(Gains())
+    recipe = Recipe(schedule="constant", weight_decay=0.5)
+    optimizer = loop._optimizer(recipe, 1, net.trainable_variables)
     before = {weight.path: weight.numpy().copy() for weight in net.trainable_weights}
     optimizer.apply([np.zeros(w.shape, "f") for w in net.trainable_weights], net.trainable_weights)
     for weight in net.trainable_weights:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,13 +123,17 @@ def test_a_run_goes_on_with_the_pictures_it_began_with(
         # what its answer rests on is changed
         (True, {"gender_weight": 0.0, "begin": ("before",)}, True, False),
         (True, {"gender_weight": 0.0, "begin": ("before",), "frozen": "feats"}, True, False),
+        (True, {"begin": ("before",), "frozen": "all", "head_units": 8}, True, True),
         (True, {"begin": ("before",)}, False, True),
         (False, {}, True, False),
-        (False, {"begin": ("before", "before")}, True, True),
-        (False, {"begin": ("before",)}, False, False),
+        (False, {"begin": ("before", "before")}, True, False),
+        (False, {"begin": ("before", "before"), "frozen": "all"}, True, True),
+        (False, {"begin": ("before",), "frozen": "all", "head_units": 8}, True, False),
+        (False, {"begin": ("before",), "frozen": "all"}, False, False),
         (False, {"teachers": ("before/age_gender.keras",)}, True, True),
         (False, {"teachers": ("before/age_gender.keras",)}, False, False),
-        (False, {"pretrained": True, "architecture": "mobilenet"}, False, True),
+        (False, {"pretrained": True, "architecture": "mobilenet"}, False, False),
+        (False, {"pretrained": True, "architecture": "mobilenet", "frozen": "all"}, False, True),
         (False, {"pretrained": True, "architecture": "keras:VGG16"}, False, False),
     ],
 )
@@ -159,13 +164,17 @@ def test_a_gender_is_known_only_where_something_tells_it(
     given = Recipe(batch=4, **recipe)
     material = gathered(given, data, run, resume=False)
     assert material.knows_gender == knows
+    learns = given.gender_weight > 0 and (labelled or bool(given.teachers and others_know))
+    assert material.learns_gender == learns
     said = capsys.readouterr().err
     assert ("no face to train on has a gender: it is not learnt" in said) == (
-        not knows and given.gender_weight > 0
+        not learns and given.gender_weight > 0
     )
+    given = given if learns else dataclasses.replace(given, gender_weight=0.0)  # as `fit` does
     run.begin(given, **material.provenance)
     assert run.knows_gender() == knows
-    assert gathered(given, data, run, resume=True).knows_gender == knows
+    again = gathered(given, data, run, resume=True)
+    assert (again.learns_gender, again.knows_gender) == (learns, knows)
 
 
 def test_a_data_set_that_judges_nothing_is_told(

@@ -729,3 +729,28 @@ def test_a_name_that_is_not_utf_8_is_kept_as_text(tmp_path, astronaut) -> None: 
     output = tmp_path / "faces.h5"
     assert prepare.main([str(folder.parent), "-o", str(output)]) == 0
     assert sorted(_parts(output)) == ["25/caf\\xe9.jpg", "25/caf\xe9.jpg"]
+
+
+@pytest.mark.parametrize("names", [("faces.2019", "faces.2020"), ("faces", "faces.csv")])
+def test_data_whose_names_differ_after_a_point_alone_are_told_apart(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, names
+) -> None:
+    layouts.write(tmp_path / "faces.2019", {"25/a.jpg": jpeg(head(astronaut, 13))})
+    layouts.write(tmp_path / "faces.2020", {"25/a.jpg": jpeg(head(astronaut, 20))})
+    layouts.write(tmp_path / "faces", {"25/a.jpg": jpeg(head(astronaut, 13))})
+    layouts.write(tmp_path, {"c.jpg": jpeg(head(astronaut, 20)), "faces.csv": b"file,age\nc.jpg,9"})
+    data = [str(tmp_path / name) for name in names]
+    assert prepare.main([*data, "-o", str(tmp_path / "out.h5")]) == 0
+    assert set(_column(tmp_path / "out.h5", "dataset")) == set(names)
+
+
+def test_a_name_sends_no_signs_to_the_terminal(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, capsys
+) -> None:
+    bad = "26_0_0_20170116000000002.jpg\x1b[31m.chip.jpg"
+    good = {"25_0_0_20170116000000001.jpg.chip.jpg": jpeg(head(astronaut, 0))}
+    layouts.write(tmp_path / "d", {**good, bad: b"no"})
+    assert prepare.main([str(tmp_path / "d"), "-o", str(tmp_path / "out.h5")]) == 0
+    err = capsys.readouterr().err
+    assert "unreadable" in err
+    assert "\x1b[31m" not in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -603,6 +604,14 @@ def test_compare_shows_what_differs_and_what_came_of_it(
     picture = tmp_path / "curves.png"
     assert compare.main([first, "-o", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_may_have_a_name_that_is_no_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = _run(tmp_path / os.fsdecode(b"caf\xe9"))
+    assert compare.main([run, "-o", str(tmp_path / "curves.html")]) == 0
+    assert "caf\\xe9" in capsys.readouterr().out
 
 
 def test_what_changes_nothing_in_a_run_is_no_difference(

@@ -91,3 +91,11 @@ def test_where_there_are_no_locks_a_run_goes_on(
     monkeypatch.setattr(lock, "_lock", lacks)
     with RunFolder(tmp_path / "run").in_use():
         pass
+
+
+def test_a_log_that_a_full_disk_kept_empty_begins_with_its_columns(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.log_file.touch()
+    for epoch in (1, 2):
+        run.append({"epoch": epoch, "dev_mae": 5.0})
+    assert run.log() == [{"epoch": 1, "dev_mae": 5}, {"epoch": 2, "dev_mae": 5}]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import lzma
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
 from livecam.errors import LivecamError
 from livecam.pictures import PICTURE_SUFFIXES
 
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 OTHER_NAMES = ("readme", "license", "licence", "copying", "changelog", "makefile")
 OTHER_SUFFIXES = (
     ".txt .md .rst .log .pdf .doc .docx .htm .html .url .lnk .csv .tsv .xls .xlsx .ods .json "
@@ -25,7 +28,7 @@ class Unreadable(Exception):
 
 
 class Folder:
-    """A folder; names are relative to it, with `/`."""
+    """A folder; names are relative to it, with `/`. Hidden files and folders are no part of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,13 +39,14 @@ class Folder:
         is not followed, is one too. Raises LivecamError if a folder cannot be read."""
         found = []
         for folder, folders, files in os.walk(self.path, onerror=_unlisted):
+            folders[:] = [name for name in folders if not _is_hidden(name)]
             files += [name for name in folders if Path(folder, name).is_symlink()]
             inside = Path(folder).relative_to(self.path).as_posix()
             found += [file if inside == "." else f"{inside}/{file}" for file in files]
-        return sorted(found, key=lambda name: name.split("/"))
+        return _in_order(found)
 
     def has(self, name: str) -> bool:
-        return (self.path / name).is_file()
+        return os.path.isfile(self.path / name)  # of a name that is too long too
 
     def read(self, name: str) -> bytes:
         try:
@@ -73,9 +77,8 @@ class ZipFile:
 
     @functools.cached_property
     def names(self) -> list[str]:
-        """All files, in order of name."""
-        names = (name for name in self._members if not name.endswith("/"))
-        return sorted(name for name in names if not name.startswith("__MACOSX"))
+        """All files, in the order that they would have in a folder."""
+        return _in_order(name for name in self._members if not name.endswith("/"))
 
     def has(self, name: str) -> bool:
         return name in self._members
@@ -86,11 +89,22 @@ class ZipFile:
         except KeyError as error:
             raise Unreadable("no such file in it") from error
         # RuntimeError: a password is needed, or the compression is not known
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
+        except (*DAMAGED, OSError, EOFError, RuntimeError) as error:
             raise Unreadable(str(error)) from error
 
     def close(self) -> None:
         self._zip.close()
+
+
+def _is_hidden(name: str) -> bool:
+    """Of a file or folder: what programs keep beside others' files, such as older versions."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Of folders' and files' own names, without hidden ones."""
+    parts = sorted(name.split("/") for name in names)
+    return ["/".join(each) for each in parts if not any(map(_is_hidden, each))]
 
 
 def _unlisted(error: OSError) -> NoReturn:
@@ -132,12 +146,10 @@ def text(archive: Folder | ZipFile, name: str) -> str:
 
 
 def is_picture(name: str) -> bool:
-    base = name.rpartition("/")[2]
-    return base.lower().endswith(tuple(PICTURE_SUFFIXES)) and not base.startswith("._")
+    return name.lower().endswith(tuple(PICTURE_SUFFIXES))
 
 
 def is_plainly_other(name: str) -> bool:
-    """Whether a file beside pictures is not meant as one: hidden, a text, a table, a program …"""
-    *_, base = parts = name.lower().split("/")
-    is_hidden = any(part.startswith(".") for part in parts)
-    return is_hidden or base in OTHER_NAMES or base.endswith(tuple(OTHER_SUFFIXES.split()))
+    """Whether a file beside pictures is not meant as one: a text, a table, a program …"""
+    base = name.lower().rpartition("/")[2]
+    return base in OTHER_NAMES or base.endswith(tuple(OTHER_SUFFIXES.split()))

@@ -22,7 +22,7 @@ from livecam.errors import LivecamError, UsageError
 from livecam.exit_codes import exit_code
 from livecam.extras import require
 from livecam.files import PartialFile, check_output, write_text
-from livecam.wording import clock_time, counted
+from livecam.wording import clock_time, counted, utf8
 from train.recipe import YEARS_TARGET, Recipe, as_record, idle
 from train.run_folder import RunFolder, read_json
 from train.score_tables import markdown, number, part, percent
@@ -135,7 +135,7 @@ def read_run(folder: Path) -> Run:
     files = RunFolder(folder)
     record = files.record_values()
     return Run(
-        str(folder),
+        utf8(str(folder)),
         record["recipe"],
         record["data_hash"],
         record["dev_faces"],

@@ -52,10 +52,11 @@ def blurred(crop: Image, sigma_px: float, row: int) -> Image:
 
 def compressed(crop: Image, quality: float, row: int = 0) -> Image:
     """Through a JPEG of that quality, 1..100."""
-    encoded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
+    bgr = np.ascontiguousarray(crop[..., ::-1])  # it keeps less of blue than of red
+    encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert decoded is not None  # it was encoded a line above
-    return decoded
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def darkened(crop: Image, light: float, row: int) -> Image:
@@ -77,7 +78,7 @@ def with_noise(crop: Image, sigma: float, grain_px: int, rng: np.random.Generato
     noise: Image = rng.normal(0, sigma, (grains, grains, 3)).astype(np.float32)
     if grain_px > 1:
         noise = cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
-    return np.clip(crop + noise, 0, 255).astype(np.uint8)
+    return np.rint(np.clip(crop + noise, 0, 255)).astype(np.uint8)
 
 
 def turned(crop: Image, degrees: float, row: int) -> Image:

@@ -78,7 +78,7 @@ def _fit(args: argparse.Namespace) -> None:
     if not args.no_report:
         require("matplotlib", "train")
     material = gathered(recipe, data, folder, resume=args.resume)
-    if not material.knows_gender:
+    if not material.learns_gender:
         recipe = dataclasses.replace(recipe, gender_weight=0.0)
     with folder.in_use():
         if not args.resume:

@@ -100,7 +100,7 @@ def _net(recipe: Recipe, material: Material, *, begins: bool) -> keras.Model:
         if recipe.eight_bits and (len(first.begin) > 1 or recipe.pretrained_share):
             _round(net, recipe, material)
     net.compile(
-        optimizer=_optimizer(recipe, steps(selection, recipe)),
+        optimizer=_optimizer(recipe, steps(selection, recipe), net.trainable_variables),
         loss={"age": losses.age_loss(recipe), "gender": losses.gender_loss},
         loss_weights={"age": 1.0, "gender": recipe.gender_weight},
         jit_compile=keras.backend.backend() == "jax",  # XLA is slower than oneDNN on a CPU
@@ -141,7 +141,7 @@ def _copy_run(run: RunFolder, net: keras.Model, recipe: Recipe) -> None:
     begun = load_keras(source)
     try:
         classes, known = (each.get_layer("age").units for each in (net, begun))
-        is_same = classes == known and run.scheme() in (recipe.scheme, None)
+        is_same = classes == known and run.scheme() == recipe.scheme
         heads = architectures.HEADS if is_same else ("gender",)
         architectures.copy_weights(begun, net, heads)
     except ValueError as error:
@@ -150,6 +150,8 @@ def _copy_run(run: RunFolder, net: keras.Model, recipe: Recipe) -> None:
     if "age" not in heads:
         others = (
             f"begin: {source}: has other classes of ages ({known}) than this recipe ({classes})"
+            if known != classes or run.scheme()
+            else f"begin: {source}: which classes of ages it has is not known, as it is no run"
         )
         if len(recipe.begin) > 1:
             raise LivecamError(f"{others}: begin with it alone, or leave it out")
@@ -204,8 +206,11 @@ def _stages(recipe: Recipe) -> list[tuple[int, int]]:
     return [(recipe.early_px, early), (recipe.input_px, recipe.epochs)]
 
 
-def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    """What the recipe names; averages the weights as it goes. Biases and gains do not decay."""
+def _optimizer(
+    recipe: Recipe, steps: int, variables: Sequence[keras.Variable] = ()
+) -> keras.optimizers.Optimizer:
+    """What the recipe names; averages the weights as it goes. Biases and gains do not decay, by
+    whichever names they are among the `variables`."""
     rate: float | keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
     if recipe.schedule == "cosine":  # one epoch of warm-up, then down to 0.5 %
         rate = keras.optimizers.schedules.CosineDecay(
@@ -226,7 +231,8 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
         **more,
     )
     if recipe.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        flat = [variable for variable in variables if len(variable.shape) < 2]
+        optimizer.exclude_from_weight_decay(var_list=flat, var_names=["bias", "gamma", "beta"])
     return optimizer
 
 

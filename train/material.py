@@ -23,11 +23,12 @@ from train.selection import Selection, select
 @dataclass(frozen=True)
 class Material:
     """`selection` says which faces of `train` are learnt, and as what; `dev` says which epoch is
-    the best; `knows_gender`, whether the model will."""
+    the best. `learns_gender`: something tells it; `knows_gender`: whether the model will."""
 
     train: FaceSet
     dev: FaceSet
     selection: Selection
+    learns_gender: bool
     knows_gender: bool
 
     @property
@@ -71,30 +72,36 @@ def gathered(recipe: Recipe, data: Path, run: RunFolder, *, resume: bool) -> Mat
             f"{data}: {counted(len(selection.rows), 'face')} to train on; expected a batch of "
             f"{recipe.batch} at least; give more data, or --set batch=…"
         )
-    if resume:
-        knows_gender = run.knows_gender()
+    if resume:  # its recipe has a weight only if it learns it
+        learns_gender, knows_gender = recipe.gender_weight > 0, run.knows_gender()
     else:
-        knows_gender = _knows_gender(recipe, train.labels[selection.rows])
-    if recipe.gender_weight and not knows_gender:
+        learns_gender = recipe.gender_weight > 0 and _tells_gender(
+            recipe, train.labels[selection.rows]
+        )
+        knows_gender = learns_gender or _keeps_gender(recipe)
+    if recipe.gender_weight and not learns_gender:
         print(
-            f"{data}: no face to train on has a gender: it is not learnt, as with gender_weight 0",
+            f"{data}: no face to train on has a gender: it is not learnt, as with gender_weight 0; "
+            "teachers can tell it",
             file=sys.stderr,
         )
-    return Material(train, dev, selection, knows_gender)
+    return Material(train, dev, selection, learns_gender, knows_gender)
 
 
-def _knows_gender(recipe: Recipe, labels: Labels) -> bool:
-    """Whether the model will: by the faces to train on, a teacher, or what it begins with."""
-    is_kept = recipe.gender_weight or recipe.frozen == "all"  # else what it rests on is changed
-    knew = recipe.begin and all(RunFolder(Path(run)).knows_gender() for run in recipe.begin)
-    if knew and is_kept:
-        return True
-    if not recipe.gender_weight:
-        return False
+def _tells_gender(recipe: Recipe, labels: Labels) -> bool:
+    """Whether a face to train on does, or a teacher."""
     teachers = map(Path, recipe.teachers)
     is_taught = any(RunFolder(model.parent).knows_gender(model) for model in teachers)
-    has_learnt = recipe.pretrained and recipe.architecture == "mobilenet"
-    return is_taught or has_learnt or bool((labels.gender >= 0).any())
+    return is_taught or bool((labels.gender >= 0).any())
+
+
+def _keeps_gender(recipe: Recipe) -> bool:
+    """Whether all that it rests on stays as it begins, and knew it."""
+    if recipe.frozen != "all" or recipe.head_units:
+        return False
+    if recipe.begin:
+        return all(RunFolder(Path(run)).knows_gender() for run in recipe.begin)
+    return recipe.pretrained and recipe.architecture == "mobilenet"
 
 
 def _require_models(recipe: Recipe) -> None:

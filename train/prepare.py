@@ -27,7 +27,7 @@ from livecam.crops import CANONICAL_PX, aligned_crops, assumed_landmarks
 from livecam.datatypes import Image
 from livecam.detector import Mtcnn
 from livecam.errors import LivecamError, UsageError
-from livecam.exit_codes import exit_code
+from livecam.exit_codes import exit_code, say
 from livecam.extras import require
 from livecam.files import PartialFile, check_output, require_room
 from livecam.pictures import HEIF_SUFFIXES, decode_picture
@@ -131,7 +131,7 @@ def _prepare(args: argparse.Namespace) -> None:
         split = rows.split(test_names, dev_names, dev_share, args.seed or 0)
         room.require(0, len(rows))
         rows.write(h5, split)
-        print(rows.summary(split, test=test_names, dev=dev_names), file=sys.stderr)
+        say(rows.summary(split, test=test_names, dev=dev_names))
     print(args.output)
 
 
@@ -166,15 +166,17 @@ def _listed(
 
 def _told_apart(paths: list[Path], data: list[Listed]) -> list[Listed]:
     """A person's own data are called after their file or folder: those that would be of one name,
-    after the folders around them too."""
+    after the folders around them too, and by their suffixes if need be."""
     names = [listed.entries[0].dataset for listed in data]
     real = [path.resolve() for path in paths]
     named = []
     for name, path, listed in zip(names, real, data, strict=True):
-        of_one_name = [other for other in real if other.stem == path.stem == name]
-        if len(set(of_one_name)) > 1:
-            inside = path.relative_to(os.path.commonpath([other.parent for other in of_one_name]))
-            own = inside.with_suffix("").as_posix()
+        of_one_name = {other for other in real if other.stem == path.stem == name}
+        if len(of_one_name) > 1:
+            plain = path.with_suffix("")
+            is_plain = [other.with_suffix("") for other in of_one_name].count(plain) == 1
+            around = os.path.commonpath([other.parent for other in of_one_name])
+            own = (plain if is_plain else path).relative_to(around).as_posix()
             entries = [dataclasses.replace(entry, dataset=own) for entry in listed.entries]
             listed = dataclasses.replace(listed, entries=entries)
         named.append(listed)

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from livecam.datatypes import Image
+from livecam.wording import utf8
 from train import copies
 from train.dropped import Dropped
 from train.faces import DEV, LEFT_OUT, TEST, TRAIN
@@ -41,8 +42,8 @@ class Rows:
         return len(self.file)
 
     def append(self, entry: Entry, digest: bytes, is_detected: bool, thumbnail: Image) -> None:
-        self.dataset.append(_utf8(entry.dataset))
-        self.file.append(_utf8(entry.file))
+        self.dataset.append(utf8(entry.dataset))
+        self.file.append(utf8(entry.file))
         self.label.append(entry.label)
         self.part.append(entry.part)
         self.person.append(entry.person)
@@ -94,7 +95,7 @@ class Rows:
         """How many pictures of each data set that part lacks, as they have no crop. Of those that
         would be drawn for it, none is: nobody knows which these are."""
         return Counter(
-            _utf8(entry.dataset)
+            utf8(entry.dataset)
             for entry in self.without
             if entry.part == part or not names.isdisjoint(_names_of(entry.dataset, entry.file))
         )
@@ -243,11 +244,6 @@ class Rows:
 def _names_of(dataset: str, file: str) -> tuple[str, str, str]:
     """What a list may call a picture; the last one only where no other picture is called so."""
     return file, f"{dataset}/{file}", file.rpartition("/")[2]
-
-
-def _utf8(name: str) -> str:
-    """A file's name may be of any bytes, and HDF5's texts may not: the others become `\\xe9`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _line(what: str, n: int) -> str:

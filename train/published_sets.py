@@ -292,7 +292,11 @@ def adience(archive: Folder | ZipFile, lists: list[str], dropped: Dropped) -> It
 def header(archive: Folder | ZipFile, name: str, delimiter: str = ",") -> list[str]:
     """The names of a table's columns, in small letters."""
     first = io.StringIO(text(archive, name), newline=None).readline()  # lines end as they like to
-    return [field.strip().lower() for field in next(csv.reader([first], delimiter=delimiter), [])]
+    try:
+        fields = next(csv.reader([first], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise LivecamError(f"{archive.path}: {name}: cannot be read: {error}") from error
+    return [field.strip().lower() for field in fields]
 
 
 def rows(

@@ -163,10 +163,9 @@ class RunFolder:
             raise LivecamError(f"{self.log_file}: not a run's log: {error}") from error
 
     def append(self, row: Mapping[str, object]) -> None:
-        is_new = not self.log_file.exists()
         with self.log_file.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row.keys())
-            if is_new:
+            if not file.tell():  # new, or a full disk kept it empty
                 writer.writeheader()
             writer.writerow(row)
 

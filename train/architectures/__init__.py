@@ -79,7 +79,10 @@ def _features(x: keras.KerasTensor, recipe: Recipe, rounds_kernels: bool) -> ker
 
 
 def _freeze(net: keras.Model, recipe: Recipe) -> None:
-    """Keep the weights of all layers before the one that `frozen` names; of `all` but the heads."""
+    """Keep the weights of all layers before the one that `frozen` names; of `all` but the heads.
+    The head of a gender that is not learnt stays too: penalties and decay would empty it."""
+    if not recipe.gender_weight:
+        net.get_layer("gender").trainable = False
     frozen = recipe.frozen
     if not frozen:
         return
