@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 OUTAGE = 3  # times as long as usual
+LATELY = 4  # steps
 
 
 class Cadence:
-    """The steps of time between frames. The shorter of the last two is the usual one, as one of
-    them may be an outage; `unknown_s` stands for those before the first."""
+    """The steps of time between frames. The longest of the last ones may be an outage, so that the
+    one after it is the usual one: pictures may come in pairs. `unknown_s` stands for the step
+    before the first."""
 
     def __init__(self, unknown_s: float = 0.0) -> None:
-        self._steps_s = (unknown_s, unknown_s)
+        self._unknown_s = unknown_s
+        self._steps_s: deque[float] = deque(maxlen=LATELY)
 
     def add(self, step_s: float) -> None:
-        self._steps_s = (self._steps_s[1], step_s)
+        self._steps_s.append(step_s)
 
     @property
     def longest_s(self) -> float:
         """A step up to this one is nothing unusual."""
-        return OUTAGE * min(self._steps_s)
+        if len(self._steps_s) < 2:
+            return OUTAGE * min([self._unknown_s, *self._steps_s])
+        return OUTAGE * sorted(self._steps_s)[-2]

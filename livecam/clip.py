@@ -85,6 +85,9 @@ class Clip:
             raise LivecamError(f"{self.name}: no video stream in it; expected a clip")
         self.stream = stream
         self.stream.thread_type = "AUTO"
+        # now: of slow Matroska FFmpeg says another one once it has read some of it
+        begin = stream.start_time or 0
+        self._origin_s = float(begin * stream.time_base) if stream.time_base else 0.0
 
     def close(self) -> None:
         self._container.close()
@@ -201,20 +204,14 @@ class Clip:
         yield first
         yield from frames
 
-    @property
-    def _origin_s(self) -> float:
-        if self.stream.start_time and self.stream.time_base:
-            return float(self.stream.start_time * self.stream.time_base)
-        return 0.0
-
     def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
         step_s = 1 / float(self.rate)
         unwrap = TimestampUnwrapper()
         media_s = -step_s
         for decoded in self._decoded():
             # raw streams have no time stamps
-            has_stamp = decoded.time is not None
-            media_s = decoded.time - self._origin_s if has_stamp else media_s + step_s
+            said_s = time_stamp_s(self._container, decoded)
+            media_s = media_s + step_s if said_s is None else said_s - self._origin_s
             yield unwrap(media_s, step_s), decoded
 
     def _duration_of(self, decoded: av.VideoFrame) -> float:
@@ -264,6 +261,16 @@ class Clip:
         if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
             is_short = is_short and self.frames_read < self.stream.frames
         return is_short or is_cut_off(self.path)
+
+
+def time_stamp_s(container: av.container.InputContainer, decoded: av.VideoFrame) -> float | None:
+    """The time stamp of a frame, if it has one. AVI says when a frame is decoded: where some are
+    shown in another order, FFmpeg takes that for the time to show them."""
+    if container.format.name != "avi":
+        return decoded.time
+    if decoded.dts is None or decoded.time_base is None:
+        return None
+    return float(decoded.dts * decoded.time_base)
 
 
 def stopped(name: str, frames: int, total: int | None, why: str) -> str:

@@ -22,6 +22,7 @@ from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import distance_matrix, iou_matrix
 
+STEADY_S = 0.08  # frames that come closer together than half of it change a velocity less
 FADING_S = 0.25  # time constant of the velocity of a face that is not seen
 LATELY = 3  # frames
 LONG_GAP_S = 5.0  # after a pause, a lost camera or a computer's sleep
@@ -82,7 +83,8 @@ class Tracker:
         if gap_s > max(self.config.max_coast_s, LONG_GAP_S, self._cadence.longest_s):
             self.forget()
         self._last_s = time_s
-        self._cadence.add(gap_s)
+        if gap_s > 0:  # else the same picture is looked at again
+            self._cadence.add(gap_s)
         self.changed_s = min(self.changed_s, time_s)  # a start
         face_of = self._matches(time_s, faces)
         for row, track in enumerate(self._tracks):
@@ -359,9 +361,10 @@ class _Track:
         elapsed_s = time_s - self.seen_s
         if elapsed_s > 0:
             moved = (xyxy[:2] + xyxy[2:] - self.xyxy[:2] - self.xyxy[2:]) / 2
-            self.velocity = self.velocity + 0.5 * (moved / elapsed_s - self.velocity)
+            share = min(elapsed_s / STEADY_S, 0.5)  # of little time, most of it is noise
+            self.velocity = self.velocity + share * (moved / elapsed_s - self.velocity)
         self.xyxy, self.landmarks = xyxy, faces.landmarks[row]
         self.is_back = self.is_back or (self.misses > 0 and elapsed_s > RETURN_S)
         self.confidence, self.seen_s = float(faces.confidence[row]), time_s
-        self.hits += 1
+        self.hits += elapsed_s > 0
         self.misses = 0

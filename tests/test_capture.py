@@ -352,6 +352,16 @@ def test_what_comes_again_after_a_loss_is_not_shown_again(readers: Readers) -> N
         begun_anew.end()
 
 
+def test_a_stream_whose_clock_begins_anew_is_shown_at_once(readers: Readers) -> None:
+    """Its encoder was started again some seconds after it had begun."""
+    first, anew = Tap(), Tap()
+    first.pour(*((stamp_s, picture(1)) for stamp_s in (1.4, 2.4, 3.4)), PULLED)
+    anew.pour(*((stamp_s, picture(2)) for stamp_s in (1.4, 2.4, 3.4)))
+    with capturing(readers, first, anew, source=STREAM) as capture:
+        until(lambda: capture.captured == 6, "every picture of both")
+        anew.end()
+
+
 def test_stamps_that_begin_anew_in_the_midst_are_no_repetition(readers: Readers) -> None:
     """A channel that plays the same film again and again."""
     loop = Tap(*[(stamp_s, picture(i)) for i, stamp_s in enumerate((1.0, 2.0, 1.0, 2.0, 1.0))])

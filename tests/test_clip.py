@@ -49,6 +49,33 @@ def test_a_variable_rate_keeps_its_times(tmp_path: Path) -> None:
     assert read(path) == [(pytest.approx(t, abs=1e-3), i) for i, t in enumerate(times_s)]
 
 
+@pytest.mark.parametrize("b_frames", [0, 2, 3])
+def test_an_avi_has_even_times_in_whichever_order_it_is_decoded(
+    tmp_path: Path, b_frames: int
+) -> None:
+    """It says no times itself."""
+    path = clips.write_clip(tmp_path / "a.avi", clips.greys(20), b_frames=b_frames)
+    seen = read(path)
+    assert [time_s for time_s, _ in seen] == pytest.approx([i / 10 for i in range(20)], abs=1e-6)
+    assert [level for _, level in seen] == [i % 6 for i in range(20)]
+
+
+@pytest.mark.parametrize("step_s", [1.0, 10.0])
+def test_a_slow_recording_keeps_its_times(tmp_path: Path, step_s: float) -> None:
+    """Of one in Matroska, FFmpeg changes its mind about the beginning as it reads."""
+    times_s = [i * step_s for i in range(20)]
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(1 / step_s).limit_denominator(100))
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.options = {"bf": "0"}
+        for grey in clips.greys(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+        container.mux(stream.encode())
+    with Clip("a.mkv", path) as clip:
+        assert [frame.time_s for frame in clip] == pytest.approx(times_s, abs=1e-3)
+
+
 def test_times_count_from_the_first_frame(tmp_path: Path) -> None:
     times_s = [3.0, 3.1, 3.2]
     path = clips.write_clip(tmp_path / "a.mkv", clips.greys(3), times_s=times_s)

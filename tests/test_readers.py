@@ -69,7 +69,9 @@ def test_a_number_is_a_camera(text: str, index: int) -> None:
     assert source == LiveSource(f"camera {index}", index=index) == LiveSource.camera(index)
 
 
-@pytest.mark.parametrize("text", ["100", "700", "9" * 100, "/dev/video100", "-1", "-0100"])
+@pytest.mark.parametrize(
+    "text", ["100", "700", "9" * 100, "1" * 5000, "/dev/video100", "-1", "-0100"]
+)
 def test_a_number_that_no_camera_has(text: str) -> None:
     with pytest.raises(UsageError) as error:
         LiveSource.parse(text)

@@ -296,6 +296,36 @@ def test_frames_that_are_far_apart_anyway_are_no_gap(step_s: float) -> None:
     assert ids(tracks) == [1]
 
 
+def test_pictures_that_come_in_pairs_are_no_gap() -> None:
+    tracker = tracker_with()
+    for i in range(12):
+        tracks = watch(tracker, 6.5 * (i // 2) + 0.5 * (i % 2), faces(HERE))
+    assert ids(tracks) == [1]
+
+
+def test_the_same_picture_looked_at_again_is_no_step() -> None:
+    tracker = tracker_with()
+    for time_s in (0, 60, 120, 120, 180, 240):
+        tracks = watch(tracker, time_s, faces(HERE))
+        assert ids(tracks) == [1] * (time_s >= 180 or len(tracks)), time_s
+    assert ids(tracks) == [1]
+    tracker = tracker_with()
+    for time_s in (0.0, 0.1, 0.1, 0.1):
+        assert watch(tracker, time_s, faces(HERE)) == []  # not yet seen three times
+
+
+@pytest.mark.parametrize("apart_s", [1e-4, 0.002, 0.01])
+def test_a_face_that_stands_is_expected_there_however_close_frames_come(apart_s: float) -> None:
+    """As from a network camera whose pictures come in bursts; the detector errs by some pixels."""
+    tracker = tracker_with()
+    shakes = np.random.default_rng(0).normal(0, 1.5, (40, 2))
+    for i, (x, y) in enumerate(shakes):
+        time_s = 0.08 * (i // 2) + apart_s * (i % 2)
+        watch(tracker, time_s, faces((100 + x, 100 + y, 80)))
+        expected = tracker.predict(0.08 * (i // 2 + 1))[0]
+        assert expected == pytest.approx(faces(HERE).xyxy[0], abs=12)
+
+
 def test_a_face_in_motion_is_expected_further_on() -> None:
     tracker = tracker_with()
     for time_s in times(10, 1):

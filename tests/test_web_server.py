@@ -160,6 +160,10 @@ def test_a_quote_in_the_name_of_a_file() -> None:
         ("multipart/form-data", b"--x\r\n\r\n--x--"),
         ("multipart/form-data; boundary=x", b""),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n--x--"),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: form-data; filename*\r\n\r\nd\r\n--x--\r\n",
+        ),
         ("application/x-www-form-urlencoded", b"picture=x"),
         ("", b"\xff\xfe"),
     ],

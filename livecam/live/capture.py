@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import math
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.5, 10.0  # the wait doubles with every attempt
 RATE_OVER_S = 2.0
 SLOW_EVENTS, SLOW_OVER_S = 3, 10.0  # where less happens, the last events, if not too long ago
 PAUSE_STEP_S = 0.05
-REPEATED_S = 30.0  # of a stream in pieces, a server that lost its camera sends the last ones again
+REMEMBERED = 1800  # pictures; a server that lost its camera sends the last pieces of a stream again
 CLOSE_WITHIN_S = 1.0  # a device that hangs is left behind
 
 Phase = Literal["opening", "live", "lost", "failed", "ended"]
@@ -100,7 +100,7 @@ class Capture:
         self._stop = threading.Event()
         self._begin_s = 0.0  # when the first picture was taken
         self._offset_s = 0.0  # of a paced reader's times, among those of the frames
-        self._stamp_s = -math.inf  # of the last picture of a stream in pieces
+        self._remembered: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
         self._still = _Stillness()
         self._thread = threading.Thread(target=self._run, name="livecam capture", daemon=True)
 
@@ -204,19 +204,25 @@ class Capture:
                 if self._stop.is_set():
                     return None
                 if not reader.is_paced:
-                    is_repeated = is_repeated and self._was_shown(time_s)
+                    is_repeated = self._was_shown(time_s, bgr, is_repeated)
                     if is_repeated:
                         continue
-                    self._stamp_s = time_s
                 self._put(time_s, bgr)
                 if self._wants_next and (other := self._next_reader()) is not None:
                     return other
             self._set("ended")
             return None
 
-    def _was_shown(self, stamp_s: float) -> bool:
-        """Whether this is a picture from before a stream in pieces was lost."""
-        return stamp_s != 0 and self._stamp_s - REPEATED_S < stamp_s <= self._stamp_s
+    def _was_shown(self, stamp_s: float, bgr: Image, may_be: bool) -> bool:
+        """Whether this is a picture from before a stream in pieces was lost; a clock that begins
+        anew does not make it one. Remembers it if it is none."""
+        if stamp_s == 0:  # of other streams
+            return False
+        known = stamp_s, zlib.crc32(bgr[::16, ::16].tobytes())
+        if may_be and known in self._remembered:
+            return True
+        self._remembered.append(known)
+        return False
 
     def _wait_until(self, begin_s: float, time_s: float) -> float:
         """Sleep until a picture's time; returns the beginning, moved on by pauses."""

@@ -7,6 +7,7 @@ and raises LivecamError where a camera or stream is lost.
 from __future__ import annotations
 
 import errno
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from livecam.clip import LEAST_STEP_S, Clip, Upright, only_video
+from livecam.clip import LEAST_STEP_S, Clip, Upright, only_video, time_stamp_s
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError, reason
@@ -24,6 +25,7 @@ from livecam.pictures import PICTURE_SUFFIXES
 from livecam.pyav import av, opened
 from livecam.urls import without_secrets
 
+MOST_DIGITS = 9  # of a camera's number, as it may be written
 MISSES, MISS_S = 30, 0.03  # so often, and so far apart, a camera may fail to give a picture…
 MOST_BAD_PACKETS = 100  # …and so many packets of a stream may be damaged, before it is lost…
 MOST_BAD_AT_FIRST = 1000  # …or at first, when its next key frame may be half a minute away
@@ -56,8 +58,8 @@ class LiveSource:
                 "--camera -: is not read from stdin; expected a number, a URL or a file"
             )
         device = re.fullmatch(r"(?:/dev/video)?(-?\d+)", text)
-        if device and not Path(text).is_file():
-            if not 0 <= int(device[1]) < MOST:
+        if device and not os.path.isfile(text):  # of a name that is too long too
+            if len(device[1]) > MOST_DIGITS or not 0 <= int(device[1]) < MOST:
                 raise UsageError(f"--camera {text}: expected a number from 0 to {MOST - 1}")
             return cls.camera(int(device[1]))
         if scheme := re.match(r"[a-z][a-z0-9+]*://", text, re.IGNORECASE):
@@ -155,7 +157,7 @@ class StreamReader:
         time_s = 0.0
         upright, pace = Upright(), _Pace()
         for decoded in self._decoded():
-            stamp_s = decoded.time or 0.0
+            stamp_s = time_stamp_s(self._container, decoded) or 0.0
             if self._is_in_pieces:
                 pace.wait_for(stamp_s)
                 time_s = stamp_s

@@ -178,6 +178,14 @@ def uploads(kind: str, body: bytes) -> list[Upload]:
     files = []
     for part in (b"\r\n" + body).split(f"\r\n--{boundary}".encode())[1:-1]:
         head, _, data = part.partition(b"\r\n\r\n")
-        if name := heads.parsebytes(head.removeprefix(b"\r\n")).get_filename():
+        try:
+            name = heads.parsebytes(head.removeprefix(b"\r\n")).get_filename()
+        except (
+            IndexError,
+            ValueError,
+            LookupError,
+        ):  # from Python's parser, of what no browser sends
+            continue
+        if name:
             files.append(Upload(name.replace("%22", '"'), data))  # so browsers write a quote
     return files
