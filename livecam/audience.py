@@ -17,6 +17,7 @@ from livecam.geometry import distance_matrix
 SAVED_EVERY_S = 10.0  # what a crash may cost of a visit that goes on
 REACH = 3.0  # face sizes that somebody may have moved while out of sight
 BLIND_S = 1.0  # between two frames; what is more says nothing of who was there…
+SURE_S = 1.0  # in which a face that was just found is confirmed
 MOST_BLIND_S = 30.0  # …up to which somebody may have stayed
 
 
@@ -54,10 +55,12 @@ class Audience:
             visit.see(time_s, face)
         self._newest_id = max((self._newest_id, *ids))
         tracked = {face.track_id for face in faces}  # hidden for a moment, or not: still there
+        # somebody back in time may not be confirmed yet
+        most_s = self.config.rejoin_s + max(SURE_S, self._cadence.longest_s)
         over = [
             each
             for each in self._going_on
-            if each.face.track_id not in tracked and each.away_s > self.config.rejoin_s
+            if each.face.track_id not in tracked and each.away_s > most_s
         ]
         self._going_on = [each for each in self._going_on if each not in over]
         return gone + self._count([each for each in self._going_on if each.is_due(time_s)] + over)
@@ -81,10 +84,11 @@ class Audience:
 
     def _rejoin(self, face: TrackedFace, out_of_sight: list[_GoingOn]) -> _GoingOn | None:
         """Whose visit this new track goes on with, if anybody's."""
+        back_s = face.known_s if face.track_id > self._newest_id else 0.0  # before it was confirmed
         likely = [
             (each.likeness(face), each)
             for each in out_of_sight
-            if each.away_s <= self.config.rejoin_s and each.is_near(face)
+            if each.away_s - back_s <= self.config.rejoin_s and each.is_near(face)
         ]
         likeness, visit = max(likely, key=lambda pair: pair[0], default=(0.0, None))
         if visit is None or likeness < SAME_LIKENESS:

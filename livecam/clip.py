@@ -25,6 +25,7 @@ Trc, Primaries = av.video.reformatter.ColorTrc, av.video.reformatter.ColorPrimar
 HDR = (Trc.ARIB_STD_B67, Trc.SMPTE2084)  # HLG and PQ
 UNSPECIFIED = 2  # colour space, to FFmpeg
 LEAST_STEP_S = 0.0001
+MPEG_EARLY_S = 1.0
 HAIR_S = 1e-6
 SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
 MOST_SPARED_S = 1.0  # but never more than this
@@ -88,6 +89,19 @@ class Clip:
         # now: of slow Matroska FFmpeg says another one once it has read some of it
         begin = stream.start_time or 0
         self._origin_s = float(begin * stream.time_base) if stream.time_base else 0.0
+
+    def _find_origin(self) -> None:
+        """Where its first picture is, which may be decoded late."""
+        said_s = None
+        with contextlib.suppress(StoppedError):
+            if (first := next(self._decoded(), None)) is not None:
+                said_s = time_stamp_s(self._container, first)
+        self._begin_anew(said_s or 0.0)
+
+    def _begin_anew(self, origin_s: float) -> None:
+        self.close()
+        self._open()
+        self._origin_s = origin_s
 
     def close(self) -> None:
         self._container.close()
@@ -187,31 +201,37 @@ class Clip:
 
     def _from_start(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """(media time, frame) from the last key frame before the start, or a little earlier."""
-        if self.start_s <= 0:
+        if self._container.format.name in ("avi", "mpeg"):
+            self._find_origin()
+        # the stamps of an MPEG programme stream are late until the next that it says itself
+        early_s = MPEG_EARLY_S if self._container.format.name == "mpeg" else 0.0
+        if self.start_s <= early_s:
             yield from self._timed()
             return
         # raw streams, and times that no file has: read from its beginning
         with contextlib.suppress(av.error.FFmpegError, OverflowError):
-            self._container.seek(int((self._origin_s + self.start_s) * av.time_base))
-        frames = self._timed()
+            self._container.seek(int((self._origin_s + self.start_s - early_s) * av.time_base))
+        frames = self._timed(is_sought=True)
         first = next(frames, None)
         if first is None or first[0] > self.start_s + 1.5 / float(self.rate):
             # some formats cannot seek, or land too late: read all of it
-            self.close()
-            self._open()
+            self._begin_anew(self._origin_s)
             yield from self._timed()
             return
         yield first
         yield from frames
 
-    def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
-        step_s = 1 / float(self.rate)
+    def _timed(self, is_sought: bool = False) -> Iterator[tuple[float, av.VideoFrame]]:
+        step_s = last_step_s = 1 / float(self.rate)
         unwrap = TimestampUnwrapper()
-        media_s = -step_s
+        media_s = math.inf if is_sought else -step_s  # where it begins, it is not known then
         for decoded in self._decoded():
-            # raw streams have no time stamps
-            said_s = time_stamp_s(self._container, decoded)
-            media_s = media_s + step_s if said_s is None else said_s - self._origin_s
+            said_s, before_s = time_stamp_s(self._container, decoded), media_s
+            if said_s is None:  # as of raw streams, and of the last pictures of an AVI
+                media_s += last_step_s
+            else:
+                media_s = said_s - self._origin_s
+                last_step_s = media_s - before_s if media_s > before_s else last_step_s
             yield unwrap(media_s, step_s), decoded
 
     def _duration_of(self, decoded: av.VideoFrame) -> float:

@@ -281,7 +281,8 @@ def own_places(environment: Mapping[str, str]) -> tuple[Path, Path]:
 
 
 def _own_file(environment: Mapping[str, str]) -> Path | None:
-    return next((path for path in own_places(environment) if path.is_file()), None)
+    # False too for what is in a folder that may not be entered
+    return next((path for path in own_places(environment) if os.path.isfile(path)), None)
 
 
 def _read_yaml(path: Path, origin: str) -> dict[str, tuple[object, str]]:

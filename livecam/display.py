@@ -11,6 +11,7 @@ import cv2
 
 from livecam.datatypes import Image
 from livecam.errors import LivecamError
+from livecam.wording import utf8
 from livecam.x11 import tell_mapped_soon
 
 QT_NEEDS = ("libX11.so.6", "libSM.so.6", "libXext.so.6")  # by OpenCV's windows, not in its wheel
@@ -57,7 +58,7 @@ class Window:
             )
         # Qt complains about fonts that it does not need
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
-        self.title = title
+        self.title = utf8(title)  # OpenCV crashes on what is no text
         self.is_open = True
         self.is_full_screen = False
         self._mouse: tuple[int, int] | None = None
@@ -139,7 +140,7 @@ class Window:
             cv2.resizeWindow(NAME, *size_wh)
 
     def set_title(self, text: str) -> None:
-        cv2.setWindowTitle(NAME, text)
+        cv2.setWindowTitle(NAME, utf8(text))
 
     def toggle_full_screen(self) -> None:
         self.is_full_screen = not self.is_full_screen

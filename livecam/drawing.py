@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from livecam.datatypes import Image
+from livecam.wording import utf8
 
 Colour = tuple[int, int, int]
 
@@ -51,14 +52,15 @@ def _font() -> cv2.FontFace:
 
 @lru_cache(maxsize=1024)
 def text_width(text: str, px: int) -> int:
-    _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), px, WEIGHT)
+    # OpenCV crashes on what is no text
+    _, _, width, _ = cv2.getTextSize((0, 0), utf8(text), (0, 0), _font(), px, WEIGHT)
     return int(width)
 
 
 def put_text(
     canvas: Image, text: str, x: float, baseline: float, px: int, colour: Colour = LIGHT
 ) -> None:
-    cv2.putText(canvas, text, (round(x), round(baseline)), colour, _font(), px, WEIGHT)
+    cv2.putText(canvas, utf8(text), (round(x), round(baseline)), colour, _font(), px, WEIGHT)
 
 
 def part(canvas: Image, xyxy: Sequence[float] | np.ndarray) -> Image:

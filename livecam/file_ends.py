@@ -14,11 +14,12 @@ ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_HEAD_BYTES = 65_536
 MEDIA = frozenset({b"moov", b"moof", b"mdat"})
 BOXES = MEDIA | {b"ftyp", b"styp", b"sidx", b"mfra", b"free", b"skip", b"wide", b"uuid"}
+FLV_HEAD_BYTES, FLV_TAGS = 9, (8, 9, 18)  # sound, pictures, and what is said of them
 PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
 
 
 def is_cut_off(path: Path) -> bool:
-    """Of AVI, GIF, Ogg, mp4 and WMV; False for all others, and for what is not there any more."""
+    """Of AVI, FLV, GIF, Ogg, mp4 and WMV; False for all others, and for what is gone."""
     try:
         return _is_cut_off(path)
     except OSError:
@@ -34,6 +35,8 @@ def _is_cut_off(path: Path) -> bool:
             return size < _said_by_asf(head)
         if head[4:8] in BOXES:
             return size < _end_of_boxes(file, size)
+        if head[:3] == b"FLV":
+            return not _ends_in_tag(file, size)
         if head[:4] == b"GIF8":
             file.seek(0)
             return not _has_trailer(file)
@@ -63,6 +66,18 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
         end += length
         with_media = end if head[4:8] in MEDIA else with_media
     return with_media
+
+
+def _ends_in_tag(file: BinaryIO, size: int) -> bool:
+    """FLV: behind each tag there is how long it was, with its head; the head says how long its
+    content is."""
+    file.seek(-4, io.SEEK_END)
+    length = int.from_bytes(file.read(4), "big")
+    if length == 0 or size - 4 - length < FLV_HEAD_BYTES:
+        return length == 0 and size <= FLV_HEAD_BYTES + 4  # without a tag
+    file.seek(size - 4 - length)
+    tag = file.read(4)
+    return tag[0] & 0x1F in FLV_TAGS and int.from_bytes(tag[1:], "big") + 11 == length
 
 
 def _has_trailer(file: BinaryIO) -> bool:

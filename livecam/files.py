@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -55,7 +56,11 @@ class PartialFile:
         """Give what is written so far the permissions of what is there, before others read it."""
         with contextlib.suppress(OSError):  # nothing is there; a file system without any
             if self._place.is_file():  # a device is for everybody
-                shutil.copymode(self._place, self.path)
+                there = self._place.stat()
+                with contextlib.suppress(OSError, AttributeError):  # Windows has no groups
+                    os.chown(self.path, -1, there.st_gid)
+                is_of_group = self.path.stat().st_gid == there.st_gid
+                self.path.chmod(stat.S_IMODE(there.st_mode) & (0o777 if is_of_group else 0o707))
 
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # what was not made cannot be removed
@@ -73,13 +78,13 @@ class PartialFile:
 
 def _behind_links(path: Path) -> Path:
     """Where a link leads, if there is a file or nothing: a device is nothing to be replaced."""
-    target = real(path)
     try:
+        target, place = real(path), path.absolute()
         leads_on = path.is_symlink() and not target.is_symlink()
         is_file = target.is_file() or not target.exists()
-    except OSError as error:  # a folder that may not be entered
+    except OSError as error:  # a folder that may not be entered, or is gone
         raise unwritable(path, error) from error
-    return target if leads_on and is_file else path.absolute()
+    return target if leads_on and is_file else place
 
 
 def _require_name(path: Path) -> None:
@@ -222,8 +227,8 @@ class RowFile:
 
     def append(self, rows: str) -> None:
         """Write rows at once, or none of them."""
-        self.is_written = True
         self._put(rows)
+        self.is_written = True
 
     @property
     def size(self) -> int:

@@ -35,6 +35,7 @@ from livecam.urls import (
     without_login,
     without_secrets,
 )
+from livecam.wording import utf8
 
 CLIP_SUFFIXES = frozenset(
     [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"]
@@ -306,6 +307,8 @@ def _stream(source: Input) -> contextlib.AbstractContextManager[io.BufferedIOBas
     if source.name == "-":
         if sys.stdin is None or sys.stdin.closed:
             raise LivecamError("-: nothing on stdin; expected a picture")
+        with contextlib.suppress(OSError):  # else what is not there yet would be its end
+            os.set_blocking(sys.stdin.fileno(), True)
         return contextlib.nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
     request = urllib.request.Request(in_ascii(source.name), headers={"User-Agent": "livecam"})
     if source.login:
@@ -369,9 +372,11 @@ def _kind(source: Input, path: Path) -> Kind:
         return "picture"
     if source.suffix in CLIP_SUFFIXES:
         return "clip"
-    # OpenCV on Windows opens no file whose path is not in ASCII
-    is_picture = cv2.haveImageReader(str(path)) or _begins_as_picture(path)
-    return "picture" if is_picture else "clip"
+    if _begins_as_picture(path):
+        return "picture"
+    # OpenCV crashes on a name that is no text, and on Windows knows ASCII alone
+    is_text = utf8(str(path)) == str(path)
+    return "picture" if is_text and cv2.haveImageReader(str(path)) else "clip"
 
 
 def _begins_as_picture(path: Path) -> bool:

@@ -13,6 +13,7 @@ from livecam.datatypes import Array, TrackedFace
 
 GLIDE_S = 0.1  # time constant in which a shown box goes to where it was measured
 HASTE = 10.0  # it goes faster the farther it is off: by so much for one face size
+MOTION_S = 0.03  # in less time, most of a motion is noise, or of a burst that came late
 VELOCITY_S = 0.1  # time constant of the measured velocity
 LOOK_AHEAD_S = 0.25  # a box is not moved on for longer than this
 CONFIDENCE_S = 0.5  # time constant of the shown confidence: its line style must not flicker
@@ -68,15 +69,22 @@ class _Glide:
     measured_s: float
     confidence: float
     velocity: Array = field(default_factory=lambda: np.zeros(4, np.float32))  # px/s
+    begin: Array | None = None  # where the velocity is measured from…
+    begin_s: float = 0.0  # …and when it was there
     shown: Array | None = None
     shown_s: float = 0.0
 
     def measure(self, time_s: float, face: TrackedFace) -> None:
         elapsed_s = time_s - self.measured_s
         if elapsed_s > 0:
-            moved = (face.xyxy - self.measured).reshape(2, 2).mean(axis=0)  # of the centre
-            faster = np.tile(moved / elapsed_s, 2).astype(np.float32) - self.velocity
-            self.velocity = self.velocity + _share(elapsed_s, VELOCITY_S) * faster
+            if self.begin is None:
+                self.begin, self.begin_s = self.measured, self.measured_s
+            since_s = time_s - self.begin_s
+            if since_s >= MOTION_S - 1e-3:
+                moved = (face.xyxy - self.begin).reshape(2, 2).mean(axis=0)  # of the centre
+                faster = np.tile(moved / since_s, 2).astype(np.float32) - self.velocity
+                self.velocity = self.velocity + _share(since_s, VELOCITY_S) * faster
+                self.begin, self.begin_s = face.xyxy, time_s
             surer = face.confidence - self.confidence
             self.confidence += _share(elapsed_s, CONFIDENCE_S) * surer
         self.measured, self.measured_s = face.xyxy, time_s

@@ -41,7 +41,7 @@ class Progress:
         self._is_shown = is_shown
         self._stream = stream if stream is not None else sys.stderr
         self._clock = clock
-        self._is_terminal = self._stream.isatty()
+        self._is_terminal = is_shown and self._stream.isatty()
         self._start_s = self._shown_s = clock()
         self._width = 0
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from livecam.datatypes import Image
+from livecam.datatypes import Array, Image
 
-CUT_DIFFERENCE = 40.0  # mean change of grey levels that only a scene cut makes
-SAME_CORRELATION = 0.8  # …unless it is the same picture, darker or brighter
-CUT_SAMPLES = 32  # compared on this many pixels across and down
+PARTS = 8  # across and down, whose means are compared: what moves a little hardly changes them
+SAMPLES = 128  # pixels across and down, of which these are taken
+LEAST_DIFFERENCE = 6.0  # mean change of grey levels, of parts, that is more than noise
+SAME_CORRELATION = 0.65  # …of one scene, where things move or light changes
 
 
 class Scenes:
@@ -17,15 +18,21 @@ class Scenes:
     goes back to where the last one came from, as after a flash or a moment of black."""
 
     def __init__(self) -> None:
-        self._before: np.ndarray | None = None  # of the frame before
-        self._left: np.ndarray | None = None  # of the last frame before the last cut
+        self._shape: tuple[int, ...] = ()  # of the frame before
+        self._before: Array | None = None  # what is compared of it
+        self._left: Array | None = None  # of the last frame before the last cut
 
     def __call__(self, bgr: Image) -> tuple[bool, bool]:
-        rows, columns = (max(1, side // CUT_SAMPLES) for side in bgr.shape[:2])
-        glance = bgr[::rows, ::columns].copy()
+        rows, columns = (max(1, side // SAMPLES) for side in bgr.shape[:2])
+        samples = np.ascontiguousarray(bgr[::rows, ::columns])
+        means = cv2.resize(samples, (PARTS, PARTS), interpolation=cv2.INTER_AREA)
+        glance = means.astype(np.float32)
         before, self._before = self._before, glance
+        if bgr.shape != self._shape:
+            self._shape, self._left = bgr.shape, None
+            return True, False
         if before is None or not _differ(before, glance):
-            return before is None, False
+            return False, False
         is_back = self._left is not None and not _differ(self._left, glance)
         self._left = before
         return True, is_back
@@ -35,10 +42,8 @@ class Scenes:
         self._left = None
 
 
-def _differ(glance: np.ndarray, other: np.ndarray) -> bool:
-    if glance.shape != other.shape:
-        return True
-    if cv2.norm(glance, other, cv2.NORM_L1) <= CUT_DIFFERENCE * glance.size:
+def _differ(glance: Array, other: Array) -> bool:
+    if np.abs(glance - other).mean() <= LEAST_DIFFERENCE:
         return False
     a, b = (each.ravel() - each.mean() for each in (glance, other))
     spread = float(np.linalg.norm(a) * np.linalg.norm(b))  # 0 where one is of a single colour

@@ -22,7 +22,7 @@ from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import distance_matrix, iou_matrix
 
-STEADY_S = 0.08  # frames that come closer together than half of it change a velocity less
+MOTION_S = 0.04  # in less time, most of a motion is noise, or of a burst that came late
 FADING_S = 0.25  # time constant of the velocity of a face that is not seen
 LATELY = 3  # frames
 LONG_GAP_S = 5.0  # after a pause, a lost camera or a computer's sleep
@@ -40,7 +40,8 @@ class Tracker:
 
     A track is born from a face of at least `birth_confidence` that matches none; it goes on with
     any that matches it. It is confirmed, and gets its id, after `confirm_after` measured boxes; it
-    dies `max_coast_s` after its last one, or at its first miss while unconfirmed.
+    dies `max_coast_s` after its last one (not at its first miss, however slow the source), or at
+    its first miss while unconfirmed.
     """
 
     def __init__(
@@ -105,7 +106,8 @@ class Tracker:
     def _lives(self, track: _Track, time_s: float) -> bool:
         if track.track_id is None:
             return track.misses == 0
-        return time_s - track.seen_s <= self.config.max_coast_s
+        may_miss = self.config.max_coast_s > 0 and track.misses == 1  # in a slow source too
+        return may_miss or time_s - track.seen_s <= self.config.max_coast_s
 
     def _matches(self, time_s: float, faces: Faces) -> dict[int, int]:
         """Track -> face, each used once: by overlap, then by distance, best first; then whoever has
@@ -324,6 +326,8 @@ class _Track:
     confidence: float
     first_s: float
     seen_s: float
+    from_xyxy: Array  # where its motion is measured from…
+    from_s: float  # …and when it was there
     velocity: Array = field(default_factory=lambda: np.zeros(2, np.float32))  # px/s
     hits: int = 1
     misses: int = 0  # in a row
@@ -337,8 +341,8 @@ class _Track:
 
     @classmethod
     def born(cls, time_s: float, faces: Faces, row: int) -> _Track:
-        confidence = float(faces.confidence[row])
-        return cls(faces.xyxy[row], faces.landmarks[row], confidence, time_s, time_s)
+        xyxy, confidence = faces.xyxy[row], float(faces.confidence[row])
+        return cls(xyxy, faces.landmarks[row], confidence, time_s, time_s, xyxy, time_s)
 
     def predicted(self, time_s: float) -> Array:
         """The box moved on at its velocity, which fades: whoever is hidden for a second has not
@@ -356,13 +360,19 @@ class _Track:
         least = SAME_LIKENESS if self.is_back else LEAST_LIKENESS
         return likeness((known.age_probs(1.0), known.female_prob), said) < least
 
+    def _see_motion(self, time_s: float, xyxy: Array) -> None:
+        elapsed_s = time_s - self.from_s
+        if elapsed_s >= MOTION_S - 1e-3:
+            begin = self.from_xyxy
+            moved = (xyxy[:2] + xyxy[2:] - begin[:2] - begin[2:]) / 2
+            self.velocity = ((self.velocity + moved / elapsed_s) / 2).astype(np.float32)
+            self.from_xyxy, self.from_s = xyxy, time_s
+
     def measure(self, time_s: float, faces: Faces, row: int) -> None:
         xyxy = faces.xyxy[row]
         elapsed_s = time_s - self.seen_s
         if elapsed_s > 0:
-            moved = (xyxy[:2] + xyxy[2:] - self.xyxy[:2] - self.xyxy[2:]) / 2
-            share = min(elapsed_s / STEADY_S, 0.5)  # of little time, most of it is noise
-            self.velocity = self.velocity + share * (moved / elapsed_s - self.velocity)
+            self._see_motion(time_s, xyxy)
         self.xyxy, self.landmarks = xyxy, faces.landmarks[row]
         self.is_back = self.is_back or (self.misses > 0 and elapsed_s > RETURN_S)
         self.confidence, self.seen_s = float(faces.confidence[row]), time_s

@@ -243,3 +243,5 @@ def test_the_attended_crop_is_where_it_is_told(architectures: Any) -> None:
     assert crop[0, -1, 0, 0] - crop[0, 0, 0, 0] == pytest.approx((px - 1) / 2, abs=1e-3)
     corner = np.asarray(attention._cut(x, np.array([[0.0, 1.0]], np.float32)))
     np.testing.assert_allclose(corner[0, px // 2 - 1, px // 2, :2], [3.25, 11.75], atol=1e-3)
+    plain = np.asarray(attention._cut(np.ones_like(x), np.array([[0.0, 1.0]], np.float32)))
+    np.testing.assert_allclose(plain, 1, atol=1e-5)  # no darker at the border

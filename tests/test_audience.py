@@ -74,6 +74,20 @@ def test_who_is_out_of_sight_for_a_moment_is_the_same_visitor() -> None:
     assert (visit.begin_s, visit.end_s) == (0, pytest.approx(7.9))
 
 
+@pytest.mark.parametrize(("away_s", "visitors"), [(2.8, 1), (3.3, 2)])
+def test_who_is_back_in_time_may_be_confirmed_later(away_s: float, visitors: int) -> None:
+    """As before a slow camera, where that takes a second."""
+    audience = Audience(CONFIG)
+    for i in range(20):
+        audience(i / 10, [person(1)])
+    for i in range(20, round(19 + 10 * (away_s + 0.8))):
+        audience(i / 10, [])
+    for i in range(20):
+        known_s = 0.8 + i / 10
+        audience(1.9 + away_s + known_s, [person(2, known_s=known_s)])
+    assert audience.counted == visitors
+
+
 def test_a_track_is_one_visitor_however_short_the_time_out_of_sight() -> None:
     """Hidden for a moment, its face is still there, predicted."""
     audience, seen = Audience(AudienceConfig(min_dwell_s=0.2, rejoin_s=0.0)), person(1)

@@ -508,6 +508,34 @@ def test_a_name_that_is_no_text(livecam: clips.Command, portrait: np.ndarray) ->
     assert len(json.loads(done.stdout.decode(errors="surrogateescape"))["bins"]) == 8
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are text")
+def test_a_name_that_is_no_text_and_says_nothing(portrait: np.ndarray) -> None:
+    """Without a suffix its beginning says what it is; OpenCV crashes on such a name."""
+    name = os.fsdecode(b"gr\xfcn")
+    Path(name).write_bytes(clips.png(portrait))
+    done = subprocess.run([*clips.LIVECAM, "predict", name, "--json"], capture_output=True)
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout.decode(errors="surrogateescape"))["bins"]) == 8
+
+
+def test_a_picture_on_stdin_that_comes_slowly_to_a_reader_that_does_not_wait(
+    portrait: np.ndarray,
+) -> None:
+    """As asyncio hands it over: what is not there yet is not the end."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    child = subprocess.Popen(
+        [*clips.LIVECAM, "predict", "-", "--json"], stdin=theirs, stdout=subprocess.PIPE
+    )
+    theirs.close()
+    time.sleep(1.5)  # it is waiting
+    with ours:
+        ours.sendall(clips.png(portrait))
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert len(json.loads(out)["bins"]) == 8
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_json_is_json_in_every_encoding(
     livecam: clips.Command, portrait: np.ndarray, encoding: str

@@ -82,3 +82,16 @@ def test_the_map_is_high_where_the_age_hangs() -> None:
     assert years.shape == (128, 128)
     assert years[32, 32] > 5
     assert years[100, 100] == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("side", [48, 100, 200])
+def test_the_map_reaches_to_the_border(side: int) -> None:
+    def classify(pictures: np.ndarray) -> AgeGender:
+        light = pictures.mean(axis=(1, 2, 3)) / 255
+        probs = np.zeros((len(pictures), 101), np.float32)
+        probs[:, 100], probs[:, 0] = light, 1 - light
+        return AgeGender(probs, np.zeros(len(pictures), np.float32))
+
+    rng = np.random.default_rng(0)
+    years = occlusion_map(classify, rng.integers(0, 256, (side, side, 3), np.uint8))
+    assert (years != 0).all()

@@ -147,3 +147,10 @@ def test_a_note_in_a_file_is_a_plain_line(clock: Clock) -> None:
     stream = io.StringIO()
     Progress("label", 4, "frames", stream, clock).note("a.jpg: no such file")
     assert stream.getvalue() == "a.jpg: no such file\n"
+
+
+def test_what_is_not_shown_needs_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a program without a console, where there is no stderr."""
+    monkeypatch.setattr("sys.stderr", None)
+    with Progress("download", None, "MB", is_shown=False) as progress:
+        progress.step()

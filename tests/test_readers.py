@@ -509,6 +509,59 @@ def test_a_film_on_a_server_plays_at_its_speed_and_ends(website: str, name: str)
     assert levels == pytest.approx([clips.grey_of(i) for i in range(6)], abs=8)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [("a.mjpeg", "mjpeg", "yuvj420p"), ("a.h264", "libx264", "yuv420p")],
+)
+def test_a_film_that_does_not_say_how_long_it_is_ends_too(
+    tmp_path: Path, name: str, codec: str, pix_fmt: str
+) -> None:
+    """The server says how large it is."""
+    clips.write_clip(tmp_path / name, clips.greys(20), 25, codec=codec, pix_fmt=pix_fmt)
+    with (
+        clips.served(clips.files_in(tmp_path)) as address,
+        opened(f"{address}/{name}") as reader,
+    ):
+        assert reader.is_paced
+        times_s = [time_s for time_s, _ in reader]
+    assert times_s == pytest.approx([i / 25 for i in range(20)], abs=1e-3)
+
+
+def test_a_film_whose_pictures_are_decoded_in_another_order_has_even_steps(tmp_path: Path) -> None:
+    clips.write_clip(tmp_path / "a.avi", clips.greys(20), 10, b_frames=2)
+    with (
+        clips.served(clips.files_in(tmp_path)) as address,
+        opened(f"{address}/a.avi") as reader,
+    ):
+        times_s = [time_s for time_s, _ in reader]
+    assert times_s == pytest.approx([i / 10 for i in range(20)], abs=1e-3)
+
+
+def test_an_mp4_that_is_sent_while_it_is_made_is_live(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    with av.open(str(path), "w", options=flags) as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.gop_size = 5
+        for grey in clips.greys(40):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+        container.mux(stream.encode())
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)  # how much is to come is not known
+        request.end_headers()
+        request.wfile.write(path.read_bytes())
+
+    with clips.served(answer) as address, opened(f"{address}/a.mp4") as reader:
+        assert not reader.is_paced
+    with (
+        clips.served(clips.files_in(tmp_path)) as address,
+        opened(f"{address}/a.mp4") as reader,
+    ):
+        assert reader.is_paced
+
+
 def test_a_film_whose_clock_starts_again_in_the_middle_goes_on(files: Path) -> None:
     clips.write_clip(files / "part.ts", clips.greys(20), 20)
     parts = "#EXTINF:1,\npart.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\npart.ts\n"

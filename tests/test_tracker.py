@@ -326,6 +326,25 @@ def test_a_face_that_stands_is_expected_there_however_close_frames_come(apart_s:
         assert expected == pytest.approx(faces(HERE).xyxy[0], abs=12)
 
 
+def test_people_who_walk_keep_their_ids_where_pictures_come_in_bursts() -> None:
+    """The second picture of a pair was taken half a second after the first, and comes with it."""
+    tracker = tracker_with()
+    found = set()
+    for i in range(40):
+        for taken_s, time_s in ((0.5 * i, 0.5 * i), (0.5 * i + 0.46, 0.5 * i + 0.02)):
+            x = [400 + 200 * abs((taken_s + 0.7 * row) / 4 % 2 - 1) for row in range(3)]
+            seen = faces(*((x[row], 150 + 160 * row, 100) for row in range(3)))
+            found |= set(ids(watch(tracker, time_s, seen)))
+    assert found == {1, 2, 3}
+
+
+def test_a_slow_source_may_miss_a_face_once() -> None:
+    tracker = tracker_with()
+    for i in range(20):
+        tracks = watch(tracker, 1.2 * i, Faces.none() if i % 5 == 4 else faces(HERE))
+    assert ids(tracks) == [1]
+
+
 def test_a_face_in_motion_is_expected_further_on() -> None:
     tracker = tracker_with()
     for time_s in times(10, 1):

@@ -72,7 +72,7 @@ def noisy(crop: Image, sigma: float, row: int) -> Image:
 
 def with_noise(crop: Image, sigma: float, grain_px: int, rng: np.random.Generator) -> Image:
     """Each colour of each grain is changed by a draw from a normal distribution; what lies between
-    the middles of grains is interpolated."""
+    the middles of grains is interpolated, so that pixels differ by a seventh less."""
     side = crop.shape[0]
     grains = -(-side // grain_px)
     noise: Image = rng.normal(0, sigma, (grains, grains, 3)).astype(np.float32)

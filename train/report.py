@@ -25,6 +25,7 @@ summary { break-after: avoid; } nav, .note { margin: .8rem 0; }
 table { margin: .8rem 0; } th { white-space: normal; } tbody th { min-width: 7rem; }
 .note { border-left: 4px solid var(--second); padding-left: .8rem; color: var(--ink); }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-top: .8rem; }
+.row > .wide { position: static; transform: none; min-width: 0; }
 figure { margin: 0 0 1rem; max-width: 100%; break-inside: avoid; }
 figure svg { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .85rem; max-width: 34rem; color: var(--soft); }

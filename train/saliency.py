@@ -5,6 +5,7 @@ Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -23,11 +24,8 @@ def occlusion_map(classify: Callable[[Image], AgeGender], crop: Image) -> Array:
     place takes the mean over the patches that cover it. One call of `classify` for all patches.
     """
     side = crop.shape[0]
-    corners = [
-        (top, left)
-        for top in range(0, side - PATCH_PX + 1, STRIDE_PX)
-        for left in range(0, side - PATCH_PX + 1, STRIDE_PX)
-    ]
+    starts = [*range(0, side - PATCH_PX, STRIDE_PX), side - PATCH_PX]  # up to the border
+    corners = list(itertools.product(starts, starts))
     pictures = np.repeat(crop[None], len(corners) + 1, axis=0)  # the last stays whole
     for picture, (top, left) in zip(pictures, corners, strict=False):
         picture[top : top + PATCH_PX, left : left + PATCH_PX] = crop.mean(axis=(0, 1))

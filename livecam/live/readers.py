@@ -146,7 +146,7 @@ class StreamReader:
             self.close()
             raise LivecamError(f"{name}: {UNKNOWN_CODEC}")
         self._stream.thread_type = "SLICE"  # threads by frame would hold frames back
-        self.is_paced = not is_rtsp and _is_file(self._container)
+        self.is_paced = not is_rtsp and _is_file(self._container, stream)
         self._is_in_pieces = not self.is_paced and self._container.format.name in IN_PIECES
         width, codec = self._stream.width, self._stream.codec_context.name
         # until its first key frame, a stream may not say how large it is
@@ -154,16 +154,20 @@ class StreamReader:
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         before_s: float | None = None
-        time_s = 0.0
+        time_s, step_s = 0.0, 1 / float(self._stream.average_rate or 25)
         upright, pace = Upright(), _Pace()
         for decoded in self._decoded():
-            stamp_s = time_stamp_s(self._container, decoded) or 0.0
+            said_s = time_stamp_s(self._container, decoded)
+            if said_s is None and self.is_paced and before_s is not None:
+                said_s = before_s + step_s
+            stamp_s = said_s or 0.0
             if self._is_in_pieces:
                 pace.wait_for(stamp_s)
                 time_s = stamp_s
             if self.is_paced and before_s is not None:
                 # a film put together of parts may start its clock again in the middle
-                time_s += max(stamp_s - before_s, LEAST_STEP_S)
+                step_s = max(stamp_s - before_s, LEAST_STEP_S)
+                time_s += step_s
             before_s = stamp_s
             yield time_s, upright(decoded, self._stream.sample_aspect_ratio)
         if not self.is_paced:
@@ -209,10 +213,16 @@ class _Pace:
         self._before_s, self._due_s = stamp_s, max(due_s, now_s)
 
 
-def _is_file(container: av.container.InputContainer) -> bool:
-    """One on a server plays at its own speed, and ends. An MPEG transport stream does not say how
-    long it is; the server says of a file how large it is."""
-    return bool(container.duration) or (container.format.name == "mpegts" and container.size > 0)
+def _is_file(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """One on a server plays at its own speed, and ends. The server says how large it is, or itself
+    how long; an mp4 that is sent while it is made says how long its first part is."""
+    kind = container.format.name
+    says_all = stream.frames > 0 or not kind.startswith("mov")
+    if kind in IN_PIECES:  # the size is of the playlist
+        return bool(container.duration)
+    if kind == "mpjpeg":  # some cameras say a size too
+        return False
+    return container.size > 0 or (bool(container.duration) and says_all)
 
 
 def _is_picture(container: av.container.InputContainer) -> bool:

@@ -58,6 +58,7 @@ def _cut(x: keras.KerasTensor, centre: keras.KerasTensor) -> keras.KerasTensor:
     centre = ops.clip(centre, half, 1 - half)
     steps = (ops.arange(px, dtype="float32") + 0.5) / px * CROP_SHARE - half  # (px,)
     at = (centre[:, :, None] + steps[None, None]) * px - 0.5  # (n, 2, px) in pixels
+    at = ops.clip(at, 0, px - 1)  # beyond the border it goes on
     pixels = ops.arange(px, dtype="float32")
     weights = ops.relu(1 - ops.abs(at[..., None] - pixels))  # (n, 2, px out, px in)
     rows = ops.einsum("noi,nijc->nojc", weights[:, 0], x)
