@@ -22,7 +22,7 @@ from livecam.config import TrackerConfig
 from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import distance_matrix, iou_matrix
 
-MOTION_S = 0.04  # in less time, most of a motion is noise, or of a burst that came late
+MOTION_S = 0.03  # in less time, most of a motion is noise, or of a burst that came late
 FADING_S = 0.25  # time constant of the velocity of a face that is not seen
 LATELY = 3  # frames
 LONG_GAP_S = 5.0  # after a pause, a lost camera or a computer's sleep

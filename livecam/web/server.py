@@ -180,11 +180,7 @@ def uploads(kind: str, body: bytes) -> list[Upload]:
         head, _, data = part.partition(b"\r\n\r\n")
         try:
             name = heads.parsebytes(head.removeprefix(b"\r\n")).get_filename()
-        except (
-            IndexError,
-            ValueError,
-            LookupError,
-        ):  # from Python's parser, of what no browser sends
+        except (LookupError, ValueError):  # of what no browser sends
             continue
         if name:
             files.append(Upload(name.replace("%22", '"'), data))  # so browsers write a quote
