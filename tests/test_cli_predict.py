@@ -509,8 +509,11 @@ def test_a_name_that_is_no_text(livecam: clips.Command, portrait: np.ndarray) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names there are text")
-def test_a_name_that_is_no_text_and_says_nothing(portrait: np.ndarray) -> None:
+def test_a_name_that_is_no_text_and_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, portrait: np.ndarray
+) -> None:
     """Without a suffix its beginning says what it is; OpenCV crashes on such a name."""
+    monkeypatch.chdir(tmp_path)
     name = os.fsdecode(b"gr\xfcn")
     Path(name).write_bytes(clips.png(portrait))
     done = subprocess.run([*clips.LIVECAM, "predict", name, "--json"], capture_output=True)
