@@ -9,7 +9,7 @@ from livecam.datatypes import Array, Image
 
 PARTS = 8  # across and down, whose means are compared: what moves a little hardly changes them
 SAMPLES = 128  # pixels across and down, of which these are taken
-LEAST_DIFFERENCE = 6.0  # mean change of grey levels, of parts, that is more than noise
+LEAST_DIFFERENCE = 6.0  # grey levels, by which a part changes that is another
 SAME_CORRELATION = 0.65  # …of one scene, where things move or light changes
 
 
@@ -43,7 +43,8 @@ class Scenes:
 
 
 def _differ(glance: Array, other: Array) -> bool:
-    if np.abs(glance - other).mean() <= LEAST_DIFFERENCE:
+    changes = np.abs(glance - other).mean(axis=2)
+    if np.median(changes) <= LEAST_DIFFERENCE:  # half of it is as it was: a screen in it flickers
         return False
     a, b = (each.ravel() - each.mean() for each in (glance, other))
     spread = float(np.linalg.norm(a) * np.linalg.norm(b))  # 0 where one is of a single colour

@@ -48,6 +48,14 @@ def test_a_picture_of_another_size_is_a_cut(factor: float) -> None:
     assert cuts(picture, other, other, picture) == [True, True, False, True]
 
 
+def test_a_screen_that_flickers_in_the_dark_makes_no_cut() -> None:
+    rng = np.random.default_rng(0)
+    pictures = [scene(6) // 5 for _ in range(9)]
+    for picture in pictures:
+        picture[100:300, 200:500] = rng.integers(0, 256, 3, np.uint8)
+    assert cuts(*pictures) == [True] + [False] * 8
+
+
 def test_noise_in_the_dark_makes_no_cut() -> None:
     rng = np.random.default_rng(0)
     assert cuts(*rng.integers(0, 12, (9, 480, 640, 3), np.uint8)) == [True] + [False] * 8
