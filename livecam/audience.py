@@ -26,8 +26,10 @@ class Audience:
     their numbers. Frames come in order of time.
 
     A track that is new goes on with the visit of somebody who went out of sight up to `rejoin_s`
-    ago, was near, and looked as old. Whoever comes back later is another visit. Where no frame
-    comes for a while, as from a camera that is lost or paused, that time does not count.
+    ago, was near, and looked as old. Whoever comes back later is another visit. Going and coming
+    may each have been at any time between two frames, so the mean of that, one step, is left to
+    them. Where no frame comes for a while, as from a camera that is lost or paused, that time does
+    not count.
     """
 
     def __init__(self, config: AudienceConfig) -> None:
@@ -56,7 +58,7 @@ class Audience:
         self._newest_id = max((self._newest_id, *ids))
         tracked = {face.track_id for face in faces}  # hidden for a moment, or not: still there
         # somebody back in time may not be confirmed yet
-        most_s = self.config.rejoin_s + max(SURE_S, self._cadence.longest_s)
+        most_s = self._rejoin_s + max(SURE_S, self._cadence.longest_s)
         over = [
             each
             for each in self._going_on
@@ -82,13 +84,18 @@ class Audience:
             each.away_s += min(passed_s, max(BLIND_S, usual_s))
         return []
 
+    @property
+    def _rejoin_s(self) -> float:
+        """`rejoin_s` between two frames that show somebody; 0 is never."""
+        return self.config.rejoin_s and self.config.rejoin_s + self._cadence.usual_s
+
     def _rejoin(self, face: TrackedFace, out_of_sight: list[_GoingOn]) -> _GoingOn | None:
         """Whose visit this new track goes on with, if anybody's."""
         back_s = face.known_s if face.track_id > self._newest_id else 0.0  # before it was confirmed
         likely = [
             (each.likeness(face), each)
             for each in out_of_sight
-            if each.away_s - back_s <= self.config.rejoin_s and each.is_near(face)
+            if each.away_s - back_s <= self._rejoin_s and each.is_near(face)
         ]
         likeness, visit = max(likely, key=lambda pair: pair[0], default=(0.0, None))
         if visit is None or likeness < SAME_LIKENESS:

@@ -21,8 +21,13 @@ class Cadence:
         self._steps_s.append(step_s)
 
     @property
+    def usual_s(self) -> float:
+        """A step between frames."""
+        if len(self._steps_s) < 2:
+            return min([self._unknown_s, *self._steps_s])
+        return sorted(self._steps_s)[-2]
+
+    @property
     def longest_s(self) -> float:
         """A step up to this one is nothing unusual."""
-        if len(self._steps_s) < 2:
-            return OUTAGE * min([self._unknown_s, *self._steps_s])
-        return OUTAGE * sorted(self._steps_s)[-2]
+        return OUTAGE * self.usual_s

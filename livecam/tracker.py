@@ -23,6 +23,7 @@ from livecam.datatypes import AGES, AgeGender, Array, Faces, TrackedFace
 from livecam.geometry import distance_matrix, iou_matrix
 
 MOTION_S = 0.03  # in less time, most of a motion is noise, or of a burst that came late
+STRAIGHT_S = 0.5  # whoever was in the last frame goes straight on for so long
 FADING_S = 0.25  # time constant of the velocity of a face that is not seen
 LATELY = 3  # frames
 LONG_GAP_S = 5.0  # after a pause, a lost camera or a computer's sleep
@@ -345,11 +346,14 @@ class _Track:
         return cls(xyxy, faces.landmarks[row], confidence, time_s, time_s, xyxy, time_s)
 
     def predicted(self, time_s: float) -> Array:
-        """The box moved on at its velocity, which fades: whoever is hidden for a second has not
-        gone straight on all the while. By no more than its own size."""
-        size = self.xyxy[2:] - self.xyxy[:2]
-        moving_s = FADING_S * (1 - math.exp(-(time_s - self.seen_s) / FADING_S))
-        shift = np.clip(self.velocity * moving_s, -size, size)
+        """The box moved on at its velocity. That of a face out of sight fades, and it goes no
+        farther than its own size: whoever is hidden for a second has not gone straight on all the
+        while. Of two who cross before a slow camera each goes on where it was going."""
+        waited_s = time_s - self.seen_s
+        straight_s = 0.0 if self.misses else min(waited_s, STRAIGHT_S)
+        moving_s = straight_s + FADING_S * (1 - math.exp(-(waited_s - straight_s) / FADING_S))
+        most = (self.xyxy[2:] - self.xyxy[:2]) * (1.0 if self.misses else FARTHEST_WALK)
+        shift = np.clip(self.velocity * moving_s, -most, most)
         return (self.xyxy + np.concatenate([shift, shift])).astype(np.float32)
 
     def is_of_another(self, view: _View) -> bool:

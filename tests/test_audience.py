@@ -148,6 +148,22 @@ def test_a_camera_that_was_lost_for_a_moment_does_not_count_twice(
     assert spans == ([(0, last_s)] if visitors == 1 else [(0, 2.9), (3 + gap_s, last_s)])
 
 
+@pytest.mark.parametrize(
+    ("step_s", "gap_s", "visitors"), [(0.1, 3.3, 2), (1.0, 4.0, 1), (1.0, 5.0, 2)]
+)
+def test_between_seldom_frames_somebody_may_be_away_for_a_step_more(
+    step_s: float, gap_s: float, visitors: int
+) -> None:
+    """Whoever is not seen for four seconds, once a second, may have been away for two or three."""
+    audience = Audience(CONFIG)
+    for i in range(round((20 + gap_s) / step_s)):
+        time_s = i * step_s
+        seen = [person(1)] if time_s <= 10 else [person(2)] if time_s > 9.95 + gap_s else []
+        audience(time_s, seen)
+    audience.leave()
+    assert audience.counted == visitors
+
+
 @pytest.mark.parametrize("step_s", [0.5, 5.0, 15.0, 60.0])
 def test_where_frames_are_rare_a_visitor_stays_one(step_s: float) -> None:
     audience = Audience(CONFIG)

@@ -221,6 +221,17 @@ def test_faces_that_cross_keep_their_ids(fps: int) -> None:
     assert tracks[1].xyxy[0] < 300
 
 
+@pytest.mark.parametrize("fps", [2, 3, 4, 5, 8])
+def test_people_who_cross_before_a_slow_camera_keep_their_ids(fps: int) -> None:
+    """At four faces a second, each moves farther between two frames than the other is away."""
+    tracker = tracker_with()
+    for time_s in times(fps, 4):
+        way_px = 4 * 60 * (time_s - 1.9)
+        tracks = watch(tracker, time_s, faces((700 + way_px, 300, 60), (700 - way_px, 305, 55)))
+    assert [face.xyxy[0] > 700 for face in tracks if not face.coasting_s] == [True, False]
+    assert ids(tracks) == [1, 2]
+
+
 @pytest.mark.parametrize("fps", [25, 10, 7, 5, 4])
 def test_whoever_walks_past_has_one_id_at_every_frame_rate(fps: int) -> None:
     """1.4 m/s are nine faces a second; first seen in the picture, and alone within reach."""
@@ -350,15 +361,27 @@ def test_a_face_in_motion_is_expected_further_on() -> None:
     for time_s in times(10, 1):
         watch(tracker, time_s, faces((100 + 200 * time_s, 200, 90)))
     last_s = 0.9
-    for ahead_s, moved_px, within_px in ((0.04, 8, 1), (0.1, 20, 4), (0.2, 40, 13), (1.0, 50, 2)):
+    for ahead_s, moved_px in ((0.04, 8), (0.1, 20), (0.2, 40), (0.5, 100)):
+        expected = faces((100 + 200 * last_s + moved_px, 200, 90)).xyxy[0]
+        assert tracker.predict(last_s + ahead_s)[0] == pytest.approx(expected, abs=1)
+
+
+def test_a_face_out_of_sight_is_expected_to_slow_down() -> None:
+    tracker = tracker_with()
+    for time_s in times(10, 1):
+        watch(tracker, time_s, faces((100 + 200 * time_s, 200, 90)))
+    last_s = 0.9
+    tracker.update(last_s + 0.04, Faces.none())
+    for ahead_s, moved_px, within_px in ((0.1, 20, 4), (0.2, 40, 13), (0.9, 50, 2)):
         expected = faces((100 + 200 * last_s + moved_px, 200, 90)).xyxy[0]
         assert tracker.predict(last_s + ahead_s)[0] == pytest.approx(expected, abs=within_px)
 
 
-def test_a_fast_face_is_expected_no_farther_on_than_its_size() -> None:
+def test_a_fast_face_out_of_sight_is_expected_no_farther_on_than_its_size() -> None:
     tracker = tracker_with()
     for time_s in times(25, 1):
         tracks = watch(tracker, time_s, faces((100 + 1000 * time_s, 200, 90)))
+    tracker.update(1.0, Faces.none())
     far_px = tracker.predict(60.0)[0] - tracks[0].xyxy
     assert far_px == pytest.approx([90, 0, 90, 0], abs=0.1)
 
