@@ -15,7 +15,7 @@ import numpy as np
 
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError, reason
-from livecam.file_ends import is_cut_off
+from livecam.file_ends import ends_early, is_cut_off, said_duration_s
 from livecam.pyav import assumed_colorspace, av, opened, side_data
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
@@ -27,9 +27,8 @@ UNSPECIFIED = 2  # colour space, to FFmpeg
 LEAST_STEP_S = 0.0001
 MPEG_EARLY_S = 1.0
 HAIR_S = 1e-6
-SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
-MOST_SPARED_S = 1.0  # but never more than this
 DAMAGE = "Invalid data found when processing input"  # FFmpeg's words; some decoders have others
+ENDS_EARLY = "the file ends before its time"
 MOST_DAMAGED = 1000  # packets in a row: the next key frame may be half a minute away
 
 T = TypeVar("T")
@@ -132,7 +131,7 @@ class Clip:
     @property
     def total(self) -> int | None:
         """How many frames it should have between start and end; None if it does not say."""
-        duration_s = self._video_duration_s()
+        duration_s = said_duration_s(self._container, self.stream, self._origin_s)
         if duration_s is None and self._container.duration:
             duration_s = self._container.duration / av.time_base
         if duration_s is None:
@@ -143,40 +142,15 @@ class Clip:
         end_s = min(self.end_s if self.end_s is not None else duration_s, duration_s)
         return max(0, round(whole * (end_s - self.start_s) / duration_s)) if duration_s else None
 
-    def _video_duration_s(self) -> float | None:
-        """Of the pictures alone; None if the file does not say it."""
-        if self.stream.frames and self.stream.duration and self.stream.time_base:
-            return float(self.stream.duration * self.stream.time_base)
-        if "matroska" not in self._container.format.name:
-            return None  # guessed, from the last time stamp or the size of the file
-        said_s = self._said_by_matroska_s()
-        if said_s is None or self._is_of_mkvmerge():
-            return said_s  # it says how long they are, FFmpeg when they end
-        return said_s - max(self._origin_s, 0.0)
-
-    def _is_of_mkvmerge(self) -> bool:
-        """Its tags are at the end of a file, and missing where that is cut off."""
-        by = self._container.metadata.get("encoder", "")
-        return "_STATISTICS_TAGS" in self.stream.metadata or by.startswith("libebml")
-
-    def _said_by_matroska_s(self) -> float | None:
-        tag = self.stream.metadata.get("DURATION", "")
-        with contextlib.suppress(ValueError):
-            hours, minutes, seconds = tag.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        if len(self._container.streams) == 1 and self._container.duration:
-            return self._container.duration / av.time_base
-        return None
-
     def __iter__(self) -> Iterator[Frame]:
         upright = Upright()
         previous_s = -LEAST_STEP_S
-        said_s = self._video_duration_s() or math.inf
+        said_s = said_duration_s(self._container, self.stream, self._origin_s) or math.inf
         end_s = 0.0  # of what is read, in media time
         for media_s, decoded in self._from_start():
             if self._is_stopped:
                 return
-            until_s = media_s + self._duration_of(decoded)
+            until_s = media_s + stands_s(decoded, self.rate)
             # FFmpeg takes a gap for the duration of a frame that was decoded out of order
             end_s = max(end_s, min(until_s, said_s) if media_s < said_s else until_s)
             if media_s < self.start_s - HAIR_S:
@@ -192,12 +166,12 @@ class Clip:
                 bgr = upright(decoded, self.stream.sample_aspect_ratio)
             except av.error.FFmpegError as error:
                 raise self._stopped(reason(error)) from error
-            stands_s = min(end_s, math.inf if self.end_s is None else self.end_s) - media_s
-            yield Frame(self.frames_read, time_s, bgr, stands_s)
+            last_s = min(end_s, math.inf if self.end_s is None else self.end_s)
+            yield Frame(self.frames_read, time_s, bgr, last_s - media_s)
             self.frames_read += 1
         self._require_whole(end_s)
         if self._damaged:
-            raise self._stopped(f"{counted(self._damaged, 'damaged packet')} left out")
+            raise self._stopped(left_out(self._damaged))
 
     def _from_start(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """(media time, frame) from the last key frame before the start, or a little earlier."""
@@ -234,12 +208,6 @@ class Clip:
                 last_step_s = media_s - before_s if media_s > before_s else last_step_s
             yield unwrap(media_s, step_s), decoded
 
-    def _duration_of(self, decoded: av.VideoFrame) -> float:
-        """How long a frame stands, in s: in screen recordings and slide shows the last for long."""
-        if decoded.duration and decoded.time_base:
-            return float(decoded.duration * decoded.time_base)
-        return 1 / float(self.rate)
-
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """A damaged packet is passed over: the next key frame makes it good."""
         self._damaged = row = 0
@@ -266,21 +234,26 @@ class Clip:
     def _require_whole(self, end_s: float) -> None:
         """A file cut off at its end may just end: compare with what it says of itself."""
         if self._ends_within_packet or self._is_short(end_s):
-            raise self._stopped(self._damage or "the file ends before its time")
+            raise self._stopped(self._damage or ENDS_EARLY)
 
     def _is_short(self, end_s: float) -> bool:
-        said_s = self._video_duration_s()
+        said_s = said_duration_s(self._container, self.stream, self._origin_s)
         if said_s is None:
             return is_cut_off(self.path)
         if self.start_s >= said_s:
             return False
         said_s = min(said_s, math.inf if self.end_s is None else self.end_s)
-        missing_s = said_s - end_s
-        spared_s = min(SHORT_SHARE * said_s, MOST_SPARED_S)
-        is_short = missing_s > max(1.5 / float(self.rate), spared_s)
+        is_short = ends_early(said_s, end_s, self.rate)
         if self.stream.frames and self.start_s == 0:  # a last frame may stand for long
             is_short = is_short and self.frames_read < self.stream.frames
         return is_short or is_cut_off(self.path)
+
+
+def stands_s(decoded: av.VideoFrame, rate: Fraction) -> float:
+    """How long a frame stands: in screen recordings and slide shows the last for long."""
+    if decoded.duration and decoded.time_base:
+        return float(decoded.duration * decoded.time_base)
+    return 1 / float(rate)
 
 
 def time_stamp_s(container: av.container.InputContainer, decoded: av.VideoFrame) -> float | None:
@@ -291,6 +264,10 @@ def time_stamp_s(container: av.container.InputContainer, decoded: av.VideoFrame)
     if decoded.dts is None or decoded.time_base is None:
         return None
     return float(decoded.dts * decoded.time_base)
+
+
+def left_out(damaged: int) -> str:
+    return f"{counted(damaged, 'damaged packet')} left out"
 
 
 def stopped(name: str, frames: int, total: int | None, why: str) -> str:

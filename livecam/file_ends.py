@@ -1,12 +1,19 @@
-"""Whether a clip was cut off, by what its format has at its end: of some, FFmpeg reads what is
-there, and takes it for all."""
+"""Whether a clip was cut off, by how long it says that it is, and by what its format has at its
+end: of some, FFmpeg reads what is there, and takes it for all."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
+
+from livecam.pyav import av
+
+SHORT_SHARE = 0.02  # of the duration that a file may lack without being called damaged,
+MOST_SPARED_S = 1.0  # but never more than this
 
 PAGE_HEAD_BYTES, LARGEST_PAGE_BYTES = 27, 65_307  # of Ogg
 ASF = bytes.fromhex("3026b275")
@@ -16,6 +23,44 @@ MEDIA = frozenset({b"moov", b"moof", b"mdat"})
 BOXES = MEDIA | {b"ftyp", b"styp", b"sidx", b"mfra", b"free", b"skip", b"wide", b"uuid"}
 FLV_HEAD_BYTES, FLV_TAGS = 9, (8, 9, 18)  # sound, pictures, and what is said of them
 PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
+
+
+def said_duration_s(
+    container: av.container.InputContainer, stream: av.VideoStream, origin_s: float
+) -> float | None:
+    """Of the pictures alone, from the first at `origin_s` on; None if the file does not say it."""
+    if stream.frames and stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if "matroska" not in container.format.name:
+        return None  # guessed, from the last time stamp or the size of the file
+    said_s = _said_by_matroska_s(container, stream)
+    if said_s is None or _is_of_mkvmerge(container, stream):
+        return said_s  # it says how long they are, FFmpeg when they end
+    return said_s - max(origin_s, 0.0)
+
+
+def _is_of_mkvmerge(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Its tags are at the end of a file, and missing where that is cut off."""
+    by = container.metadata.get("encoder", "")
+    return "_STATISTICS_TAGS" in stream.metadata or by.startswith("libebml")
+
+
+def _said_by_matroska_s(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> float | None:
+    tag = stream.metadata.get("DURATION", "")
+    with contextlib.suppress(ValueError):
+        hours, minutes, seconds = tag.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if len(container.streams) == 1 and container.duration:
+        return container.duration / av.time_base
+    return None
+
+
+def ends_early(said_s: float, end_s: float, rate: Fraction) -> bool:
+    """Whether pictures that end at `end_s` lack more than files that are whole do."""
+    spared_s = min(SHORT_SHARE * said_s, MOST_SPARED_S)
+    return said_s - end_s > max(1.5 / float(rate), spared_s)
 
 
 def is_cut_off(path: Path) -> bool:

@@ -537,6 +537,44 @@ def test_a_film_whose_pictures_are_decoded_in_another_order_has_even_steps(tmp_p
     assert times_s == pytest.approx([i / 10 for i in range(20)], abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_film_that_was_cut_off_on_its_server_says_so(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    clips.write_clip(path, clips.greys(60), 20, index_first=name == "a.mp4")
+    whole = path.read_bytes()
+    for share, why in ((1.0, None), (0.7, "the file ends before its time")):
+        path.write_bytes(whole[: round(share * len(whole))])
+        with (
+            clips.served(clips.files_in(tmp_path)) as address,
+            opened(f"{address}/{name}") as reader,
+        ):
+            got, said = 0, None
+            try:
+                for _ in reader:
+                    got += 1
+            except LivecamError as error:
+                said = str(error)
+        assert said == why
+        assert got == 60 if why is None else 20 < got < 60
+
+
+def test_damaged_packets_of_a_film_on_a_server_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    clips.write_clip(path, clips.greys(40), 20)
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        place, size = packets[10].pos, packets[10].size
+    content[place : place + size] = b"\xff" * size
+    path.write_bytes(content)
+    with (
+        clips.served(clips.files_in(tmp_path)) as address,
+        opened(f"{address}/a.mp4") as reader,
+        pytest.raises(LivecamError, match="1 damaged packet left out"),
+    ):
+        list(reader)
+
+
 def test_an_mp4_that_is_sent_while_it_is_made_is_live(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}

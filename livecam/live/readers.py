@@ -12,13 +12,24 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from livecam.clip import LEAST_STEP_S, Clip, Upright, only_video, time_stamp_s
+from livecam.clip import (
+    ENDS_EARLY,
+    LEAST_STEP_S,
+    Clip,
+    Upright,
+    left_out,
+    only_video,
+    stands_s,
+    time_stamp_s,
+)
 from livecam.config import CameraConfig
 from livecam.datatypes import Image
 from livecam.errors import LivecamError, UsageError, reason
+from livecam.file_ends import ends_early, said_duration_s
 from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
 from livecam.pictures import PICTURE_SUFFIXES
@@ -142,6 +153,8 @@ class StreamReader:
             raise LivecamError(f"{name}: a single picture; livecam annotate labels pictures")
         self._url, self._wait_s = url, wait_s
         self._stream = stream
+        # now: of slow Matroska FFmpeg says another one once it has read some of it
+        self._origin_s = float((stream.start_time or 0) * (stream.time_base or 0))
         if self._stream.codec_context is None:
             self.close()
             raise LivecamError(f"{name}: {UNKNOWN_CODEC}")
@@ -154,7 +167,8 @@ class StreamReader:
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:
         before_s: float | None = None
-        time_s, step_s = 0.0, 1 / float(self._stream.average_rate or 25)
+        rate = self._stream.average_rate or Fraction(25)
+        time_s, step_s, end_s, shown = 0.0, 1 / float(rate), 0.0, 0
         upright, pace = Upright(), _Pace()
         for decoded in self._decoded():
             said_s = time_stamp_s(self._container, decoded)
@@ -168,14 +182,26 @@ class StreamReader:
                 # a film put together of parts may start its clock again in the middle
                 step_s = max(stamp_s - before_s, LEAST_STEP_S)
                 time_s += step_s
-            before_s = stamp_s
+            before_s, end_s = stamp_s, max(end_s, stamp_s + stands_s(decoded, rate))
             yield time_s, upright(decoded, self._stream.sample_aspect_ratio)
+            shown += 1
         if not self.is_paced:
             raise LivecamError(ENDED)
+        self._require_whole(shown, end_s - self._origin_s, rate)
+
+    def _require_whole(self, shown: int, end_s: float, rate: Fraction) -> None:
+        """Of a file on a server: what is left of one that was cut off may just end."""
+        said_s = said_duration_s(self._container, self._stream, self._origin_s)
+        has_all = self._stream.frames and shown >= self._stream.frames  # the last stands for long
+        if said_s is not None and not has_all and ends_early(said_s, end_s, rate):
+            raise LivecamError(ENDS_EARLY)
+        if self._damaged:
+            raise LivecamError(left_out(self._damaged))
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """A damaged packet is passed over: the next key frame makes it good."""
         bad, most = 0, MOST_BAD_AT_FIRST
+        self._damaged = 0
         try:
             for packet in self._container.demux(self._stream):
                 try:
@@ -184,7 +210,7 @@ class StreamReader:
                         most = MOST_BAD_PACKETS
                     bad = 0
                 except av.error.InvalidDataError:
-                    bad += 1
+                    bad, self._damaged = bad + 1, self._damaged + 1
                     if bad > most:
                         raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
