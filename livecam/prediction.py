@@ -215,7 +215,7 @@ def answers(inputs: Sequence[Input], models: Models, options: PredictOptions) ->
                     yield Answer(name, rows or [_no_face(name, options)])
     finally:
         stop.set()  # interrupted, nobody waits for what is still on its way
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:

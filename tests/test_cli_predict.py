@@ -34,6 +34,7 @@ from patience import ENDS, PATIENCE_S, until
 import livecam as library
 from livecam import LivecamError, UsageError, prediction
 from livecam.ages import SCHEMES
+from livecam.inputs import DOWNLOAD_TIMEOUT_S
 
 KEYS = (
     "file", "face", "xyxy", "confidence", "age", "age_low", "age_high", "age_bin", "bins",
@@ -1165,6 +1166,31 @@ def test_a_stream_without_an_end_can_be_interrupted(
             child.kill()
     assert (child.returncode, out, err) == (130, "", "livecam: interrupted\n")
     assert not list(tmp_path.glob("livecam-*"))
+
+
+def test_a_second_interrupt_does_not_wait_for_a_server_that_says_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE_S)
+        child = subprocess.Popen(
+            [*clips.LIVECAM, "predict", f"http://127.0.0.1:{server.getsockname()[1]}/a.jpg"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+            env={**os.environ, "TMPDIR": str(tmp_path)}, text=True,
+        )  # fmt: skip
+        try:
+            with server.accept()[0]:
+                begin_s = time.perf_counter()
+                child.send_signal(signal.SIGINT)
+                assert child.stderr is not None
+                assert child.stderr.readline() == "livecam: interrupted\n"
+                while child.poll() is None and time.perf_counter() - begin_s < PATIENCE_S:
+                    child.send_signal(signal.SIGINT)
+                    time.sleep(0.2)
+                took_s = time.perf_counter() - begin_s
+        finally:
+            child.kill()
+            child.communicate()
+    assert child.returncode == 130
+    assert took_s < DOWNLOAD_TIMEOUT_S / 2
 
 
 def test_a_stream_without_an_end_is_no_picture(
