@@ -143,7 +143,7 @@ class Clip:
         return max(0, round(whole * (end_s - self.start_s) / duration_s)) if duration_s else None
 
     def __iter__(self) -> Iterator[Frame]:
-        upright = Upright()
+        upright, aspect = Upright(), PixelAspect(self.stream)
         previous_s = -LEAST_STEP_S
         said_s = said_duration_s(self._container, self.stream, self._origin_s) or math.inf
         end_s = 0.0  # of what is read, in media time
@@ -163,7 +163,7 @@ class Clip:
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
             try:
-                bgr = upright(decoded, self.stream.sample_aspect_ratio)
+                bgr = upright(decoded, aspect())
             except av.error.FFmpegError as error:
                 raise self._stopped(reason(error)) from error
             last_s = min(end_s, math.inf if self.end_s is None else self.end_s)
@@ -292,6 +292,19 @@ def looked_ahead(frames: Iterable[T], most: int) -> tuple[int, Iterator[T]]:
 def _failing(first: list[T], error: LivecamError) -> Iterator[T]:
     yield from first
     raise error
+
+
+class PixelAspect:
+    """Callable: how wide a pixel is now for its height, if that is known. A broadcast goes from
+    4:3 to 16:9 with as many pixels; its decoder says so a frame or two early. Where a file says
+    other than its pictures do, the file counts."""
+
+    def __init__(self, stream: av.VideoStream) -> None:
+        self._of_file, self._decoder = stream.sample_aspect_ratio, stream.codec_context
+        self._is_of_pictures = self._of_file == self._decoder.sample_aspect_ratio
+
+    def __call__(self) -> Fraction | None:
+        return self._decoder.sample_aspect_ratio if self._is_of_pictures else self._of_file
 
 
 class Upright:

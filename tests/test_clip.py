@@ -545,6 +545,34 @@ def test_pixels_that_cannot_have_that_shape_are_square(aspect: Fraction) -> None
     assert Upright()(frame, aspect).shape == (4000, 16, 3)
 
 
+@pytest.mark.parametrize(
+    "pixels", [(Fraction(8, 9), Fraction(32, 27)), (Fraction(32, 27), Fraction(8, 9))]
+)
+def test_a_broadcast_may_go_from_one_pixel_shape_to_another(
+    tmp_path: Path, pixels: tuple[Fraction, Fraction]
+) -> None:
+    both = tmp_path / "both.ts"
+    for aspect in pixels:
+        with av.open(str(tmp_path / "part.ts"), "w") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+            stream.codec_context.sample_aspect_ratio = aspect
+            for grey in clips.greys(10, (96, 64)):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
+            container.mux(stream.encode())
+        with both.open("ab") as file:
+            file.write((tmp_path / "part.ts").read_bytes())
+    with Clip("a", both) as clip:
+        widths = [frame.bgr.shape[1] for frame in clip]
+    with contextlib.closing(StreamReader("a", str(both), SHIPPED.camera)) as reader:
+        streamed = [bgr.shape[1] for _, bgr in reader]
+    for found in (widths, streamed):
+        assert len(found) == 20
+        # the decoder knows it before the frames that it holds back are out
+        assert found[:8] == [round(96 * pixels[0])] * 8
+        assert found[10:] == [round(96 * pixels[1])] * 10
+
+
 def test_a_start_that_no_file_has_gives_no_frame(tmp_path: Path) -> None:
     assert read(clips.write_clip(tmp_path / "a.mp4", clips.greys(6)), start_s=1e300) == []
 

@@ -20,6 +20,7 @@ from livecam.clip import (
     ENDS_EARLY,
     LEAST_STEP_S,
     Clip,
+    PixelAspect,
     Upright,
     left_out,
     only_video,
@@ -169,7 +170,7 @@ class StreamReader:
         before_s: float | None = None
         rate = self._stream.average_rate or Fraction(25)
         time_s, step_s, end_s, shown = 0.0, 1 / float(rate), 0.0, 0
-        upright, pace = Upright(), _Pace()
+        upright, aspect, pace = Upright(), PixelAspect(self._stream), _Pace()
         for decoded in self._decoded():
             said_s = time_stamp_s(self._container, decoded)
             if said_s is None and self.is_paced and before_s is not None:
@@ -183,7 +184,7 @@ class StreamReader:
                 step_s = max(stamp_s - before_s, LEAST_STEP_S)
                 time_s += step_s
             before_s, end_s = stamp_s, max(end_s, stamp_s + stands_s(decoded, rate))
-            yield time_s, upright(decoded, self._stream.sample_aspect_ratio)
+            yield time_s, upright(decoded, aspect())
             shown += 1
         if not self.is_paced:
             raise LivecamError(ENDED)
