@@ -197,6 +197,7 @@ class Clip:
 
     def _timed(self, is_sought: bool = False) -> Iterator[tuple[float, av.VideoFrame]]:
         step_s = last_step_s = 1 / float(self.rate)
+        is_mpeg = self._container.format.name == "mpeg"  # whose steps may be those of late stamps
         unwrap = TimestampUnwrapper()
         media_s = math.inf if is_sought else -step_s  # where it begins, it is not known then
         for decoded in self._decoded():
@@ -205,7 +206,8 @@ class Clip:
                 media_s += last_step_s
             else:
                 media_s = said_s - self._origin_s
-                last_step_s = media_s - before_s if media_s > before_s else last_step_s
+                if media_s > before_s and not is_mpeg:
+                    last_step_s = media_s - before_s
             yield unwrap(media_s, step_s), decoded
 
     def _decoded(self) -> Iterator[av.VideoFrame]:

@@ -21,7 +21,8 @@ ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_HEAD_BYTES = 65_536
 MEDIA = frozenset({b"moov", b"moof", b"mdat"})
 BOXES = MEDIA | {b"ftyp", b"styp", b"sidx", b"mfra", b"free", b"skip", b"wide", b"uuid"}
-FLV_HEAD_BYTES, FLV_TAGS = 9, (8, 9, 18)  # sound, pictures, and what is said of them
+FLV_TAGS = (8, 9, 18)  # sound, pictures, and what is said of them
+FLV_HEAD_BYTES, FLV_TAG_HEAD_BYTES, FLV_BETWEEN_BYTES = 9, 11, 4  # between: how long the last was
 PALETTE, COLOURS = 0x80, 0x07  # bits of a GIF: there is one, and the binary logarithm of its length
 
 
@@ -30,7 +31,9 @@ def said_duration_s(
 ) -> float | None:
     """Of the pictures alone, from the first at `origin_s` on; None if the file does not say it."""
     if stream.frames and stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        begin_s = float((stream.start_time or 0) * stream.time_base)
+        late_s = max(origin_s - begin_s, 0.0)  # AVI counts from the beginning of the file
+        return float(stream.duration * stream.time_base) - late_s
     if "matroska" not in container.format.name:
         return None  # guessed, from the last time stamp or the size of the file
     said_s = _said_by_matroska_s(container, stream)
@@ -81,7 +84,7 @@ def _is_cut_off(path: Path) -> bool:
         if head[4:8] in BOXES:
             return size < _end_of_boxes(file, size)
         if head[:3] == b"FLV":
-            return not _ends_in_tag(file, size)
+            return size < _end_of_tags(file, size)
         if head[:4] == b"GIF8":
             file.seek(0)
             return not _has_trailer(file)
@@ -113,16 +116,18 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
     return with_media
 
 
-def _ends_in_tag(file: BinaryIO, size: int) -> bool:
-    """FLV: behind each tag there is how long it was, with its head; the head says how long its
-    content is."""
-    file.seek(-4, io.SEEK_END)
-    length = int.from_bytes(file.read(4), "big")
-    if length == 0 or size - 4 - length < FLV_HEAD_BYTES:
-        return length == 0 and size <= FLV_HEAD_BYTES + 4  # without a tag
-    file.seek(size - 4 - length)
-    tag = file.read(4)
-    return tag[0] & 0x1F in FLV_TAGS and int.from_bytes(tag[1:], "big") + 11 == length
+def _end_of_tags(file: BinaryIO, size: int) -> int:
+    """FLV: where the content of the last tag ends, of tags one after the other, by the length in
+    the head of each; what is behind these may be anything."""
+    end = FLV_HEAD_BYTES
+    while True:
+        file.seek(end + FLV_BETWEEN_BYTES)
+        head = file.read(FLV_TAG_HEAD_BYTES)
+        if len(head) < FLV_TAG_HEAD_BYTES:
+            return end if not head or head[0] & 0x1F not in FLV_TAGS else size + 1
+        if head[0] & 0x1F not in FLV_TAGS:
+            return end
+        end += FLV_BETWEEN_BYTES + FLV_TAG_HEAD_BYTES + int.from_bytes(head[1:4], "big")
 
 
 def _has_trailer(file: BinaryIO) -> bool:

@@ -307,7 +307,8 @@ def _stream(source: Input) -> contextlib.AbstractContextManager[io.BufferedIOBas
     if source.name == "-":
         if sys.stdin is None or sys.stdin.closed:
             raise LivecamError("-: nothing on stdin; expected a picture")
-        with contextlib.suppress(OSError):  # else what is not there yet would be its end
+        # else what is not there yet would be its end; Windows has this from Python 3.12 on
+        with contextlib.suppress(OSError, AttributeError):
             os.set_blocking(sys.stdin.fileno(), True)
         return contextlib.nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
     request = urllib.request.Request(in_ascii(source.name), headers={"User-Agent": "livecam"})

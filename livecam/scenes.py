@@ -8,7 +8,7 @@ import numpy as np
 from livecam.datatypes import Array, Image
 
 PARTS = 8  # across and down, whose means are compared: what moves a little hardly changes them
-SAMPLES = 128  # pixels across and down, of which these are taken
+SAMPLES = 64  # pixels across and down, of which these are taken
 LEAST_DIFFERENCE = 6.0  # grey levels, by which a part changes that is another
 SAME_CORRELATION = 0.65  # …of one scene, where things move or light changes
 
@@ -46,6 +46,7 @@ def _differ(glance: Array, other: Array) -> bool:
     changes = np.abs(glance - other).mean(axis=2)
     if np.median(changes) <= LEAST_DIFFERENCE:  # half of it is as it was: a screen in it flickers
         return False
-    a, b = (each.ravel() - each.mean() for each in (glance, other))
-    spread = float(np.linalg.norm(a) * np.linalg.norm(b))  # 0 where one is of a single colour
-    return spread == 0 or float(a @ b) < SAME_CORRELATION * spread
+    # colour by colour, each by its own strength: light of another colour is no other scene
+    a, b = (each - each.mean(axis=(0, 1)) for each in (glance, other))
+    spread = float((np.linalg.norm(a, axis=(0, 1)) * np.linalg.norm(b, axis=(0, 1))).sum())
+    return spread == 0 or float((a * b).sum()) < SAME_CORRELATION * spread  # 0: one plain colour

@@ -85,7 +85,7 @@ class Tracker:
         if gap_s > max(self.config.max_coast_s, LONG_GAP_S, self._cadence.longest_s):
             self.forget()
         self._last_s = time_s
-        if gap_s > 0:  # else the same picture is looked at again
+        if 0 < gap_s < math.inf:  # else the first, or the same picture is looked at again
             self._cadence.add(gap_s)
         self.changed_s = min(self.changed_s, time_s)  # a start
         face_of = self._matches(time_s, faces)

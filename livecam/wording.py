@@ -15,8 +15,12 @@ def shown(text: str) -> str:
 
 
 def utf8(name: str) -> str:
-    """Of a file, whose name may be of any bytes: those that are no text become `\\xe9`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Of a file, whose name may be of any bytes: those that are no text become `\\xe9`, and on
+    Windows `\\ud800`."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def short(value: object) -> str:

@@ -86,6 +86,49 @@ def test_a_cut_flv_is_told(tmp_path: Path, share: float) -> None:
         read(clips.cut(path, share))
 
 
+def tags(flv: bytes) -> list[bytes]:
+    """The tags of an FLV, each without the four bytes behind it that say how long it is."""
+    found, begin = [], 13
+    while begin < len(flv):
+        end = begin + 11 + int.from_bytes(flv[begin + 1 : begin + 4], "big")
+        found.append(flv[begin:end])
+        begin = end + 4
+    return found
+
+
+def test_an_flv_that_only_its_ends_are_wrong_of_is_whole(tmp_path: Path) -> None:
+    """Some programs say how long a tag is without its head; a disk may have been full of zeros."""
+    path = clips.write_clip(tmp_path / "a.flv", clips.greys(60))
+    whole = path.read_bytes()
+    other = b"".join(tag + (len(tag) - 11).to_bytes(4, "big") for tag in tags(whole))
+    for content in (whole[:13] + other, whole + bytes(64)):
+        path.write_bytes(content)
+        assert len(read(path)) == 60
+
+
+def test_an_avi_whose_pictures_begin_late_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.options = {"bf": "2"}
+        for i, grey in enumerate(clips.greys(30)):
+            picture = av.VideoFrame.from_ndarray(grey, format="bgr24")
+            picture.pts, picture.time_base = 20 + i, Fraction(1, 10)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    assert [time_s for time_s, _ in read(path)] == pytest.approx(np.arange(30) / 10)
+    with pytest.raises(StoppedError, match="stopped at frame"):
+        read(clips.cut(path, 0.7))
+
+
+def test_the_last_pictures_of_an_mpg_do_not_come_late(tmp_path: Path) -> None:
+    """They have no time stamps of their own, and the stamp before them may jump."""
+    path = clips.write_clip(tmp_path / "a.mpg", clips.greys(250), 25, b_frames=2)
+    times_s = np.array([time_s for time_s, _ in read(path)])
+    assert np.abs(times_s - np.arange(250) / 25).max() < 0.1
+
+
 @pytest.mark.parametrize("step_s", [1.0, 10.0])
 def test_a_slow_recording_keeps_its_times(tmp_path: Path, step_s: float) -> None:
     """Of one in Matroska, FFmpeg changes its mind about the beginning as it reads."""

@@ -40,6 +40,14 @@ def test_a_lamp_that_is_switched_makes_no_cut() -> None:
     assert cuts(picture, picture // 2, picture) == [True, False, False]
 
 
+@pytest.mark.parametrize("light", [(1.4, 1.0, 0.7), (0.3, 0.3, 1.0), (0.3, 0.0, 0.0)])
+def test_light_of_another_colour_makes_no_cut(light: tuple[float, float, float]) -> None:
+    """The camera's white balance, or a screen that lights a dark room."""
+    picture = scene(4)
+    coloured = (picture * np.array(light)).clip(0, 255).astype(np.uint8)
+    assert cuts(picture, coloured, picture) == [True, False, False]
+
+
 @pytest.mark.parametrize("factor", [0.5, 2, 1.5])
 def test_a_picture_of_another_size_is_a_cut(factor: float) -> None:
     """Boxes are in pixels."""

@@ -314,6 +314,13 @@ def test_pictures_that_come_in_pairs_are_no_gap() -> None:
     assert ids(tracks) == [1]
 
 
+def test_a_gap_soon_after_the_start_is_one() -> None:
+    tracker = tracker_with(confirm_after=1)
+    for time_s in (0.0, 0.04, 10.0):
+        watch(tracker, time_s, faces(HERE))
+    assert ids(watch(tracker, 30.0, faces(HERE))) == [3]
+
+
 def test_the_same_picture_looked_at_again_is_no_step() -> None:
     tracker = tracker_with()
     for time_s in (0, 60, 120, 120, 180, 240):

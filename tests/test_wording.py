@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from livecam.wording import clock_time, counted, suggestion
+from livecam.wording import clock_time, counted, suggestion, utf8
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,10 @@ def test_counted() -> None:
 )
 def test_what_may_have_been_meant(name: str, said: str) -> None:
     assert suggestion(name, ["decades", "Utk-12"]) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("é", "é"), ("a\udce9", "a\\xe9"), ("a\ud800", "a\\ud800")]
+)
+def test_a_name_that_is_no_text_can_be_shown(name: str, said: str) -> None:
+    assert utf8(name) == said
