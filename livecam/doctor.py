@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from livecam import __version__
 from livecam.config import Config
 from livecam.errors import LivecamError
-from livecam.exit_codes import system_advice
+from livecam.exit_codes import HOLLOW, REINSTALL, is_hollow, system_advice
 from livecam.extras import install_command
 
+BROKEN = (ImportError, AttributeError, LivecamError)  # AttributeError: of a package without files
 PACKAGES = {  # and what is imported of each, in this order: OpenCV comes before PyAV
     "opencv-python": "cv2",
     "onnxruntime": "livecam.inference",
@@ -64,6 +65,8 @@ def _package(name: str, module: str | None) -> Finding:
             importlib.import_module(module)
     except Exception as error:  # a broken package raises whatever its code does
         return Finding(name, f"{found}, but {_broken(name, error)}", is_ok=False)
+    if module is not None and is_hollow(module):
+        return Finding(name, f"{found}, but {HOLLOW}; {REINSTALL}", is_ok=False)
     return Finding(name, found)
 
 
@@ -98,7 +101,7 @@ def _providers(config: Config) -> Finding:
 
         where = config.where("runtime.providers")
         return Finding("providers", ", ".join(usable_providers(config.runtime.providers, where)))
-    except (ImportError, LivecamError) as error:
+    except BROKEN as error:
         return Finding("providers", str(error), is_ok=False)
 
 
@@ -115,7 +118,7 @@ def _model(config: Config) -> Finding:
         detail = f"{size:.1f} MB, {classifier.input_px} px input, on {classifier.provider}"
         said = [f"{classifier.path} ({detail})", uncalibrated(config.classifier.model)]
         return Finding("model", "; ".join(filter(None, said)))
-    except (ImportError, LivecamError) as error:
+    except BROKEN as error:
         return Finding("model", str(error), is_ok=False)
 
 
@@ -126,14 +129,14 @@ def _detector(config: Config) -> Finding:
 
         Mtcnn(providers=config.runtime.providers)
         return Finding("detector", f"MTCNN, weights in {weights_dir()}")
-    except (ImportError, LivecamError) as error:
+    except BROKEN as error:
         return Finding("detector", str(error), is_ok=False)
 
 
 def _display() -> Finding:
     try:
         from livecam.display import problem
-    except ImportError as error:
+    except BROKEN as error:
         return Finding("display", str(error), is_ok=False)
     reason = problem()
     if reason is None:
@@ -145,7 +148,7 @@ def _cameras(config: Config) -> Iterator[Finding]:
     """A line for each camera that is listed or opens, else one that says why there is none."""
     try:
         from livecam.live.cameras import has_list, indices, why_not
-    except ImportError as error:
+    except BROKEN as error:
         yield Finding("cameras", str(error), is_ok=False, is_needed=False)
         return
     is_empty = True

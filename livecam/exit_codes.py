@@ -24,6 +24,13 @@ from livecam.wording import shown
 
 INTERRUPTED = 130
 AS_IS = "livecam.as-is"
+HOLLOW = "OpenCV has lost its files, as when another build of it is uninstalled"
+REINSTALL = "pip install --force-reinstall opencv-python"
+NO_MEMORY = (
+    "bad_alloc",
+    "Failed to allocate memory",
+    "Insufficient memory",
+)  # ONNX Runtime, OpenCV
 SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 
@@ -91,10 +98,29 @@ def _run(
                 sys.stdout.flush()
             _leave(sys.stdout)
             return 1
-        except ImportError as error:
-            missing = f"a package is missing or broken ({error}); install livecam again"
-            say(f"{parser.prog}: {system_advice(error) or missing}")
+        except Exception as error:
+            why = _of_the_machine(error)
+            if why is None:
+                raise
+            say(f"{parser.prog}: {why}")
             return 1
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """What is wrong with where livecam runs; None if that is not it."""
+    if isinstance(error, ImportError):
+        missing = f"a package is missing or broken ({error}); install livecam again"
+        return system_advice(error) or missing
+    if isinstance(error, AttributeError) and is_hollow("cv2"):
+        return f"{HOLLOW} ({error}); {REINSTALL}"
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
+        return "there is not enough memory; end other programs, or give smaller pictures"
+    return None
+
+
+def is_hollow(module: str) -> bool:
+    """Of a package whose files are gone Python imports the empty folder."""
+    return getattr(sys.modules.get(module, sys), "__file__", "") is None
 
 
 def _as_is(error: UnicodeError) -> tuple[str | bytes, int]:

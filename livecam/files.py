@@ -110,7 +110,7 @@ def check_output(
     made."""
     if path.suffix.lower() not in suffixes:
         raise UsageError(f"{flag} {path}: expected a name that ends in {' or '.join(suffixes)}")
-    if real(path) in map(real, inputs):
+    if path in KnownFiles(inputs):
         raise UsageError(f"{flag} {path}: is an input; give it another name")
     if os.path.isdir(path):
         raise UsageError(f"{flag} {path}: is a folder; expected a file")
@@ -140,7 +140,9 @@ def check_folder(flag: str, folder: Path) -> None:
     """Before the work, what would only fail after it. Raises UsageError if there is a file in the
     place of the folder, or LivecamError if it may not be made or not be written to."""
     place = folder.absolute()
-    nearest = next(path for path in (place, *place.parents) if path.exists())
+    nearest = next((path for path in (place, *place.parents) if path.exists()), None)
+    if nearest is None:  # a drive of Windows
+        raise LivecamError(f"{folder}: cannot be written: there is no {place.anchor}")
     if not nearest.is_dir():
         raise UsageError(f"{flag} {folder}: {nearest} is a file; expected the name of a folder")
     if not os.access(nearest, os.W_OK):
@@ -150,6 +152,32 @@ def check_folder(flag: str, folder: Path) -> None:
 def real(path: Path) -> Path:
     """Absolute and without links. Path.resolve raises where links go round in a circle."""
     return Path(os.path.realpath(path))
+
+
+class KnownFiles:
+    """Of some paths: whether another leads to one of them. Where letters have no case, as on macOS
+    and on most memory sticks, the name of a file may be spelt in two ways."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._by_name = {_without_case(path): real(path) for path in paths}
+
+    def __contains__(self, path: Path) -> bool:
+        known = self._by_name.get(_without_case(path))
+        if known is None or known == real(path):
+            return known is not None
+        try:
+            return known.samefile(path)
+        except OSError:  # one is not there
+            return False
+
+
+def _without_case(path: Path) -> str:
+    return os.path.realpath(path).casefold()
+
+
+def output_key(path: Path) -> Path:
+    """The same for all spellings of an output that is not there yet."""
+    return Path(_without_case(path)) if sys.platform == "darwin" else real(path)
 
 
 def unwritable(path: Path, error: Exception) -> LivecamError:

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from livecam.errors import UsageError
-from livecam.files import check_output, make_folder, real, require_open_folder
+from livecam.files import (
+    KnownFiles,
+    check_output,
+    make_folder,
+    output_key,
+    require_open_folder,
+)
 from livecam.inputs import CLIP_SUFFIXES, OWN_SUFFIX, Input, Kind
 from livecam.pictures import PICTURE_SUFFIXES, WRITABLE_SUFFIXES
 from livecam.sinks import VIDEOS
@@ -40,17 +46,20 @@ class OutputPaths:
         self.options = options
         self.output = None if options.output is None else Path(options.output)
         self.is_folder = _is_folder(inputs, options)
-        self._sources = {real(source.path) for source in inputs if source.path is not None}
+        sources = [source.path for source in inputs if source.path is not None]
+        self._inputs = KnownFiles(sources)
         self._taken: dict[Path, str] = {}
         self._shared: set[Path] = set()
         if options.tracks is not None:
             check_output(
-                "--tracks", options.tracks, TABLES, self._sources, options.overwrite, self.folder
+                "--tracks", options.tracks, TABLES, sources, options.overwrite, self.folder
             )
-            self._taken[real(options.tracks)] = "--tracks"
+            self._taken[output_key(options.tracks)] = "--tracks"
         if options.write_video:
             _require_once(inputs)
-            paths = Counter(path for source in inputs for path in self._possible(source))
+            paths = Counter(
+                output_key(path) for source in inputs for path in self._possible(source)
+            )
             self._shared = {path for path, n in paths.items() if n > 1}
         for source in inputs if options.write_video else ():
             for path in self._possible(source):
@@ -68,7 +77,7 @@ class OutputPaths:
             return self.output
         folder = self.output or (source.path.parent if source.path is not None else Path())
         path = folder / self._name(source.stem, source, kind)
-        if path in self._shared:  # as that of IMG_1.HEIC and of IMG_1.JPG
+        if output_key(path) in self._shared:  # as that of IMG_1.HEIC and of IMG_1.JPG
             own = source.suffix if source.path is None else source.path.suffix
             path = folder / self._name(f"{source.stem}{own}", source, kind)
         return path
@@ -124,8 +133,8 @@ class OutputPaths:
             )
 
     def _claim(self, path: Path, owner: str) -> None:
-        key = real(path)
-        if key in self._sources:
+        key = output_key(path)
+        if path in self._inputs:
             raise UsageError(f"{path}: is an input; give --output another name")
         if key in self._taken:
             raise UsageError(

@@ -381,7 +381,7 @@ def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
     with _told(path, "cannot be read", _not_to_read):
         # not read-only: what a power cut left half written is taken back first
         address = urllib.parse.quote(os.fsencode(path.absolute()))
-        db = sqlite3.connect(f"file:{address}?mode=rw", WAIT_S, uri=True)
+        db = sqlite3.connect(f"file:{address}?mode=rw", timeout=WAIT_S, uri=True)
         with contextlib.closing(db):
             _require_ours(db, path, _not_to_read)
             db.execute("BEGIN")  # while others may not write
@@ -407,7 +407,7 @@ def check(path: Path) -> None:
 def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
     is_new = not os.path.exists(path)
     # absolute: SQLite takes :memory: for no file
-    db = sqlite3.connect(path.absolute(), wait_s, isolation_level="IMMEDIATE")
+    db = sqlite3.connect(path.absolute(), timeout=wait_s, isolation_level="IMMEDIATE")
     try:
         db.execute("BEGIN IMMEDIATE")  # of two that make the file, one waits
         if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:

@@ -30,6 +30,10 @@ from livecam.exit_codes import exit_code
         (KeyboardInterrupt(), 130, "p: interrupted\n"),
         (ImportError("No module named 'av'"), 1, "p: a package is missing or broken (No module "
          "named 'av'); install livecam again\n"),
+        (MemoryError(), 1, "p: there is not enough memory; end other programs, or give smaller "
+         "pictures\n"),
+        (RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer"), 1,
+         "p: there is not enough memory; end other programs, or give smaller pictures\n"),
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_one_line(
@@ -40,6 +44,34 @@ def test_what_went_wrong_is_one_line(
 
     assert exit_code(command, ArgumentParser(prog="p"), []) == code
     assert capfd.readouterr() == ("", said)
+
+
+def test_a_mistake_of_livecams_own_is_not_hidden() -> None:
+    def command(args: Namespace) -> None:
+        raise AttributeError("no such thing")
+
+    with pytest.raises(AttributeError):
+        exit_code(command, ArgumentParser(prog="p"), [])
+
+
+@pytest.mark.parametrize("command", ["predict", "annotate", "doctor"])
+def test_an_opencv_without_files_is_told_in_a_line(tmp_path: Path, command: str) -> None:
+    """As after another build of it was uninstalled; Python imports the empty folder."""
+    code = """
+        import sys, types
+        sys.modules["cv2"] = types.ModuleType("cv2")
+        sys.modules["cv2"].__file__ = None
+        from livecam.cli import main
+        sys.exit(main())
+    """
+    inputs = [] if command == "doctor" else ["a.jpg"]
+    child = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), command, *inputs],
+        capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert child.returncode == 1
+    assert "pip install --force-reinstall opencv-python" in child.stdout + child.stderr
+    assert "Traceback" not in child.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of its own")

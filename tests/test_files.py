@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from livecam import files
 from livecam.errors import LivecamError
-from livecam.files import PartialFile, RowFile
+from livecam.files import KnownFiles, PartialFile, RowFile, check_folder, output_key
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="folders in use stay, no groups")
 
@@ -71,3 +72,30 @@ def test_of_rows_that_could_not_be_written_nothing_is_left(
         monkeypatch.setattr(RowFile, "_put", fail)
         rows.append("1,2\n")
     assert path.read_text() == "old"
+
+
+def test_a_file_of_another_spelling_is_known_where_it_is_the_same(tmp_path: Path) -> None:
+    """A second link stands for a disk whose names have no case."""
+    clip, same, other = (tmp_path / name for name in ("clip.mp4", "CLIP.MP4", "Clip.mp4"))
+    clip.write_bytes(b"clip")
+    os.link(clip, same)
+    other.write_bytes(b"other")
+    known = KnownFiles([clip])
+    assert [path in known for path in (clip, same, other, tmp_path / "clip.MP4")] == [
+        True, True, False, False
+    ]  # fmt: skip
+    assert tmp_path / "sub" / ".." / "clip.mp4" in known
+
+
+@pytest.mark.parametrize(("platform", "is_one"), [("darwin", True), ("linux", False)])
+def test_on_macos_two_outputs_may_be_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, is_one: bool
+) -> None:
+    monkeypatch.setattr(files.sys, "platform", platform)
+    assert (output_key(tmp_path / "a.mp4") == output_key(tmp_path / "A.mp4")) is is_one
+
+
+def test_a_folder_on_a_drive_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    with pytest.raises(LivecamError, match="out: cannot be written: there is no /"):
+        check_folder("--out", Path("out"))

@@ -307,6 +307,23 @@ def test_tables_of_one_name_are_told_apart_by_their_folders(tmp_path, astronaut)
     assert set(_column(tmp_path / "one.h5", "dataset")) == {"labels"}
 
 
+def test_tables_of_one_name_on_two_drives_keep_all_of_their_names(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut, monkeypatch
+) -> None:
+    def commonpath(paths: list[Path]) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    tables = []
+    for folder in ("anna", "bert"):
+        files = {"0.jpg": jpeg(astronaut), "labels.csv": b"file,age\n0.jpg,20\n"}
+        layouts.write(tmp_path / folder, files)
+        tables.append(tmp_path / folder / "labels.csv")
+    monkeypatch.setattr(os.path, "commonpath", commonpath)
+    assert prepare.main([*map(str, tables), "-o", str(tmp_path / "out.h5")]) == 0
+    wanted = {table.resolve().with_suffix("").as_posix() for table in tables}
+    assert set(_column(tmp_path / "out.h5", "dataset")) <= wanted
+
+
 def test_data_without_a_usable_picture_is_an_error_that_counts(  # type: ignore[no-untyped-def]
     tmp_path, capsys
 ) -> None:

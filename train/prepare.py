@@ -175,8 +175,10 @@ def _told_apart(paths: list[Path], data: list[Listed]) -> list[Listed]:
         if len(of_one_name) > 1:
             plain = path.with_suffix("")
             is_plain = [other.with_suffix("") for other in of_one_name].count(plain) == 1
-            around = os.path.commonpath([other.parent for other in of_one_name])
-            own = (plain if is_plain else path).relative_to(around).as_posix()
+            own = (plain if is_plain else path).as_posix()
+            with contextlib.suppress(ValueError):  # on two drives of Windows
+                around = os.path.commonpath([other.parent for other in of_one_name])
+                own = (plain if is_plain else path).relative_to(around).as_posix()
             entries = [dataclasses.replace(entry, dataset=own) for entry in listed.entries]
             listed = dataclasses.replace(listed, entries=entries)
         named.append(listed)
