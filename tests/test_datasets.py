@@ -620,6 +620,24 @@ def test_what_is_hidden_is_no_data(tmp_path: Path) -> None:
         assert not dropped
 
 
+@pytest.mark.parametrize("folder", [".pics/", ""])
+def test_a_picture_that_a_table_names_may_be_hidden(tmp_path: Path, folder: str) -> None:
+    name = f"{folder}.a.jpg"
+    files = layouts.pictures(name) | {"faces.csv": f"file,age\n{name},30\n".encode()}
+    for path in _both(tmp_path, files):
+        found, dropped = _read(path)
+        assert [(file, label) for _, file, label in found] == [(name, exact(30))]
+        assert not dropped
+
+
+def test_names_in_a_zip_may_begin_with_the_folder_that_they_are_in(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for name in ("./30/a.jpg", "./.hidden/31/b.jpg"):
+            archive.writestr(name, b"picture")
+    found, _ = _read(tmp_path / "data.zip")
+    assert [label for *_, label in found] == [exact(30)]
+
+
 def test_a_folder_and_its_zip_have_one_order(tmp_path: Path) -> None:
     files = layouts.pictures("18/a.jpg", "18-24/a.jpg", "18.5/a.jpg", "b/c.jpg", "b c.jpg")
     folder, packed = (datasets.open_data(path) for path in _both(tmp_path, files))

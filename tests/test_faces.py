@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -119,13 +120,19 @@ def test_one_data_set_of_a_part(file: Path) -> None:
     assert set(faces.load(file, "dev", ["dataset0", "dataset1"]).dataset) == {"dataset1"}
 
 
-def test_crops_packed_by_another_program_are_refused(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [{"compression": "gzip"}, {"chunks": True, "dtype": np.float32}])
+def test_crops_packed_by_another_program_are_refused(
+    file: Path, tmp_path: Path, how: dict[str, Any]
+) -> None:
     packed = tmp_path / "packed.h5"
     with h5py.File(file) as source, h5py.File(packed, "w") as h5:
         for name in source:
             if name != "crops":
                 source.copy(name, h5)
-        h5.create_dataset("crops", data=source["crops"][()], compression="gzip")
+        crops = source["crops"][()]
+        if "chunks" in how:
+            how = {**how, "chunks": (1, *crops.shape[1:])}
+        h5.create_dataset("crops", data=crops, **how)
         h5.attrs["data_hash"] = "0"
     with pytest.raises(LivecamError, match="crops were packed anew by another program"):
         faces.load(packed, "dev")

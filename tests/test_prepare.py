@@ -307,6 +307,17 @@ def test_tables_of_one_name_are_told_apart_by_their_folders(tmp_path, astronaut)
     assert set(_column(tmp_path / "one.h5", "dataset")) == {"labels"}
 
 
+def test_parts_of_a_published_set_are_one_whatever_their_files_are_called(  # type: ignore[no-untyped-def]
+    tmp_path, astronaut
+) -> None:
+    names = write_utkface(tmp_path / "a" / "utkface", astronaut, 2)
+    (tmp_path / "b" / "utkface").mkdir(parents=True)
+    (tmp_path / "a" / "utkface" / names[1]).rename(tmp_path / "b" / "utkface" / names[1])
+    parts = [str(tmp_path / folder / "utkface") for folder in ("a", "b")]
+    assert prepare.main([*parts, "-o", str(tmp_path / "out.h5")]) == 0
+    assert set(_column(tmp_path / "out.h5", "dataset")) == {"utkface"}
+
+
 def test_tables_of_one_name_on_two_drives_keep_all_of_their_names(  # type: ignore[no-untyped-def]
     tmp_path, astronaut, monkeypatch
 ) -> None:

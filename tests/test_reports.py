@@ -504,6 +504,16 @@ def test_explore_counts_copies_and_merged_labels(data: Path) -> None:
     assert explore.merged_labels(columns).tolist() == [2]
     header, (row,) = explore.parts_table(columns)
     assert dict(zip(header, row, strict=True))["test"] == "28"
+    assert dict(zip(header, row, strict=True))["female"].endswith("%")
+
+
+def test_explore_says_of_how_many_the_gender_is_known(data: Path) -> None:
+    with h5py.File(data, "a") as h5:
+        h5["gender"][:] = -1
+        h5["gender"][:2] = [1, 0]
+    with faces.opened(data) as h5:
+        header, (row,) = explore.parts_table(explore.read_columns(h5))
+    assert dict(zip(header, row, strict=True))["female"] == "50 % of 2"
 
 
 @pytest.mark.parametrize(

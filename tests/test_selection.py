@@ -107,3 +107,14 @@ def test_a_class_spreads_over_its_own_years_as_its_faces_do() -> None:
 def test_the_cap_of_years_is_of_ten_of_them() -> None:
     chosen = select(face_set([21] * 20 + [25] * 20 + [40] * 5), Recipe(class_cap=10), print)
     assert [(chosen.classes // 10 == decade).sum() for decade in (2, 4)] == [10, 5]
+
+
+def test_a_class_of_intervals_spreads_over_their_years_evenly() -> None:
+    """Not over the middle of each: nothing says that those of `13-30` are 21."""
+    data = face_set([13] * 50 + [31] * 10 + [60], [30] * 50 + [50] * 10 + [60])
+    years = select(data, Recipe(target="actors-3"), print).years
+    assert years is not None
+    for each, low, high in ((years[0], 13, 30), (years[1], 31, 50)):
+        assert each[low : high + 1] == pytest.approx(each[low])
+        assert each[low] * (high - low + 1) > 0.6
+    assert years[2].argmax() == 60

@@ -98,7 +98,7 @@ class ZipFile:
 
 def _is_hidden(name: str) -> bool:
     """Of a file or folder: what programs keep beside others' files, such as older versions."""
-    return name.startswith(".") or name == "__MACOSX"
+    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

@@ -77,6 +77,10 @@ BY_NAME: dict[str, Callable[[str], Label | None]] = {
     "allagefaces": allagefaces_label,
 }
 
+PUBLISHED = frozenset(
+    {*BY_NAME, "megaage", "megaage_asian", "imdb", "wiki", "appa_real", "fairface", "adience"}
+)
+
 
 def open_data(path: Path) -> Folder | ZipFile:
     """The folder or zip file, or the folder around a `.csv` file; the caller closes it.
@@ -111,7 +115,7 @@ def entries(
     pictures = [name for name in archive.names if is_picture(name)]
     has_names = any(_named(name) for name in pictures)
     has_folders = any("/" in name for name in pictures)
-    tables = _tables(archive, has_names or has_folders) if pictures else []
+    tables = _tables(archive, has_names or has_folders)
     if has_names and tables:
         raise LivecamError(
             f"{path}: labels in the pictures' names, and in {tables[0]} too; give that table by "

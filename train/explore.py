@@ -237,6 +237,8 @@ def parts_table(columns: Columns) -> tuple[tuple[str, ...], list[tuple[str, ...]
         ages = columns.age[here]
         known = here & (columns.gender >= 0)
         female = f"{100 * columns.gender[known].mean():.0f} %" if known.any() else "-"
+        if 0 < known.sum() < here.sum():
+            female += f" of {known.sum()}"
         rows.append(
             (
                 str(dataset),

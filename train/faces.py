@@ -120,10 +120,11 @@ def ages(path: Path, split: str, datasets: Collection[str] = ()) -> np.ndarray:
 
 def _crops(path: Path, dataset: h5py.Dataset, where: np.ndarray) -> Crops:
     shape = dataset.shape[1:]
-    if dataset.chunks != (1, *shape) or dataset.id.get_create_plist().get_nfilters():
+    is_other = dataset.dtype != np.uint8 or dataset.chunks != (1, *shape)
+    if is_other or dataset.id.get_create_plist().get_nfilters():
         raise LivecamError(
-            f"{path}: its crops were packed anew by another program; expected each uncompressed "
-            "in a piece of its own; make the file with python -m train.prepare"
+            f"{path}: its crops were packed anew by another program; expected bytes, each crop "
+            "uncompressed in a piece of its own; make the file with python -m train.prepare"
         )
     starts = np.full(len(dataset), -1, np.int64)
 

@@ -172,7 +172,7 @@ def _told_apart(paths: list[Path], data: list[Listed]) -> list[Listed]:
     named = []
     for name, path, listed in zip(names, real, data, strict=True):
         of_one_name = {other for other in real if other.stem == path.stem == name}
-        if len(of_one_name) > 1:
+        if len(of_one_name) > 1 and name not in datasets.PUBLISHED:
             plain = path.with_suffix("")
             is_plain = [other.with_suffix("") for other in of_one_name].count(plain) == 1
             own = (plain if is_plain else path).as_posix()

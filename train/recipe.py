@@ -30,12 +30,14 @@ CHOICES = {
 }
 ABOVE_0, BELOW_1 = 1e-9, 1 - 1e-9
 AT_LEAST = {
-    **dict.fromkeys(("epochs", "batch", "input_px", "width", "devices"), 1),
+    **dict.fromkeys(("epochs", "batch", "width", "devices"), 1),
+    "input_px": 16,  # of less, what networks halve four or five times leaves nothing
     **dict.fromkeys(("label_sigma", "learning_rate", "teacher_weight"), ABOVE_0),
 }
 AT_MOST = {
     **dict.fromkeys(("dropout", "ema", "early_share", "pretrained_share"), BELOW_1),
     **dict.fromkeys(("teacher_weight", "mixup"), 1.0),
+    **dict.fromkeys(("input_px", "width"), 2048),  # more is a slip of the finger
     "seed": 2**32 - 1,
 }
 

@@ -12,6 +12,7 @@ from livecam.datatypes import AGES
 from livecam.errors import LivecamError
 from livecam.wording import counted, suggestion
 from train.faces import FaceSet
+from train.labels import Labels
 from train.recipe import Recipe
 from train.scores import bins_of
 
@@ -53,7 +54,7 @@ def select(data: FaceSet, recipe: Recipe, note: Callable[[str], None]) -> Select
     kept = _capped(classes // 10 if are_years else classes, recipe)
     rows, classes = rows[kept], classes[kept]
     weights = rarity_weights(classes, n, recipe.rarity_power, are_years)
-    years = None if scheme is None else _years(data.labels.age[rows], scheme)
+    years = None if scheme is None else _years(data.labels[rows], scheme)
     return Selection(rows, classes, weights, years)
 
 
@@ -124,9 +125,14 @@ def rarity_weights(classes: np.ndarray, n: int, power: float, are_years: bool) -
     return (weights / weights.mean()).astype(np.float32)
 
 
-def _years(ages: np.ndarray, scheme: AgeScheme) -> np.ndarray:
-    """(classes, 101): how the faces of each class spread over its years, each at least once."""
-    counts = np.bincount(np.minimum(ages, AGES - 1).astype(int), minlength=AGES) + 1.0
+def _years(labels: Labels, scheme: AgeScheme) -> np.ndarray:
+    """(classes, 101): how the faces of each class spread over its years, each at least once; that
+    of an interval evenly over its own."""
+    low, high = (np.minimum(end, AGES - 1) for end in (labels.low, labels.high))
+    steps = np.zeros(AGES + 1)
+    np.add.at(steps, low, 1 / (high - low + 1))
+    np.add.at(steps, high + 1, -1 / (high - low + 1))
+    counts = np.cumsum(steps)[:AGES] + 1.0
     bins = scheme.bins_of(YEARS)
     spread = np.where(bins == np.arange(len(scheme.starts))[:, None], counts, 0)
     return (spread / spread.sum(axis=1, keepdims=True)).astype(np.float32)
