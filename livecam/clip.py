@@ -303,7 +303,8 @@ class PixelAspect:
 
     def __init__(self, stream: av.VideoStream) -> None:
         self._of_file, self._decoder = stream.sample_aspect_ratio, stream.codec_context
-        self._is_of_pictures = self._of_file == self._decoder.sample_aspect_ratio
+        is_known = self._decoder is not None  # else decoding will say so
+        self._is_of_pictures = is_known and self._of_file == self._decoder.sample_aspect_ratio
 
     def __call__(self) -> Fraction | None:
         return self._decoder.sample_aspect_ratio if self._is_of_pictures else self._of_file

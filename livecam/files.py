@@ -159,16 +159,20 @@ class KnownFiles:
     and on most memory sticks, the name of a file may be spelt in two ways."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._by_name = {_without_case(path): real(path) for path in paths}
+        self._alike: dict[str, set[Path]] = {}
+        for path in paths:
+            self._alike.setdefault(_without_case(path), set()).add(real(path))
 
     def __contains__(self, path: Path) -> bool:
-        known = self._by_name.get(_without_case(path))
-        if known is None or known == real(path):
-            return known is not None
-        try:
-            return known.samefile(path)
-        except OSError:  # one is not there
-            return False
+        alike = self._alike.get(_without_case(path), ())
+        return real(path) in alike or any(_is_same(path, other) for other in alike)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one is not there
+        return False
 
 
 def _without_case(path: Path) -> str:

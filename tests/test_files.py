@@ -85,6 +85,10 @@ def test_a_file_of_another_spelling_is_known_where_it_is_the_same(tmp_path: Path
         True, True, False, False
     ]  # fmt: skip
     assert tmp_path / "sub" / ".." / "clip.mp4" in known
+    both = KnownFiles([clip, other])
+    assert clip in both
+    assert other in both
+    assert same in both
 
 
 @pytest.mark.parametrize(("platform", "is_one"), [("darwin", True), ("linux", False)])
