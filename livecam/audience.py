@@ -91,6 +91,8 @@ class Audience:
 
     def _rejoin(self, face: TrackedFace, out_of_sight: list[_GoingOn]) -> _GoingOn | None:
         """Whose visit this new track goes on with, if anybody's."""
+        if not self._rejoin_s:
+            return None
         back_s = face.known_s if face.track_id > self._newest_id else 0.0  # before it was confirmed
         likely = [
             (each.likeness(face), each)

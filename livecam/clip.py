@@ -16,7 +16,7 @@ import numpy as np
 from livecam.datatypes import Frame, Image
 from livecam.errors import LivecamError, StoppedError, reason
 from livecam.file_ends import ends_early, is_cut_off, said_duration_s
-from livecam.pyav import assumed_colorspace, av, opened, side_data
+from livecam.pyav import assumed_colorspace, av, opened, packets, side_data
 from livecam.threads import ahead
 from livecam.timestamps import TimestampUnwrapper
 from livecam.wording import counted
@@ -84,6 +84,7 @@ class Clip:
             self.close()
             raise LivecamError(f"{self.name}: no video stream in it; expected a clip")
         self.stream = stream
+        self._aspect = PixelAspect(stream)
         self.stream.thread_type = "AUTO"
         # now: of slow Matroska FFmpeg says another one once it has read some of it
         begin = stream.start_time or 0
@@ -143,7 +144,7 @@ class Clip:
         return max(0, round(whole * (end_s - self.start_s) / duration_s)) if duration_s else None
 
     def __iter__(self) -> Iterator[Frame]:
-        upright, aspect = Upright(), PixelAspect(self.stream)
+        upright = Upright()
         previous_s = -LEAST_STEP_S
         said_s = said_duration_s(self._container, self.stream, self._origin_s) or math.inf
         end_s = 0.0  # of what is read, in media time
@@ -163,7 +164,7 @@ class Clip:
             time_s = max(media_s + self._origin_s - self.first_s, previous_s + LEAST_STEP_S)
             previous_s = time_s
             try:
-                bgr = upright(decoded, aspect())
+                bgr = upright(decoded, self._aspect())
             except av.error.FFmpegError as error:
                 raise self._stopped(reason(error)) from error
             last_s = min(end_s, math.inf if self.end_s is None else self.end_s)
@@ -214,7 +215,7 @@ class Clip:
         """A damaged packet is passed over: the next key frame makes it good."""
         self._damaged = row = 0
         try:
-            for packet in self._container.demux(self.stream):
+            for packet in packets(self._container, self.stream):
                 if packet.size:  # a decoder with threads may swallow the last one's error
                     self._ends_within_packet = packet.is_corrupt
                 try:

@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import io
 import os
+import shutil
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -19,7 +20,7 @@ from types import FrameType
 from typing import TextIO
 
 from livecam.errors import LivecamError, UsageError
-from livecam.interrupts import SIGNALS, interruptible
+from livecam.interrupts import SIGNALS, TEMPORARY, interruptible
 from livecam.wording import shown
 
 INTERRUPTED = 130
@@ -56,6 +57,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     """What waits at the end of Python, as for a camera that hangs, is left behind."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
+    for folder in tuple(TEMPORARY):
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(INTERRUPTED)
 
 
@@ -114,7 +117,8 @@ def _of_the_machine(error: Exception) -> str | None:
     if isinstance(error, AttributeError) and is_hollow("cv2"):
         return f"{HOLLOW} ({error}); {REINSTALL}"
     if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
-        return "there is not enough memory; end other programs, or give smaller pictures"
+        what = str(error).split("\n")[0] or type(error).__name__
+        return f"there is not enough memory ({what}); end other programs, or give smaller pictures"
     return None
 
 

@@ -33,7 +33,9 @@ def said_duration_s(
     if stream.frames and stream.duration and stream.time_base:
         begin_s = float((stream.start_time or 0) * stream.time_base)
         late_s = max(origin_s - begin_s, 0.0)  # AVI counts from the beginning of the file
-        return float(stream.duration * stream.time_base) - late_s
+        is_avi = container.format.name == "avi"  # of one without an end, FFmpeg says what is there
+        duration = max(stream.duration, stream.frames) if is_avi else stream.duration
+        return float(duration * stream.time_base) - late_s
     if "matroska" not in container.format.name:
         return None  # guessed, from the last time stamp or the size of the file
     said_s = _said_by_matroska_s(container, stream)
@@ -123,10 +125,10 @@ def _end_of_tags(file: BinaryIO, size: int) -> int:
     while True:
         file.seek(end + FLV_BETWEEN_BYTES)
         head = file.read(FLV_TAG_HEAD_BYTES)
-        if len(head) < FLV_TAG_HEAD_BYTES:
-            return end if not head or head[0] & 0x1F not in FLV_TAGS else size + 1
-        if head[0] & 0x1F not in FLV_TAGS:
+        if not head or head[0] not in FLV_TAGS or head[8:].strip(b"\0"):  # always stream 0
             return end
+        if len(head) < FLV_TAG_HEAD_BYTES:
+            return size + 1
         end += FLV_BETWEEN_BYTES + FLV_TAG_HEAD_BYTES + int.from_bytes(head[1:4], "big")
 
 

@@ -25,6 +25,7 @@ from typing import Any, Literal, cast
 import cv2
 
 from livecam.errors import LivecamError
+from livecam.interrupts import TEMPORARY
 from livecam.pictures import PICTURE_SUFFIXES, is_heif
 from livecam.progress import Progress
 from livecam.urls import (
@@ -210,6 +211,7 @@ class Opened:
                 self.path = source.path
             else:
                 self._folder = _temporary_folder(source.name)
+                TEMPORARY.add(self._folder.name)
                 known = source.suffix in PICTURE_SUFFIXES | CLIP_SUFFIXES  # else it may be too long
                 self.path = Path(self._folder.name) / f"input{source.suffix if known else ''}"
                 _fetch(source, self.path, most_bytes, stop or threading.Event(), is_shown)
@@ -229,6 +231,7 @@ class Opened:
     def close(self) -> None:
         if self._folder is not None:
             self._folder.cleanup()
+            TEMPORARY.discard(self._folder.name)
 
 
 def _temporary_folder(name: str) -> tempfile.TemporaryDirectory[str]:

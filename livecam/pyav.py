@@ -4,6 +4,8 @@ comes second hang for ever (https://github.com/PyAV-Org/PyAV/issues/1050)."""
 import cv2  # noqa: F401, I001
 import av as av
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from av.container import InputContainer
@@ -28,6 +30,13 @@ ANY_TEXT: dict[str, Any] = (
 def opened(url: str, **given: Any) -> InputContainer:
     """To read, `given` as to `av.open`: texts in it, such as a title, may be of any encoding."""
     return av.open(url, **ANY_TEXT, **given)
+
+
+def packets(container: InputContainer, stream: av.stream.Stream) -> Iterator[Any]:
+    """As `container.demux(stream)`. Where another appears in the middle of a file, PyAV may stumble
+    over it at the end, after the packets of all that it knows."""
+    with contextlib.suppress(IndexError):
+        yield from container.demux(stream)
 
 
 def side_data(frame: av.VideoFrame) -> SideDataContainer:

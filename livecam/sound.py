@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from livecam.pyav import av, opened
+from livecam.pyav import av, opened, packets
 from livecam.timestamps import TimestampUnwrapper
 
 AAC_RATES = frozenset({8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
@@ -119,7 +119,7 @@ class AudioCopy:
 
     def _copied(self, given: av.AudioStream) -> Iterator[tuple[float, av.Packet]]:
         unwrap = TimestampUnwrapper()
-        for packet in self._source.container.demux(given):
+        for packet in packets(self._source.container, given):
             if packet.pts is None or packet.time_base is None:
                 continue
             step_s = float((packet.duration or 0) * packet.time_base)
@@ -158,7 +158,7 @@ class AudioCopy:
         return time_s >= self._length_s or gap_s > MOST_GAP_S
 
     def _decoded(self, given: av.AudioStream) -> Iterator[av.AudioFrame]:
-        for packet in self._source.container.demux(given):
+        for packet in packets(self._source.container, given):
             # where one begins to read, in the middle of an MPEG stream, the first is a part of one
             with contextlib.suppress(av.error.InvalidDataError):
                 yield from packet.decode()

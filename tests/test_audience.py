@@ -177,6 +177,16 @@ def test_where_frames_are_rare_a_visitor_stays_one(step_s: float) -> None:
     assert visit.end_s - visit.begin_s == pytest.approx(9 * step_s)
 
 
+def test_without_rejoining_whoever_came_before_the_other_had_gone_is_another() -> None:
+    audience = Audience(AudienceConfig(min_dwell_s=0.2, rejoin_s=0.0))
+    for i in range(40):
+        # the second was found with the last picture of the first, and confirmed later
+        faces = [person(1)] if i < 20 else [person(2, known_s=(i - 19) / 10)] if i > 21 else []
+        audience(i / 10, faces)
+    audience.leave()
+    assert audience.counted == 2
+
+
 def test_two_outages_in_a_row_are_no_seldom_frames() -> None:
     audience = Audience(CONFIG)
     found: dict[int, Visit] = {}

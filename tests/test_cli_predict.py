@@ -1191,6 +1191,7 @@ def test_a_second_interrupt_does_not_wait_for_a_server_that_says_nothing(tmp_pat
             child.communicate()
     assert child.returncode == 130
     assert took_s < DOWNLOAD_TIMEOUT_S / 2
+    assert not list(tmp_path.glob("livecam-*"))
 
 
 def test_a_stream_without_an_end_is_no_picture(

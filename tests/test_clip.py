@@ -101,7 +101,7 @@ def test_an_flv_that_only_its_ends_are_wrong_of_is_whole(tmp_path: Path) -> None
     path = clips.write_clip(tmp_path / "a.flv", clips.greys(60))
     whole = path.read_bytes()
     other = b"".join(tag + (len(tag) - 11).to_bytes(4, "big") for tag in tags(whole))
-    for content in (whole[:13] + other, whole + bytes(64)):
+    for content in (whole[:13] + other, whole + bytes(64), whole + b"hello, this is no tag"):
         path.write_bytes(content)
         assert len(read(path)) == 60
 
@@ -591,12 +591,13 @@ def test_pixels_that_cannot_have_that_shape_are_square(aspect: Fraction) -> None
 @pytest.mark.parametrize(
     "pixels", [(Fraction(8, 9), Fraction(32, 27)), (Fraction(32, 27), Fraction(8, 9))]
 )
+@pytest.mark.parametrize("kind", ["ts", "mpg"])
 def test_a_broadcast_may_go_from_one_pixel_shape_to_another(
-    tmp_path: Path, pixels: tuple[Fraction, Fraction]
+    tmp_path: Path, pixels: tuple[Fraction, Fraction], kind: str
 ) -> None:
-    both = tmp_path / "both.ts"
+    both = tmp_path / f"both.{kind}"
     for aspect in pixels:
-        with av.open(str(tmp_path / "part.ts"), "w") as container:
+        with av.open(str(tmp_path / f"part.{kind}"), "w") as container:
             stream = container.add_stream("mpeg2video", rate=25)
             stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
             stream.codec_context.sample_aspect_ratio = aspect
@@ -604,7 +605,7 @@ def test_a_broadcast_may_go_from_one_pixel_shape_to_another(
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="bgr24")))
             container.mux(stream.encode())
         with both.open("ab") as file:
-            file.write((tmp_path / "part.ts").read_bytes())
+            file.write((tmp_path / f"part.{kind}").read_bytes())
     with Clip("a", both) as clip:
         widths = [frame.bgr.shape[1] for frame in clip]
     with contextlib.closing(StreamReader("a", str(both), SHIPPED.camera)) as reader:

@@ -30,10 +30,11 @@ from livecam.exit_codes import exit_code
         (KeyboardInterrupt(), 130, "p: interrupted\n"),
         (ImportError("No module named 'av'"), 1, "p: a package is missing or broken (No module "
          "named 'av'); install livecam again\n"),
-        (MemoryError(), 1, "p: there is not enough memory; end other programs, or give smaller "
-         "pictures\n"),
-        (RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer"), 1,
-         "p: there is not enough memory; end other programs, or give smaller pictures\n"),
+        (MemoryError(), 1, "p: there is not enough memory (MemoryError); end other programs, or "
+         "give smaller pictures\n"),
+        (RuntimeError("Failed to allocate memory for requested buffer\nat a place"), 1, "p: there "
+         "is not enough memory (Failed to allocate memory for requested buffer); end other "
+         "programs, or give smaller pictures\n"),
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_one_line(

@@ -101,6 +101,11 @@ def half_of(suffix: str) -> bytes:
     return data[: len(data) // 2]
 
 
+def test_a_png_whose_last_mark_alone_is_wrong_is_whole() -> None:
+    data = clips.png(QUARTERS)
+    np.testing.assert_array_equal(decoded(data[:-4] + bytes(4)), QUARTERS)
+
+
 def damaged_png() -> bytes:
     data = bytearray(cv2.imencode(".png", clips.noise(1, (64, 48))[0])[1].tobytes())
     data[len(data) // 2] ^= 1

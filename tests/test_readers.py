@@ -537,7 +537,7 @@ def test_a_film_whose_pictures_are_decoded_in_another_order_has_even_steps(tmp_p
     assert times_s == pytest.approx([i / 10 for i in range(20)], abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
 def test_a_film_that_was_cut_off_on_its_server_says_so(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     clips.write_clip(path, clips.greys(60), 20, index_first=name == "a.mp4")

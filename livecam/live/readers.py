@@ -34,7 +34,7 @@ from livecam.file_ends import ends_early, said_duration_s
 from livecam.inputs import Input, Opened
 from livecam.live.cameras import MOST, open_camera
 from livecam.pictures import PICTURE_SUFFIXES
-from livecam.pyav import av, opened
+from livecam.pyav import av, opened, packets
 from livecam.urls import without_secrets
 
 MOST_DIGITS = 9  # of a camera's number, as it may be written
@@ -204,7 +204,7 @@ class StreamReader:
         bad, most = 0, MOST_BAD_AT_FIRST
         self._damaged = 0
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in packets(self._container, self._stream):
                 try:
                     for decoded in packet.decode():
                         yield decoded
