@@ -27,11 +27,8 @@ INTERRUPTED = 130
 AS_IS = "livecam.as-is"
 HOLLOW = "OpenCV has lost its files, as when another build of it is uninstalled"
 REINSTALL = "pip install --force-reinstall opencv-python"
-NO_MEMORY = (
-    "bad_alloc",
-    "Failed to allocate memory",
-    "Insufficient memory",
-)  # ONNX Runtime, OpenCV
+# as ONNX Runtime and OpenCV say it
+NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "Insufficient memory")
 SYSTEM_PACKAGES = "libgl1 libglib2.0-0 libsm6 libxext6"
 
 

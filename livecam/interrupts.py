@@ -16,7 +16,7 @@ HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none…
 BREAK = getattr(signal, "SIGBREAK", None)  # …and alone has Ctrl-Break
 IMPORTS = "<frozen importlib._bootstrap>"  # where Python says that its own import is written
 AGAIN_S = 0.05  # after which it is seen again whether an import is over
-TEMPORARY: set[str] = set()  # folders, to be removed however livecam ends
+TEMPORARY: set[str] = set()  # folders, which a second signal removes as well
 SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP, BREAK)))
 
 
